@@ -1,0 +1,52 @@
+"""lager: score text with an open LLM judge, read at every layer, so that its scores agree with humans.
+
+`extract_features` reads prompts with a frozen LM into a `FeatureCache`; `LagerAggregator` learns how to mix the layers;
+`evaluate_scores` measures agreement with humans. Only the first needs torch, and it is imported when it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .data.cache import FeatureCache
+    from .data.errors import LagerError
+    from .data.scale import Scale
+    from .evaluate.agreement import evaluate_scores
+    from .extract.extractor import extract_features
+    from .train.lager import LagerAggregator
+
+__version__ = "0.1.0"
+__all__ = [
+    "FeatureCache",
+    "LagerAggregator",
+    "LagerError",
+    "Scale",
+    "__version__",
+    "evaluate_scores",
+    "extract_features",
+]
+
+_HOMES = {
+    "FeatureCache": ".data.cache",
+    "LagerError": ".data.errors",
+    "Scale": ".data.scale",
+    "LagerAggregator": ".train.lager",
+    "evaluate_scores": ".evaluate.agreement",
+    "extract_features": ".extract.extractor",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that `import lager` stays light."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lager' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted({*globals(), *__all__})

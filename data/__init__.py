@@ -1,0 +1,1 @@
+"""What the stages share: items, prompts, score scales and the feature cache."""

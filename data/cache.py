@@ -1,0 +1,301 @@
+"""Reading a feature cache: what the LLM said at every layer, without the LLM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from .canonical import sha256_file
+from .errors import LagerError
+from .item_files import check_columns, check_unique, parse_id, parse_scores, read_rows
+from .items import TABLE_SCHEMA
+from .manifest import ITEMS, read_manifest
+from .readouts import Readouts
+from .scale import Scale
+from .shards import read_columns
+
+_LISTED = 3
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """A complete feature cache on disk; `FeatureCache.open` reads one.
+
+    Datasets are read on first use and kept. A shard's checksum is compared before its first read. Row order is the
+    input order of the extraction.
+
+    Attributes
+    ----------
+    logits : ndarray of shape (n_items, n_layers + 1, n_labels), float32
+        ``h_l . W_U[M]`` for every entry of the layer axis (paper, section 3); NaN in rows that are not valid.
+    logits_normed : ndarray of shape (n_items, n_layers + 1, n_labels), float32
+        The model's own head on the final norm of ``h_l``; the last entry is the model's own logits.
+    scores : list of list of float
+        Every annotator's score of an item.
+    mean_scores : ndarray of shape (n_items,)
+        Their mean, NaN where there is none.
+    items : polars.DataFrame
+        item_id, scores, group, cluster, system, and further group columns.
+    manifest : dict
+        What the cache says of itself.
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    items: pl.DataFrame
+    verify: bool = True
+    _columns: dict[str, Any] = field(default_factory=dict, repr=False)
+    _verified: set[str] = field(default_factory=set, repr=False)
+
+    @classmethod
+    def open(cls, path: str | Path, *, verify: bool = True) -> FeatureCache:
+        """Open a complete cache.
+
+        Parameters
+        ----------
+        path : str or Path
+            The cache's folder.
+        verify : bool
+            Whether checksums are compared before a file is read.
+
+        Raises
+        ------
+        LagerError
+            When the folder is no cache, the cache is not complete, or a file changed.
+        """
+        folder = Path(path)
+        manifest = read_manifest(folder)
+        items_path = folder / ITEMS
+        if verify:
+            _check_sha256(items_path, manifest["items"]["sha256"])
+        try:
+            items = pl.read_parquet(items_path)
+        except (OSError, pl.exceptions.PolarsError):
+            raise LagerError(f"{items_path} cannot be read: restore it, or run the extraction again") from None
+        wrong = [name for name, kind in TABLE_SCHEMA.items() if items.schema.get(name) != kind]
+        if wrong or len(items) != manifest["items"]["rows"]:
+            raise LagerError(
+                f"{items_path} has {len(items)} rows and columns {', '.join(items.columns)}: expected "
+                f"{manifest['items']['rows']} rows with {', '.join(TABLE_SCHEMA)}; restore it"
+            )
+        return cls(folder, manifest, items, verify)
+
+    def __len__(self) -> int:
+        """Return the number of items, valid or not."""
+        return self.n_items
+
+    @property
+    def n_items(self) -> int:
+        """The number of items, valid or not."""
+        return len(self.items)
+
+    @property
+    def n_layers(self) -> int:
+        """L: the number of blocks. The layer axis has L + 1 entries."""
+        return int(self.manifest["n_entries"]) - 1
+
+    @cached_property
+    def scale(self) -> Scale:
+        """The score labels of the read-outs' last axis."""
+        return Scale.from_json(self.manifest["scale"])
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that decides how a prompt is read."""
+        return str(self.manifest["fingerprint"])
+
+    @property
+    def readout_id(self) -> str:
+        """Hash of weights, read-out contract and dtype: what an aggregator depends on."""
+        return str(self.manifest["readout_id"])
+
+    @property
+    def items_hash(self) -> str:
+        """Hash of the items' ids and prompts."""
+        return str(self.manifest["items_hash"])
+
+    @property
+    def content_hash(self) -> str:
+        """Hash of the decoded content."""
+        return str(self.manifest["content_hash"])
+
+    @property
+    def logits(self) -> NDArray[np.float32]:
+        """Raw read-outs, ndarray of shape (n_items, n_layers + 1, n_labels)."""
+        return self._array("logits")
+
+    @property
+    def logits_normed(self) -> NDArray[np.float32]:
+        """Read-outs through the final norm and head, ndarray of shape (n_items, n_layers + 1, n_labels)."""
+        return self._array("logits_normed")
+
+    @property
+    def logsumexp(self) -> NDArray[np.float32]:
+        """Final-layer log-sum-exp over the whole vocabulary, ndarray of shape (n_items,)."""
+        return self._array("logsumexp")
+
+    @property
+    def n_tokens(self) -> NDArray[np.int32]:
+        """Prompt lengths in tokens, ndarray of shape (n_items,)."""
+        return self._array("n_tokens")
+
+    @property
+    def position(self) -> NDArray[np.int32]:
+        """Index of the read-out token, ndarray of shape (n_items,)."""
+        return self._array("position")
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Whether an item has a read-out, ndarray of shape (n_items,)."""
+        return self._array("valid")
+
+    @property
+    def prompt_sha256(self) -> NDArray[np.uint8]:
+        """Hashes of the rendered token ids, ndarray of shape (n_items, 32)."""
+        return self._array("prompt_sha256")
+
+    @property
+    def item_id(self) -> NDArray[np.object_]:
+        """Ids, ndarray of shape (n_items,), dtype object."""
+        return self._array("item_id")
+
+    @property
+    def reason(self) -> NDArray[np.object_]:
+        """Why an item is not valid, empty where it is; ndarray of shape (n_items,), dtype object."""
+        return self._array("reason")
+
+    @property
+    def score_mass(self) -> NDArray[np.float64]:
+        """The model's probability of answering with a score token, ndarray of shape (n_items,)."""
+        final = self.logits_normed[:, -1].astype(np.float64)
+        return np.exp(final - self.logsumexp[:, None].astype(np.float64)).sum(axis=1)
+
+    @property
+    def scores(self) -> list[list[float]]:
+        """Every annotator's score of each item."""
+        return self.items["scores"].to_list()
+
+    @property
+    def mean_scores(self) -> NDArray[np.float64]:
+        """Mean human score of each item, NaN where there is none; ndarray of shape (n_items,)."""
+        return self.items["scores"].list.mean().fill_null(np.nan).to_numpy()
+
+    def column(self, name: str) -> NDArray[np.object_] | None:
+        """Return a column of the items as an ndarray of str or None, or None when it is missing or all null."""
+        if name not in self.items.columns or self.items[name].is_null().all():
+            return None
+        return np.array(self.items[name].cast(pl.String).to_list(), dtype=object)
+
+    def readouts(self) -> Readouts:
+        """Return the valid rows, labelled or not, as arrays for fitting and scoring."""
+        rows = np.flatnonzero(self.valid)
+        everything = Readouts(
+            item_id=self.item_id,
+            logits=self.logits,
+            logits_normed=self.logits_normed,
+            n_tokens=self.n_tokens,
+            human=self.mean_scores,
+            group=self.column("group"),
+            cluster=self.column("cluster"),
+            scale=self.scale,
+        )
+        return everything if len(rows) == self.n_items else everything.take(rows)
+
+    def with_scores(self, path: str | Path) -> FeatureCache:
+        """Return the cache with human scores from a file with columns id and score, joined by id.
+
+        Raises
+        ------
+        LagerError
+            When the file is malformed, repeats an id, names an item that the cache lacks, or a score is off scale.
+        """
+        path = Path(path)
+        rows = read_rows(path, what="score file")
+        check_columns(rows, ("id", "score"), path=path)
+        ids = [parse_id(row["id"], row=n, path=path) for n, row in enumerate(rows, start=1)]
+        check_unique(ids, path=path)
+        known = set(self.items["item_id"])
+        if unknown := [i for i in ids if i not in known]:
+            shown = ", ".join(map(repr, unknown[:_LISTED]))
+            raise LagerError(
+                f"{path}: {len(unknown)} of {len(ids)} ids are not in cache {self.path} (first: {shown}): give scores "
+                "of the cache's own items"
+            )
+        scores = {
+            i: parse_scores(row["score"], row=n, path=path) for n, (i, row) in enumerate(zip(ids, rows, strict=True), 1)
+        }
+        self._check_on_scale(scores, path)
+        column = pl.Series("scores", [scores.get(i, []) for i in self.items["item_id"]], dtype=pl.List(pl.Float64))
+        return replace(self, items=self.items.with_columns(column))
+
+    def _check_on_scale(self, scores: dict[str, list[float]], path: Path) -> None:
+        low, high = self.scale.low, self.scale.high
+        outside = [(i, s) for i, given in scores.items() for s in given if not low <= s <= high]
+        if outside:
+            raise LagerError(
+                f"{path}: {len(outside)} scores lie outside the cache's scale {self.scale} (first: {outside[0][1]:g} "
+                f"of {outside[0][0]!r}): bring them onto the scale"
+            )
+
+    def check_files(self) -> None:
+        """Compare the checksum of every shard.
+
+        Raises
+        ------
+        LagerError
+            When a file is missing or changed.
+        """
+        for shard in self.manifest["shards"]:
+            self._check_shard(shard)
+
+    def _array(self, name: str) -> Any:
+        """Return a whole dataset, read from every shard on first use."""
+        if name not in self._columns:
+            self._columns[name] = self._read(name)
+        return self._columns[name]
+
+    def _read(self, name: str) -> Any:
+        parts = []
+        for shard in self.manifest["shards"]:
+            path = self.path / shard["file"]
+            self._check_shard(shard)
+            parts.append(read_columns(path, [name], rows=shard["rows"])[name])
+        if isinstance(parts[0], list):
+            return np.array([value for part in parts for value in part], dtype=object)
+        values = np.concatenate(parts)
+        entries = (self.manifest["n_entries"], self.manifest["n_labels"])
+        if name in {"logits", "logits_normed"} and values.shape[1:] != entries:
+            raise LagerError(f"cache {self.path}: {name} has shape {values.shape}, the manifest says {entries} an item")
+        return values
+
+    def _check_shard(self, shard: dict[str, Any]) -> None:
+        path = self.path / shard["file"]
+        if not path.exists():
+            raise LagerError(f"cache {self.path}: {shard['file']} is missing; restore it, or run the extraction again")
+        if shard["file"] in self._verified:
+            return
+        if self.verify:
+            _check_sha256(path, shard["sha256"])
+        self._verified.add(shard["file"])
+        ids = read_columns(path, ["item_id"], rows=shard["rows"])["item_id"]
+        start = sum(s["rows"] for s in self.manifest["shards"][: self.manifest["shards"].index(shard)])
+        if ids != self.items["item_id"][start : start + shard["rows"]].to_list():
+            raise LagerError(f"cache {self.path}: {shard['file']} and {ITEMS} name different items; restore them")
+
+
+def _check_sha256(path: Path, expected: Any) -> None:
+    try:
+        found = sha256_file(path)
+    except OSError as error:
+        raise LagerError(f"cannot read {path}: {error.strerror or error}; restore it from a copy") from None
+    if found != expected:
+        raise LagerError(
+            f"{path} changed after the cache was written (its sha256 is {found[:12]}..., the manifest says "
+            f"{str(expected)[:12]}...): restore it from a copy, or remove it and run the same extraction again"
+        )

@@ -1,0 +1,114 @@
+"""`lager cache`: look at a feature cache, or make one from released results."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Look at feature caches, or make one from released results.")
+
+
+@app.command("info")
+def info(
+    caches: Annotated[list[Path], typer.Argument(metavar="CACHE...", help="One cache, or several to compare.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what a cache holds; given several, which settings differ between them.
+
+    Example: lager cache info cache/summeval
+    """
+    from .cache import FeatureCache
+
+    opened = [FeatureCache.open(path) for path in caches]
+    summaries = [summarise(cache) for cache in opened]
+    if as_json:
+        print(json.dumps(summaries if len(summaries) > 1 else summaries[0], indent=2, allow_nan=False))
+        return
+    for summary in summaries:
+        _print_summary(summary)
+    for other in opened[1:]:
+        _print_difference(opened[0], other)
+
+
+@app.command("import-release")
+def import_release(
+    results: Annotated[Path, typer.Argument(help="Result file of the released code, JSON or JSON.gz.")],
+    *,
+    cache: Annotated[Path, typer.Option(help="Folder of the new cache.")],
+    model: Annotated[str, typer.Option(help="Name of the judge; one name, one read-out.")],
+) -> None:
+    """Make a cache from results in the released code's JSON.
+
+    Example: lager cache import-release flask_mistral.json --cache cache/flask --model Mistral-7B-Instruct-v0.3
+    """
+    from .release_import import import_release as make
+
+    made = make(results, cache=cache, model=model)
+    print(f"{made.n_items} items, {int(made.valid.sum())} with a score, {made.n_layers + 1} layer entries -> {cache}")
+
+
+def summarise(cache: Any) -> dict[str, Any]:
+    """Return what there is to say about a `FeatureCache`, as JSON."""
+    human = cache.mean_scores
+    annotators = [len(scores) for scores in cache.scores if scores]
+    mass = cache.score_mass[cache.valid]
+    recorded = cache.manifest["recorded"]
+    groups, clusters, systems = (cache.column(name) for name in ("group", "cluster", "system"))
+    return {
+        "cache": str(cache.path),
+        "model": recorded.get("model"),
+        "items": cache.n_items,
+        "valid": int(cache.valid.sum()),
+        "invalid_reasons": dict(Counter(str(reason) for reason in cache.reason if reason)),
+        "labelled": int(np.isfinite(human).sum()),
+        "annotators": [min(annotators), max(annotators)] if annotators else None,
+        "groups": None if groups is None else len(set(groups)),
+        "clusters": None if clusters is None else len(set(clusters)),
+        "systems": None if systems is None else len(set(systems)),
+        "layers": cache.n_layers,
+        "scale": str(cache.scale),
+        "score_mass_median": float(np.median(mass)) if np.isfinite(mass).any() else None,
+        "bytes": sum(file.stat().st_size for file in cache.path.rglob("*") if file.is_file()),
+        "fingerprint": cache.fingerprint,
+        "readout_id": cache.readout_id,
+        "items_hash": cache.items_hash,
+        "content_hash": cache.content_hash,
+        "recorded": recorded,
+        "provenance": cache.manifest["provenance"],
+    }
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(show_header=False, title=summary["cache"], title_justify="left", box=None)
+    skipped = {"cache", "recorded", "provenance", "invalid_reasons"}
+    for key, value in summary.items():
+        if key not in skipped and value is not None:
+            table.add_row(key.replace("_", " "), _shown(key, value))
+    for reason, count in summary["invalid_reasons"].items():
+        table.add_row("  invalid", f"{count}: {reason}")
+    Console().print(table, markup=False)
+
+
+def _shown(key: str, value: Any) -> str:
+    if key == "annotators":
+        low, high = value
+        return f"{low} an item" if low == high else f"{low} to {high} an item"
+    if key == "bytes":
+        return f"{value / 2**20:.2f} MiB"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _print_difference(first: Any, other: Any) -> None:
+    from .manifest import differing
+
+    names = differing(first.manifest["fingerprint_inputs"], other.manifest["fingerprint_inputs"])
+    print(f"{first.path} and {other.path}: " + (f"{', '.join(names)} differ" if names else "read in the same way"))

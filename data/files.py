@@ -1,0 +1,94 @@
+"""Writing files so that a reader never sees half of one, and nothing that exists is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from .canonical import canonical_json
+from .errors import LagerError
+
+MAX_JSON_BYTES = 256 << 20
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; when the block ends well it is synced and takes that name.
+
+    When the block fails, the temporary file is removed and whatever `path` held stays as it was.
+
+    Raises
+    ------
+    LagerError
+        When the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        raise LagerError(f"cannot write {path}: {error.strerror or error}; choose a folder you can write to") from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise LagerError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` durable; folders cannot be synced on every system."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def refuse_existing(path: Path, *, what: str) -> None:
+    """Raise `LagerError` when `path` exists: outputs are never overwritten in silence."""
+    if path.exists():
+        raise LagerError(f"{what} {path} exists already: choose another name, or remove it first")
+
+
+def write_json(path: Path, value: Any, *, indent: int | None = None) -> None:
+    """Write JSON as a whole or not at all; canonical form unless `indent` is given."""
+    text = canonical_json(value) if indent is None else json.dumps(value, indent=indent, allow_nan=False)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path, *, what: str) -> dict[str, Any]:
+    """Read one JSON object.
+
+    Raises
+    ------
+    LagerError
+        When the file is missing, too large, or holds no JSON object.
+    """
+    try:
+        size = path.stat().st_size
+        value = json.loads(path.read_text(encoding="utf-8")) if size <= MAX_JSON_BYTES else None
+    except OSError as error:
+        raise LagerError(f"cannot read {what} {path}: {error.strerror or error}") from None
+    except (ValueError, RecursionError):
+        raise LagerError(f"{what} {path} is not valid JSON: it was cut off or is another kind of file") from None
+    if size > MAX_JSON_BYTES:
+        raise LagerError(f"{what} {path} has {size} bytes, more than any {what} needs")
+    if not isinstance(value, dict):
+        raise LagerError(f"{what} {path} holds a {type(value).__name__}, expected a JSON object")
+    return value

@@ -1,0 +1,175 @@
+"""Items: what is judged, with its human scores and the columns that agreement is computed by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from .errors import LagerError
+from .item_files import check_unique, parse_id, parse_scores, read_rows
+from .scale import Scale
+
+Kind = Literal["fields", "prompt", "messages"]
+TABLE_SCHEMA: dict[str, Any] = {
+    "item_id": pl.String,
+    "scores": pl.List(pl.Float64),
+    "group": pl.String,
+    "cluster": pl.String,
+    "system": pl.String,
+}
+_ROLES = ("messages", "prompt")
+
+
+@dataclass(frozen=True)
+class Items:
+    """Judging items in input order.
+
+    Parameters
+    ----------
+    item_id : tuple of str
+        Unique ids.
+    fields : tuple of dict
+        The template's fields of each item, or ``{"prompt": str}``, or ``{"messages": list}``.
+    kind : {"fields", "prompt", "messages"}
+        Which of the three.
+    table : polars.DataFrame
+        item_id; scores, a list of float with one number per annotator, empty where unlabelled; group, cluster and
+        system, strings or null; and the columns that make up the group when there are several.
+    scale : Scale or None
+        The scale of the source's own human scores, where the source fixes one.
+    source : dict
+        Where the items come from, for the provenance.
+    """
+
+    item_id: tuple[str, ...]
+    fields: tuple[dict[str, Any], ...]
+    kind: Kind
+    table: pl.DataFrame
+    scale: Scale | None = None
+    source: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.item_id)
+
+    def take(self, rows: Sequence[int]) -> Items:
+        """Return the items at `rows`, in that order."""
+        return replace(
+            self,
+            item_id=tuple(self.item_id[i] for i in rows),
+            fields=tuple(self.fields[i] for i in rows),
+            table=self.table[list(rows)],
+        )
+
+    def on_scale(self, scale: Scale, *, human_range: tuple[float, float] | None = None) -> Items:
+        """Return the items with human scores on `scale`.
+
+        Parameters
+        ----------
+        scale : Scale
+            The judge's scale.
+        human_range : tuple of float, optional
+            The range of the human scores, mapped linearly onto the scale.
+
+        Raises
+        ------
+        LagerError
+            When a score lies outside the scale, or outside `human_range`.
+        """
+        low, high = human_range or (scale.low, scale.high)
+        if not low < high:
+            raise LagerError(f"human range {low:g}-{high:g}: expected LOW below HIGH")
+        flat = self.table["scores"].explode(empty_as_null=False).drop_nulls()
+        outside = flat.filter((flat < low - 1e-9) | (flat > high + 1e-9))
+        if len(outside):
+            raise LagerError(
+                f"{len(outside)} of {len(flat)} human scores lie outside {low:g}-{high:g} (the first is "
+                f"{outside[0]:g}): give the range they were made on as --human-range LO-HI, or another --scale"
+            )
+        if human_range is None:
+            return self
+        factor = (scale.high - scale.low) / (high - low)
+        mapped = pl.col("scores").list.eval((pl.element() - low) * factor + scale.low)
+        return replace(self, table=self.table.with_columns(mapped))
+
+
+def load_items(spec: str | Path, *, group: Sequence[str] = (), cluster: str | None = None) -> Items:
+    """Read items from a file, or from a benchmark in its published format.
+
+    Parameters
+    ----------
+    spec : str or Path
+        A JSONL, CSV or Parquet file, or ``benchmark:NAME=PATH``.
+    group : sequence of str
+        Columns whose values together name an item's group; a column called ``group`` when empty.
+    cluster : str, optional
+        Column of the shared source text; a column called ``cluster`` when None.
+
+    Raises
+    ------
+    LagerError
+        When the file is missing, empty or malformed, ids repeat, or a score is not a finite number.
+    """
+    if str(spec).startswith("benchmark:"):
+        from .benchmarks import load_benchmark
+
+        if group or cluster:
+            raise LagerError("--group and --cluster: a benchmark declares its own; leave them out")
+        return load_benchmark(str(spec).removeprefix("benchmark:"))
+    path = Path(spec)
+    rows = read_rows(path)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    for name in (*group, *([cluster] if cluster else [])):
+        if name not in columns:
+            raise LagerError(f"{path} has no column {name!r}: it has {', '.join(columns)}")
+    kind = _kind(columns)
+    ids = [parse_id(row["id"], row=n, path=path) if "id" in row else str(n - 1) for n, row in enumerate(rows, start=1)]
+    check_unique(ids, path=path)
+    table = {
+        "item_id": ids,
+        "scores": [parse_scores(row.get("score"), row=n, path=path) for n, row in enumerate(rows, start=1)],
+        "group": [_joined(row, tuple(group) or ("group",)) for row in rows],
+        "cluster": [_joined(row, (cluster or "cluster",)) for row in rows],
+        "system": [_joined(row, ("system",)) for row in rows],
+    }
+    extra = [name for name in group if name not in TABLE_SCHEMA] if len(group) > 1 else []
+    for name in extra:
+        table[name] = [_joined(row, (name,)) for row in rows]
+    schema = TABLE_SCHEMA | dict.fromkeys(extra, pl.String)
+    fields = tuple(_fields(row, kind, row_number=n, path=path) for n, row in enumerate(rows, start=1))
+    return Items(tuple(ids), fields, kind, pl.DataFrame(table, schema=schema), source={"file": path.name})
+
+
+def _kind(columns: list[str]) -> Kind:
+    for role in _ROLES:
+        if role in columns:
+            return role  # type: ignore[return-value]
+    return "fields"
+
+
+def _fields(row: dict[str, Any], kind: Kind, *, row_number: int, path: Path) -> dict[str, Any]:
+    if kind == "fields":
+        return {key: value for key, value in row.items() if key not in {"id", "score"} and value is not None}
+    value = row.get(kind)
+    if kind == "prompt" and not (isinstance(value, str) and value):
+        raise LagerError(f"{path}, row {row_number}: prompt is {type(value).__name__}, expected text")
+    if kind == "messages" and not _are_messages(value):
+        raise LagerError(f"{path}, row {row_number}: messages must be a list of objects with role and content, as text")
+    return {kind: value}
+
+
+def _are_messages(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(isinstance(m, dict) and isinstance(m.get("role"), str) and "content" in m for m in value)
+    )
+
+
+def _joined(row: dict[str, Any], columns: tuple[str, ...]) -> str | None:
+    values = [row.get(name) for name in columns]
+    return None if all(value is None for value in values) else " / ".join("" if v is None else str(v) for v in values)

@@ -1,0 +1,138 @@
+"""The manifest: what a complete cache is, written last and believed only after it was checked."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .canonical import check_seal, seal, sha256_json
+from .errors import LagerError
+from .files import read_json
+from .scale import Scale
+
+FORMAT = "lager-cache"
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+RUN = "run.json"
+ITEMS = "items.parquet"
+_SHARD_NAME = re.compile(r"shards/\d{5,9}\.h5\Z")
+_HASHES = ("fingerprint", "readout_id", "items_hash", "content_hash")
+
+
+def shard_name(number: int) -> str:
+    """Return the path of shard `number` inside a cache."""
+    return f"shards/{number:05d}.h5"
+
+
+def identity_record(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of an identity that run, shards and manifest share.
+
+    `fingerprint` hashes how a prompt is read (``inputs``); `readout_id` hashes what an aggregator depends on
+    (``readout_inputs``); ``recorded`` is kept and not hashed.
+    """
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "fingerprint": sha256_json(identity["inputs"]),
+        "fingerprint_inputs": identity["inputs"],
+        "readout_id": sha256_json(identity["readout_inputs"]),
+        "readout_inputs": identity["readout_inputs"],
+        "scale": identity["scale"],
+        "recorded": identity["recorded"],
+    }
+
+
+def items_hash(item_id: Iterable[str], prompt_sha256: Iterable[bytes]) -> str:
+    """Return the hash of the sorted (item id, prompt hash) pairs: which items were read, in no order."""
+    pairs = sorted((i, p.hex()) for i, p in zip(item_id, prompt_sha256, strict=True))
+    return sha256_json([list(pair) for pair in pairs])
+
+
+def content_hash(item_id: Iterable[str], digests: Iterable[bytes]) -> str:
+    """Return the hash of all decoded rows in the order of their ids; see `lager.data.shards.row_digests`."""
+    total = hashlib.sha256()
+    for _, digest in sorted(zip(item_id, digests, strict=True)):
+        total.update(digest)
+    return total.hexdigest()
+
+
+def read_sealed(path: Path, *, what: str) -> dict[str, Any]:
+    """Read a sealed JSON file of a cache and check its format and checksum.
+
+    Raises
+    ------
+    LagerError
+        When it is another format, a newer version, or changed after it was written.
+    """
+    record = read_json(path, what=what)
+    version = record.get("format_version")
+    if record.get("format") != FORMAT or not isinstance(version, int):
+        raise LagerError(f"{path} is not the {what} of a feature cache")
+    if version > FORMAT_VERSION:
+        raise LagerError(
+            f"{path} has format version {version}, this lager reads up to {FORMAT_VERSION}: install a newer lager"
+        )
+    check_seal(record, path)
+    return record
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read and check the manifest of a complete cache.
+
+    Raises
+    ------
+    LagerError
+        When the folder is no cache, the extraction did not finish, or the manifest is not sound.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        if (folder / RUN).exists():
+            raise LagerError(
+                f"cache {folder} is not complete: its extraction was interrupted or is still running; run the same "
+                "`lager extract` command again to finish it"
+            )
+        raise LagerError(f"{folder} is not a feature cache: it has no {MANIFEST}; make one with `lager extract`")
+    manifest = read_sealed(path, what="manifest")
+    try:
+        _check(manifest)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LagerError(f"{path} is malformed ({error}); restore it from a copy") from None
+    return manifest
+
+
+def _check(manifest: dict[str, Any]) -> None:
+    """Check types and names, so that the rest may rely on them."""
+    for name in _HASHES:
+        if not isinstance(manifest[name], str):
+            raise ValueError(f"{name} is not text")
+    Scale.from_json(manifest["scale"])
+    if manifest["n_entries"] < 1 or manifest["n_labels"] != len(manifest["scale"]["labels"]):
+        raise ValueError("n_entries or n_labels does not fit")
+    if manifest["items"]["file"] != ITEMS:
+        raise ValueError(f"items file is not {ITEMS}")
+    names = [shard["file"] for shard in manifest["shards"]]
+    if len(set(names)) != len(names) or not all(isinstance(n, str) and _SHARD_NAME.match(n) for n in names):
+        raise ValueError("shard names are not distinct names inside the cache")
+    rows = [shard["rows"] for shard in manifest["shards"]]
+    if not all(isinstance(r, int) and r >= 0 for r in rows) or sum(rows) != manifest["items"]["rows"]:
+        raise ValueError("the rows of the shards do not add up to the rows of the items")
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record ready to be written."""
+    return seal(dict(record))
+
+
+def differing(mine: Mapping[str, Any], theirs: Mapping[str, Any], *, prefix: str = "") -> list[str]:
+    """Return the names, dotted where nested, under which two records of fingerprint inputs differ."""
+    names: list[str] = []
+    for key in sorted({*mine, *theirs}):
+        a, b = mine.get(key), theirs.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            names += differing(a, b, prefix=f"{prefix}{key}.")
+        elif a != b:
+            names.append(f"{prefix}{key}")
+    return names

@@ -1,0 +1,60 @@
+"""Read-outs of many items in memory: what strategies are fitted on and score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .scale import Scale
+
+
+@dataclass(frozen=True)
+class Readouts:
+    """Row-aligned arrays of n items, as `FeatureCache.readouts` returns them.
+
+    Parameters
+    ----------
+    item_id : ndarray of shape (n_items,), dtype object
+        Ids as str.
+    logits : ndarray of shape (n_items, n_layers + 1, n_labels)
+        Score-token logits of every layer entry: ``h_l . W_U[M]``.
+    logits_normed : ndarray of shape (n_items, n_layers + 1, n_labels)
+        The same through the model's final norm and head. The last entry is the model's own logits.
+    n_tokens : ndarray of shape (n_items,)
+        Prompt length in tokens.
+    human : ndarray of shape (n_items,)
+        Mean human score on the scale, NaN where there is none.
+    group, cluster : ndarray of shape (n_items,), dtype object, or None
+        Criterion, and shared source text; None where the cache declares none.
+    scale : Scale
+        The labels of the last axis.
+    """
+
+    item_id: NDArray[np.object_]
+    logits: NDArray[np.float32]
+    logits_normed: NDArray[np.float32]
+    n_tokens: NDArray[np.int32]
+    human: NDArray[np.float64]
+    group: NDArray[np.object_] | None
+    cluster: NDArray[np.object_] | None
+    scale: Scale
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.item_id)
+
+    def take(self, rows: NDArray[Any]) -> Readouts:
+        """Return the read-outs of `rows`, an index or boolean array."""
+        return Readouts(
+            item_id=self.item_id[rows],
+            logits=self.logits[rows],
+            logits_normed=self.logits_normed[rows],
+            n_tokens=self.n_tokens[rows],
+            human=self.human[rows],
+            group=None if self.group is None else self.group[rows],
+            cluster=None if self.cluster is None else self.cluster[rows],
+            scale=self.scale,
+        )

@@ -1,0 +1,68 @@
+import pytest
+from lager.data.errors import LagerError
+from lager.data.scale import Scale
+from lager.data.templates import BUNDLED, Template, load_template
+
+SCALE = Scale.parse("1-5")
+FIELDS = {
+    "instruction": "INSTRUCTION",
+    "source": "SOURCE",
+    "response": "RESPONSE",
+    "criterion": "CRITERION",
+    "rubric": "RUBRIC",
+}
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_prompts_put_what_is_shared_first(name):
+    prompt = load_template(name).render(FIELDS, scale=SCALE)
+    places = [
+        prompt.index(part)
+        for part in ("INSTRUCTION", "SOURCE", "RESPONSE", "CRITERION", "RUBRIC", "1 (worst)", "5 (best)")
+    ]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_fields_that_an_item_lacks_leave_no_trace(name):
+    prompt = load_template(name).render({"response": "RESPONSE", "source": None}, scale=SCALE)
+    assert "[Source]" not in prompt
+    assert "[Task]" not in prompt
+    assert "\n\n\n" not in prompt
+
+
+def test_descending_scales_name_the_worst_and_the_best_label():
+    assert "from C (worst) to A (best)" in load_template("direct").render(FIELDS, scale=Scale.parse("A=4,B=3,C=2"))
+
+
+def test_a_missing_field_is_named_with_those_that_are_there():
+    with pytest.raises(LagerError, match=r"needs response.*it has text"):
+        load_template("direct").render({"text": "hello"}, scale=SCALE)
+
+
+def test_own_templates_are_read_from_a_file(tmp_path):
+    path = tmp_path / "mine.jinja"
+    path.write_text("{{ question }} Answer {{ scale.labels | join('/') }}:")
+    assert load_template(path).render({"question": "Good?"}, scale=Scale.parse("yes=1,no=0")) == "Good? Answer yes/no:"
+
+
+def test_an_unknown_template_lists_the_bundled_ones():
+    with pytest.raises(LagerError, match="direct, reasoning"):
+        load_template("nonesuch")
+
+
+def test_a_syntax_error_names_its_line(tmp_path):
+    path = tmp_path / "broken.jinja"
+    path.write_text("one\n{% if %}\n")
+    with pytest.raises(LagerError, match="line 2"):
+        load_template(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{ ''.__class__.__mro__ }}", "{{ response.__init__.__globals__ }}", "{% include '/etc/passwd' %}", "{{ 1 / 0 }}"],
+)
+def test_a_hostile_template_cannot_leave_the_sandbox(text):
+    with pytest.raises(LagerError) as caught:
+        Template("hostile", text).render({"response": "SECRET"}, scale=SCALE)
+    assert "SECRET" not in str(caught.value)

@@ -1,0 +1,94 @@
+"""Small feature caches with made-up read-outs, written by the real writer."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from lager.data.cache import FeatureCache
+from lager.data.cache_writer import CacheWriter
+from lager.data.items import TABLE_SCHEMA, Items
+from lager.data.scale import Scale
+from lager.data.shards import ShardData
+
+SCALE = Scale.parse("1-5")
+
+
+def make_items(n: int, *, groups: int = 2, clusters: int = 6, seed: int = 0) -> Items:
+    """Items with three annotators each."""
+    rng = np.random.default_rng(seed)
+    quality = rng.uniform(1, 5, size=n)
+    scores = np.clip(np.round(quality[:, None] + rng.normal(scale=0.7, size=(n, 3))), 1, 5)
+    ids = tuple(f"item{i}" for i in range(n))
+    table = pl.DataFrame(
+        {
+            "item_id": ids,
+            "scores": scores.tolist(),
+            "group": [f"criterion{i % groups}" for i in range(n)],
+            "cluster": [f"text{i % clusters}" for i in range(n)],
+            "system": [f"writer{i % 4}" for i in range(n)],
+        },
+        schema=TABLE_SCHEMA,
+    )
+    return Items(ids, tuple({"prompt": f"prompt {i}"} for i in range(n)), "prompt", table, source={"file": "made up"})
+
+
+def make_shard(items: Items, *, n_layers: int = 4, seed: int = 0, invalid: frozenset[int] = frozenset()) -> ShardData:
+    """Read-outs in which later layers know more about the human score."""
+    n = len(items)
+    human = np.array([np.mean(scores) for scores in items.table["scores"].to_list()])
+    logits = np.empty((n, n_layers + 1, 5), np.float32)
+    for row, item in enumerate(items.item_id):
+        rng = np.random.default_rng([seed, int(item.removeprefix("item"))])
+        noise = rng.normal(size=(n_layers + 1, 5))
+        depth = np.arange(n_layers + 1)[:, None] / n_layers
+        logits[row] = noise - 1.2 * depth * (np.arange(1, 6) - human[row]) ** 2
+    valid = np.array([i not in invalid for i in range(n)])
+    logits[~valid] = np.nan
+    hashes = b"".join(hashlib.sha256(str(f).encode()).digest() for f in items.fields)
+    return ShardData(
+        item_id=list(items.item_id),
+        prompt_sha256=np.frombuffer(hashes, np.uint8).reshape(n, 32),
+        n_tokens=np.arange(10, 10 + n, dtype=np.int32),
+        logits=logits,
+        logits_normed=2 * logits,
+        logsumexp=np.where(valid, 2 * np.nan_to_num(logits)[:, -1].max(axis=1) + 2, np.nan).astype(np.float32),
+        position=np.arange(9, 9 + n, dtype=np.int32),
+        valid=valid,
+        reason=["" if ok else "too long" for ok in valid],
+    )
+
+
+def identity(**inputs: Any) -> dict[str, Any]:
+    """An identity whose fingerprint inputs are `inputs`."""
+    return {
+        "inputs": {"template": "direct", **inputs},
+        "readout_inputs": {"weights": inputs.get("weights", "w0")},
+        "scale": SCALE.as_json(),
+        "recorded": {"model": "tiny"},
+    }
+
+
+def make_cache(
+    path: Path,
+    n: int = 40,
+    *,
+    seed: int = 0,
+    shard_size: int = 16,
+    invalid: frozenset[int] = frozenset(),
+    **inputs: Any,
+) -> FeatureCache:
+    """Write a complete cache."""
+    items = make_items(n, seed=seed)
+    shard = make_shard(items, seed=seed, invalid=invalid)
+    writer = CacheWriter.start(path, identity=identity(**inputs), item_id=items.item_id, shard_size=shard_size)
+    for k in range(writer.n_shards):
+        writer.write(k, rows_of(shard, writer.rows(k)))
+    return writer.finalize(items, provenance={})
+
+
+def rows_of(shard: ShardData, rows: range) -> ShardData:
+    """Some rows of a shard."""
+    index = slice(rows.start, rows.stop)
+    return ShardData(**{name: values[index] for name, values in vars(shard).items()})
