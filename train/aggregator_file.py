@@ -1,0 +1,244 @@
+"""Aggregator files, format version 1: one JSON object, nothing in it is ever executed.
+
+A file says which read-outs the aggregator was fitted on (`readout_id`), how their prompts were read (`fingerprint`),
+and, by a 16-digit prefix of each prompt's sha256, which prompts it has seen: about 20 bytes per training item, so
+that evaluating on a subset, or on the same items in another order, is still recognised as in-sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..data.canonical import seal
+from ..data.errors import LagerError
+from ..data.files import read_json, refuse_existing, write_json
+from ..data.scale import Scale
+from .aggregator import Aggregator
+
+if TYPE_CHECKING:
+    from ..data.cache import FeatureCache
+
+FORMAT = "lager-aggregator"
+FORMAT_VERSION = 1
+
+_KEY_BYTES = 8
+_MAX_LAYERS = 100_000
+
+
+@dataclass(frozen=True)
+class AggregatorRecord:
+    """An aggregator and where it comes from.
+
+    Parameters
+    ----------
+    aggregator : Aggregator
+    readout_id, fingerprint, items_hash : str or None
+        Of the cache it was fitted on; None when it was fitted on plain arrays.
+    training_rows : frozenset of str
+        Keys of the prompts it was fitted on, see `row_keys`.
+    library_version : str
+        What wrote the file.
+    """
+
+    aggregator: Aggregator
+    readout_id: str | None = None
+    fingerprint: str | None = None
+    items_hash: str | None = None
+    training_rows: frozenset[str] = frozenset()
+    library_version: str = ""
+
+
+def row_keys(prompt_sha256: NDArray[np.uint8]) -> list[str]:
+    """Return the first 16 hex digits of each prompt's hash.
+
+    Parameters
+    ----------
+    prompt_sha256 : ndarray of shape (n_items, 32)
+    """
+    digits = np.ascontiguousarray(prompt_sha256[:, :_KEY_BYTES]).tobytes().hex()
+    return [digits[i : i + 2 * _KEY_BYTES] for i in range(0, len(digits), 2 * _KEY_BYTES)]
+
+
+def save_aggregator(path: str | Path, record: AggregatorRecord | Aggregator) -> None:
+    """Write an aggregator file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        Must not exist.
+    record : AggregatorRecord or Aggregator
+        A bare aggregator is stored without the identity of its training data.
+
+    Raises
+    ------
+    LagerError
+        When the file exists or cannot be written.
+    """
+    path = Path(path)
+    refuse_existing(path, what="aggregator file")
+    if isinstance(record, Aggregator):
+        record = AggregatorRecord(record)
+    aggregator = record.aggregator
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "strategy": aggregator.strategy,
+        "preset": aggregator.preset,
+        "weights": None if aggregator.weights is None else list(aggregator.weights),
+        "parameters": dict(aggregator.parameters),
+        "scale": aggregator.scale.as_json(),
+        "n_layers": aggregator.n_layers,
+        "readout_id": record.readout_id,
+        "fingerprint": record.fingerprint,
+        "items_hash": record.items_hash,
+        "n": aggregator.training.get("n", 0),
+        "training": dict(aggregator.training),
+        "training_rows": sorted(record.training_rows),
+        "library_version": __version__,
+    }
+    write_json(path, seal(content), indent=None if len(record.training_rows) > 10_000 else 1)
+
+
+def load_aggregator(path: str | Path) -> AggregatorRecord:
+    """Read an aggregator file.
+
+    Raises
+    ------
+    LagerError
+        When the file is missing, damaged, edited, of a newer format, or holds values that cannot score.
+    """
+    path = Path(path)
+    raw = read_json(path, what="aggregator file")
+    if raw.get("format") != FORMAT:
+        raise LagerError(f"{path} is no aggregator file: its `format` is not {FORMAT!r}; give what lager train wrote")
+    found = raw.get("format_version")
+    if type(found) is not int or found != FORMAT_VERSION:
+        raise LagerError(
+            f"aggregator file {path} has format version {str(found)[:20]}, this lager reads {FORMAT_VERSION}: "
+            "install a newer lager"
+        )
+    try:
+        if seal(raw)["self_sha256"] != raw.get("self_sha256"):
+            raise LagerError("its content does not match its own checksum, so it was damaged or edited; train it again")
+        return _parse(raw)
+    except LagerError as error:
+        raise LagerError(f"aggregator file {path}: {error}") from None
+    except (ValueError, OverflowError, RecursionError):
+        raise LagerError(
+            f"aggregator file {path} holds numbers or text that no aggregator has: train it again"
+        ) from None
+
+
+def check_applies(record: AggregatorRecord, cache: FeatureCache, *, force: bool = False) -> list[str]:
+    """Check that an aggregator was fitted on read-outs like the cache's.
+
+    Parameters
+    ----------
+    force : bool
+        Turns a different `readout_id` into a note. A different layer count cannot be overridden: there
+        would be no weight for each layer.
+
+    Returns
+    -------
+    list of str
+        What differs and is allowed, one line each.
+
+    Raises
+    ------
+    LagerError
+        When the read-outs are others; both values are named.
+    """
+    aggregator, notes = record.aggregator, []
+    if aggregator.weights is not None and aggregator.n_layers != cache.n_layers:
+        raise LagerError(
+            f"the aggregator ({aggregator.strategy}) was fitted on {aggregator.n_layers} layers and cache {cache.path} "
+            f"has {cache.n_layers}: train one on read-outs of the same model"
+        )
+    if record.readout_id is None:
+        notes.append("the aggregator does not say which read-outs it was fitted on")
+    elif record.readout_id != cache.readout_id:
+        difference = (
+            f"fitted on read-outs {_short(record.readout_id)}, cache {cache.path} has {_short(cache.readout_id)}"
+        )
+        if not force:
+            raise LagerError(
+                f"the aggregator was {difference}: another model, read-out or dtype; train one on this model, or use "
+                "--force"
+            )
+        notes.append(f"forced: the aggregator was {difference}")
+    elif record.fingerprint != cache.fingerprint:
+        notes.append(
+            f"the aggregator was fitted on prompts read as {_short(str(record.fingerprint))}, the cache has "
+            f"{_short(cache.fingerprint)}: another template or condition of the same model"
+        )
+    if aggregator.scale != cache.scale:
+        if aggregator.strategy == "group-mean":
+            raise LagerError(
+                f"group-mean learnt scores on {aggregator.scale}, the cache is on {cache.scale}: train it anew"
+            )
+        notes.append(f"the aggregator was fitted on scale {aggregator.scale}, the cache is on {cache.scale}")
+    return notes
+
+
+def in_sample(record: AggregatorRecord, cache: FeatureCache) -> NDArray[np.bool_]:
+    """Return for each row of the cache whether its prompt was among the training prompts; shape (n_items,)."""
+    if not record.training_rows:
+        return np.zeros(cache.n_items, dtype=np.bool_)
+    return np.array([key in record.training_rows for key in row_keys(cache.prompt_sha256)], dtype=np.bool_)
+
+
+def _parse(raw: dict[str, Any]) -> AggregatorRecord:
+    """Return the record, or raise `LagerError` naming the field that is wrong."""
+    weights, n_layers, rows = raw.get("weights"), raw.get("n_layers"), raw.get("training_rows")
+    if weights is not None and not (isinstance(weights, list) and all(_is_number(w) for w in weights)):
+        raise LagerError("`weights` is not a list of numbers")
+    if type(n_layers) is not int or not 0 <= n_layers <= _MAX_LAYERS:
+        raise LagerError("`n_layers` is not a count of layers")
+    if not isinstance(rows, list) or not all(isinstance(key, str) for key in rows):
+        raise LagerError("`training_rows` is not a list of text")
+    if type(n := raw.get("n")) is not int or n < 0:
+        raise LagerError("`n` is not a count of items")
+    aggregator = Aggregator(
+        strategy=_text(raw, "strategy"),
+        preset=_text(raw, "preset"),
+        scale=Scale.from_json(raw.get("scale")),
+        n_layers=n_layers,
+        weights=None if weights is None else tuple(float(w) for w in weights),
+        parameters=_mapping(raw, "parameters"),
+        training=_mapping(raw, "training"),
+    )
+    identity = {key: _text_or_none(raw, key) for key in ("readout_id", "fingerprint", "items_hash")}
+    return AggregatorRecord(
+        aggregator, **identity, training_rows=frozenset(rows), library_version=_text(raw, "library_version")
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _text(raw: dict[str, Any], key: str) -> str:
+    if not isinstance(value := raw.get(key), str):
+        raise LagerError(f"`{key}` is not text")
+    return value
+
+
+def _text_or_none(raw: dict[str, Any], key: str) -> str | None:
+    return None if raw.get(key) is None else _text(raw, key)
+
+
+def _mapping(raw: dict[str, Any], key: str) -> Mapping[str, Any]:
+    if not isinstance(value := raw.get(key), dict):
+        raise LagerError(f"`{key}` is not an object")
+    return value
+
+
+def _short(digest: str) -> str:
+    return digest[:12]

@@ -1,0 +1,106 @@
+"""The command `lager train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..data.canonical import canonical_json
+from ..data.files import refuse_existing
+from .aggregator import Aggregator
+from .aggregator_file import save_aggregator
+from .layer_weights import check_preset
+from .strategy_names import lookup
+from .training_run import TrainingRun, train_on_cache
+
+_BARS = " ▁▂▃▄▅▆▇█"
+_LARGEST = 3
+
+
+def train(
+    cache: Annotated[
+        Path, typer.Argument(metavar="CACHE", help="Feature cache with human scores.", show_default=False)
+    ],
+    *,
+    out: Annotated[Path, typer.Option("--out", help="Where the aggregator goes (JSON); must not exist.")],
+    strategy: Annotated[str, typer.Option(help="What to fit.")] = "lager-tuned",
+    preset: Annotated[str, typer.Option(help="converged, paper, or release (the authors' code).")] = "converged",
+    scores: Annotated[Path | None, typer.Option(help="Human scores from a file (id, score), joined by id.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Train on N items drawn by the seed.")] = None,
+    holdout: Annotated[float | None, typer.Option(help="Share of items, by cluster, to hold out and score.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of draws, holdout and batches.")] = 42,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Learn how to weigh the layers from a feature cache with human scores.
+
+    Example: lager train cache/flask --out flask.json --holdout 0.2
+    """
+    lookup(strategy)
+    check_preset(preset)
+    refuse_existing(out, what="aggregator file")
+    from ..data.cache import FeatureCache
+
+    opened = FeatureCache.open(cache)
+    if scores is not None:
+        opened = opened.with_scores(scores)
+    typer.echo(f"fitting {strategy} ({preset}) on {cache}", err=True)
+    run = train_on_cache(opened, strategy=strategy, preset=preset, limit=limit, holdout=holdout, seed=seed)
+    save_aggregator(out, run.record)
+    for note in run.notes:
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(canonical_json(as_dict(run, out)) if as_json else describe(run, out))
+
+
+def as_dict(run: TrainingRun, out: Path) -> dict[str, Any]:
+    """Return what `--json` prints."""
+    aggregator = run.record.aggregator
+    held_out = run.held_out
+    return {
+        "strategy": aggregator.strategy,
+        "preset": aggregator.preset,
+        "n": aggregator.training.get("n", 0),
+        "loss": aggregator.training.get("loss"),
+        "loss_uniform": aggregator.training.get("loss_uniform"),
+        "weights": None if aggregator.weights is None else list(aggregator.weights),
+        "parameters": dict(aggregator.parameters),
+        "holdout": None if held_out is None else held_out._asdict(),
+        "notes": run.notes,
+        "out": str(out),
+    }
+
+
+def describe(run: TrainingRun, out: Path) -> str:
+    """Return what was learnt as a few lines of text."""
+    aggregator = run.record.aggregator
+    training = aggregator.training
+    lines = [f"{aggregator.strategy} ({aggregator.preset})"]
+    lines.append(
+        f"  items     {training['n']}" if "n" in training else "  items     none: this strategy needs no training"
+    )
+    if "loss" in training:
+        lines.append(f"  loss      {training['loss']:.4f} (uniform weights: {training['loss_uniform']:.4f})")
+    if aggregator.weights is not None:
+        lines.append(f"  weights   {weights_line(aggregator)}")
+    if "mean" in aggregator.parameters:
+        n_groups = len(aggregator.parameters["group_means"])
+        lines.append(f"  mean      {aggregator.parameters['mean']:.3f}, in {n_groups} groups")
+    if run.held_out is not None:
+        values = ", ".join(
+            f"{name} {'undefined' if value is None else f'{value:.3f}'}"
+            for name, value in run.held_out.spearman.items()
+        )
+        lines.append(f"  held out  {run.held_out.n} items, Spearman ({run.held_out.level}): {values}")
+    lines.append(f"  written   {out}")
+    return "\n".join(lines)
+
+
+def weights_line(aggregator: Aggregator) -> str:
+    """Return the weights as one bar per layer entry, 0 to L, and the largest ones as numbers."""
+    weights = aggregator.weights or ()
+    top = max(abs(w) for w in weights)
+    bars = "".join(_BARS[round(max(w, 0.0) / top * (len(_BARS) - 1))] for w in weights)
+    largest = sorted(range(len(weights)), key=lambda entry: -abs(weights[entry]))[:_LARGEST]
+    numbers = ", ".join(f"{entry}: {weights[entry]:.3f}" for entry in largest if weights[entry])
+    return f"|{bars}| layers 0 to {len(weights) - 1}; largest {numbers}"

@@ -1,0 +1,157 @@
+"""Fit one weight per layer entry: the three presets of `lager-tuned`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.errors import LagerError
+from ..data.scale import Scale
+from .converged import minimise_on_simplex
+from .minibatch import AdamSettings, adam
+from .mixing import softmax
+from .objective import MixtureLoss, label_major
+from .targets import soft_targets, truncated_targets
+
+Preset = Literal["converged", "paper", "release"]
+PRESETS: tuple[str, ...] = get_args(Preset)
+
+# The released code holds its mixing parameter p at 0.5 over the only epoch and uses sigmoid(p).
+_RELEASED_ALPHA = 1.0 / (1.0 + math.exp(-0.5))
+# The paper does not give its alpha; an even split is ours.
+_PAPER_ALPHA = 0.5
+# A five-point scale's errors stay as they are; others are brought to its range.
+_RANGE_OF_FIVE_POINTS = 4.0
+
+
+class LayerWeights(NamedTuple):
+    """Fitted layer weights and what the fit reached."""
+
+    weights: NDArray[np.float64]
+    """ndarray of shape (n_layers + 1,)."""
+    loss: float
+    """Training loss at the weights, over all items, in the preset's own definition."""
+    loss_uniform: float
+    """The same at uniform weights."""
+    settings: dict[str, Any]
+    """What the preset used and how it ended; JSON types only."""
+
+
+def check_preset(preset: str) -> None:
+    """Raise `LagerError` for a name that is no preset."""
+    if preset not in PRESETS:
+        raise LagerError(f"unknown preset {preset!r}: choose one of {', '.join(PRESETS)}")
+
+
+def check_training_data(logits: NDArray[Any], human: NDArray[np.float64], scale: Scale) -> None:
+    """Raise `LagerError` when weights cannot be fitted to these items."""
+    if logits.ndim != 3 or human.shape != logits.shape[:1]:
+        raise LagerError(
+            f"read-outs of shape {logits.shape} and human scores of shape {human.shape}: expected "
+            "(n_items, n_layers + 1, n_labels) and (n_items,)"
+        )
+    if logits.shape[2] != len(scale):
+        raise LagerError(
+            f"the read-outs have {logits.shape[2]} labels and the scale {scale} has {len(scale)}: give the scale "
+            "that the read-outs were made with"
+        )
+    if len(human) == 0:
+        raise LagerError("there is no item with a human score to train on: add scores to the items, or give --scores")
+    if bad := int((~np.isfinite(human)).sum()):
+        raise LagerError(f"{bad} of {len(human)} human scores are not finite: drop the items without a score")
+    if bad := int((~np.isfinite(logits).all(axis=(1, 2))).sum()):
+        raise LagerError(f"{bad} of {len(human)} items have read-outs that are not finite: drop the invalid rows")
+    if (human == human[0]).all():
+        raise LagerError(
+            f"all {len(human)} human scores are {human[0]:g}, so there is nothing to learn: train on items that "
+            "differ in score, or use a strategy that needs no training (lager, e-score)"
+        )
+
+
+def fit_layer_weights(
+    logits: NDArray[Any], human: NDArray[np.float64], *, scale: Scale, preset: str = "converged", seed: int = 42
+) -> LayerWeights:
+    """Fit the layer weights of `lager-tuned`.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n_items, n_layers + 1, n_labels)
+    human : ndarray of shape (n_items,)
+        Scores on the scale.
+    scale : Scale
+    preset : {"converged", "paper", "release"}
+    seed : int
+        Order of the batches; `converged` uses none.
+
+    Raises
+    ------
+    LagerError
+        When the data cannot be used, see `check_training_data`.
+    """
+    check_preset(preset)
+    check_training_data(logits, human, scale)
+    if preset == "converged":
+        return _fit_converged(logits, human, scale)
+    if preset == "paper":
+        return _fit_paper(logits, human, scale, seed)
+    return _fit_release(logits, human, scale, seed)
+
+
+def _fit_converged(logits: NDArray[Any], human: NDArray[np.float64], scale: Scale) -> LayerWeights:
+    """Soft targets, CE + MSE, mixtures of all entries, to the minimum."""
+    values = scale.array
+    loss = MixtureLoss(
+        label_major(logits), soft_targets(human, values), human, values, _unit(scale), _RELEASED_ALPHA, "squared"
+    )
+    uniform, _ = loss(_uniform(logits.shape[1]))
+    minimum = minimise_on_simplex(loss)
+    settings = {"alpha": _RELEASED_ALPHA, "iterations": minimum.iterations, "converged": minimum.converged}
+    return LayerWeights(minimum.weights, minimum.loss, uniform, settings)
+
+
+def _fit_paper(logits: NDArray[Any], human: NDArray[np.float64], scale: Scale, seed: int) -> LayerWeights:
+    """Free weights from uniform, CE + MAE, Adam (paper, section 3.3 and 4). No parity is claimed: alpha is ours."""
+    values = scale.array
+    items = MixtureLoss(
+        label_major(logits), soft_targets(human, values), human, values, _unit(scale), _PAPER_ALPHA, "absolute"
+    )
+    start = _uniform(logits.shape[1])
+    adam_settings = AdamSettings()
+    weights = adam(lambda w, batch: batch(w), items, start, settings=adam_settings, seed=seed)
+    settings = {"alpha": _PAPER_ALPHA, "seed": seed, **adam_settings._asdict()}
+    return LayerWeights(weights, items(weights)[0], items(start)[0], settings)
+
+
+def _fit_release(logits: NDArray[Any], human: NDArray[np.float64], scale: Scale, seed: int) -> LayerWeights:
+    """Fit as the authors' released code does: without the last entry, truncated scores, softmax weights, CE + MSE."""
+    n_used = logits.shape[1] - 1
+    if n_used < 1:
+        raise LagerError("preset release drops the last entry, and the read-outs have only one: use preset converged")
+    values = scale.array
+    one_hot, truncated = truncated_targets(human, values)
+    items = MixtureLoss(label_major(logits[:, :-1]), one_hot, truncated, values, 1.0, _RELEASED_ALPHA, "squared")
+    adam_settings = AdamSettings()
+    parameters = adam(_softmax_weighted, items, np.zeros(n_used), settings=adam_settings, seed=seed)
+    weights = softmax(parameters)
+    settings = {"alpha": _RELEASED_ALPHA, "seed": seed, **adam_settings._asdict()}
+    return LayerWeights(np.append(weights, 0.0), items(weights)[0], items(_uniform(n_used))[0], settings)
+
+
+def _softmax_weighted(parameters: NDArray[np.float64], batch: MixtureLoss) -> tuple[float, NDArray[np.float64]]:
+    """Return the loss and gradient with respect to v where ``w = softmax(v)``."""
+    weights = softmax(parameters)
+    value, gradient = batch(weights)
+    return value, weights * (gradient - weights @ gradient)
+
+
+def _unit(scale: Scale) -> float:
+    """Return what errors are divided by."""
+    return (scale.high - scale.low) / _RANGE_OF_FIVE_POINTS
+
+
+def _uniform(n_entries: int) -> NDArray[np.float64]:
+    """Return equal weights that sum to 1."""
+    return np.full(n_entries, 1.0 / n_entries)

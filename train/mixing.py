@@ -1,0 +1,117 @@
+"""From read-outs and layer weights to a distribution over the labels, and from that to a score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.errors import LagerError
+
+# Rows worked on at once: keeps temporaries at tens of megabytes for any number of items.
+_BLOCK_ROWS = 8192
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the softmax over the last axis, without overflow."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+
+
+def mix_logits(readout: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``softmax(sum_l w_l z^(l))``, the paper's aggregation.
+
+    Parameters
+    ----------
+    readout : ndarray of shape (n_items, n_entries, n_labels)
+    weights : ndarray of shape (n_entries,)
+        Entries of weight zero are not looked at.
+
+    Returns
+    -------
+    ndarray of shape (n_items, n_labels)
+
+    Raises
+    ------
+    LagerError
+        When a mixed logit is not finite.
+    """
+    out = np.empty((readout.shape[0], readout.shape[2]))
+    for rows, block, used in _blocks(readout, weights):
+        out[rows] = np.einsum("l,nlk->nk", used, block)
+    _require_finite(out)
+    return softmax(out)
+
+
+def mix_probabilities(
+    readout: NDArray[Any], weights: NDArray[np.float64], *, second_softmax: bool = False
+) -> NDArray[np.float64]:
+    """Return per-layer probabilities mixed by weight, ``sum_l w_l softmax(z^(l))``, normalised.
+
+    Free weights can be negative and so can what they mix; such entries are cut at zero before normalising.
+
+    Parameters
+    ----------
+    readout : ndarray of shape (n_items, n_entries, n_labels)
+    weights : ndarray of shape (n_entries,)
+    second_softmax : bool
+        Put the weighted sum through another softmax instead, as the authors' released code does.
+
+    Returns
+    -------
+    ndarray of shape (n_items, n_labels)
+
+    Raises
+    ------
+    LagerError
+        When a logit is not finite, or the weights leave an item without any mass.
+    """
+    out = np.empty((readout.shape[0], readout.shape[2]))
+    for rows, block, used in _blocks(readout, weights):
+        with np.errstate(invalid="ignore"):  # an infinite logit becomes NaN here and is refused below
+            out[rows] = np.einsum("l,nlk->nk", used, softmax(block.astype(np.float64)))
+    _require_finite(out)
+    if second_softmax:
+        return softmax(out)
+    out = np.maximum(out, 0.0)
+    total = out.sum(axis=1, keepdims=True)
+    if not (total > 0.0).all():
+        raise LagerError(
+            "the layer weights leave some items without any probability (their sum is not positive): fit them with "
+            "preset converged, whose weights are never negative"
+        )
+    return np.asarray(out / total)
+
+
+def expected_value(proba: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``sum_s s P(s)``, shape (n_items,)."""
+    return proba @ values
+
+
+def most_likely_value(proba: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the value of the likeliest label, shape (n_items,); of equally likely labels the smallest value."""
+    ascending = np.argsort(values, kind="stable")
+    return values[ascending][proba[:, ascending].argmax(axis=1)]
+
+
+def _blocks(
+    readout: NDArray[Any], weights: NDArray[np.float64]
+) -> Iterator[tuple[slice, NDArray[Any], NDArray[np.float64]]]:
+    """Yield row slices with their read-out and weights, without the entries that weigh nothing."""
+    used = np.flatnonzero(weights)
+    for first in range(0, readout.shape[0], _BLOCK_ROWS):
+        rows = slice(first, first + _BLOCK_ROWS)
+        block = readout[rows] if len(used) == len(weights) else readout[rows][:, used]
+        yield rows, block, weights[used]
+
+
+def _require_finite(mixed: NDArray[np.float64]) -> None:
+    """Raise `LagerError` when a row cannot be scored."""
+    finite = np.isfinite(mixed).all(axis=1)
+    if not finite.all():
+        raise LagerError(
+            f"{(~finite).sum()} of {len(mixed)} items have read-outs that are not finite (the first is row "
+            f"{int(np.argmin(finite))}), so they have no score: keep only the valid rows"
+        )

@@ -1,0 +1,21 @@
+"""Spearman's rank correlation in numpy: importing scipy.stats would cost more than training does."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def average_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ranks from 1, tied values sharing the mean of theirs; shape (n_items,)."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts - 1) / 2.0)[place])
+
+
+def spearman(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
+    """Return Spearman's rho with average ranks, or None where it is undefined (a constant side, under 2 items)."""
+    a, b = average_ranks(first), average_ranks(second)
+    a, b = a - a.mean() if len(a) else a, b - b.mean() if len(b) else b
+    norm = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / norm) if norm > 0.0 else None

@@ -1,0 +1,141 @@
+"""Train one strategy on a cache: choose the rows, fit, and check on what was held out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.errors import LagerError
+from ..data.readouts import Readouts
+from .aggregator import Aggregator
+from .aggregator_file import AggregatorRecord, row_keys
+from .folds import cluster_holdout
+from .rank_correlation import spearman
+from .strategies import fit_strategy, needs_fitting, untrained
+from .strategy_names import lookup
+
+if TYPE_CHECKING:
+    from ..data.cache import FeatureCache
+
+
+class HeldOut(NamedTuple):
+    """Agreement on the items that were held out."""
+
+    n: int
+    level: str
+    """`group`: the mean over groups; `pooled` where there are none."""
+    spearman: dict[str, float | None]
+    """By strategy; None where it is undefined."""
+
+
+class TrainingRun(NamedTuple):
+    """What `train_on_cache` returns."""
+
+    record: AggregatorRecord
+    held_out: HeldOut | None
+    notes: list[str]
+    """What the user should know, one line each."""
+
+
+def train_on_cache(
+    cache: FeatureCache,
+    *,
+    strategy: str = "lager-tuned",
+    preset: str = "converged",
+    limit: int | None = None,
+    holdout: float | None = None,
+    seed: int = 42,
+) -> TrainingRun:
+    """Fit a strategy on a cache's labelled items.
+
+    Parameters
+    ----------
+    cache : FeatureCache
+    strategy, preset : str
+    limit : int, optional
+        Train on so many items, drawn by the seed.
+    holdout : float, optional
+        Share of the labelled items, by cluster, that is kept out of training and scored.
+    seed : int
+        Of the holdout, the draw, and the batches.
+
+    Raises
+    ------
+    LagerError
+        When the options or the labels cannot be used.
+    """
+    if limit is not None and limit < 1:
+        raise LagerError(f"got a limit of {limit} items, expected 1 or more")
+    readouts = cache.readouts()
+    rows = np.flatnonzero(np.isfinite(readouts.human))
+    notes = _unused_rows(cache, len(readouts), len(rows), strategy)
+    train_rows, test_rows = rows, np.zeros(0, dtype=np.intp)
+    if holdout is not None:
+        cluster = None if readouts.cluster is None else readouts.cluster[rows]
+        split = cluster_holdout(cluster, len(rows), holdout, seed)
+        train_rows, test_rows = rows[split.train], rows[split.test]
+    if limit is not None:
+        drawn = np.random.default_rng(seed).permutation(len(train_rows))[:limit]
+        train_rows = train_rows[np.sort(drawn)]
+    aggregator = fit_strategy(strategy, readouts.take(train_rows), preset=preset, seed=seed)
+    fitted = needs_fitting(strategy)
+    if fitted:
+        aggregator = replace(
+            aggregator, training={**aggregator.training, "seed": seed, "limit": limit, "holdout": holdout}
+        )
+        notes += _doubts(aggregator, len(train_rows))
+    in_cache = np.flatnonzero(cache.valid)[train_rows]
+    record = AggregatorRecord(
+        aggregator,
+        readout_id=cache.readout_id,
+        fingerprint=cache.fingerprint,
+        items_hash=cache.items_hash,
+        training_rows=frozenset(row_keys(cache.prompt_sha256[in_cache]) if fitted else ()),
+    )
+    held_out = _score_held_out(aggregator, readouts.take(test_rows)) if holdout is not None else None
+    return TrainingRun(record, held_out, notes)
+
+
+def _unused_rows(cache: FeatureCache, n_valid: int, n_labelled: int, strategy: str) -> list[str]:
+    """Say which rows cannot be trained on; nothing is left out in silence."""
+    left_out = {"invalid": cache.n_items - n_valid, "without a human score": n_valid - n_labelled}
+    parts = [f"{count} {why}" for why, count in left_out.items() if count]
+    return [f"left out of {cache.n_items} rows: {', '.join(parts)}"] if parts and needs_fitting(strategy) else []
+
+
+def _doubts(aggregator: Aggregator, n: int) -> list[str]:
+    """Return reasons to mistrust a fit."""
+    doubts = []
+    if lookup(aggregator.strategy).weights == "tuned" and n <= aggregator.n_layers:
+        doubts.append(
+            f"{n} items for {aggregator.n_layers + 1} weights: too few to tell layers apart; compare with lager"
+        )
+    if aggregator.training.get("converged") is False:
+        doubts.append(
+            "the minimiser stopped before the minimum: the weights are usable, but not the best on these items"
+        )
+    return doubts
+
+
+def _score_held_out(aggregator: Aggregator, test: Readouts) -> HeldOut:
+    """Rank held-out items by the fitted strategy, uniform lager and e-score."""
+    rivals = [
+        untrained(name, n_layers=test.logits.shape[1] - 1, scale=test.scale, preset=aggregator.preset)
+        for name in ("lager", "e-score")
+        if name != aggregator.strategy
+    ]
+    by_strategy = {one.strategy: _agreement(one.predict(test), test) for one in (aggregator, *rivals)}
+    return HeldOut(len(test), "pooled" if test.group is None else "group", by_strategy)
+
+
+def _agreement(scores: NDArray[np.float64], test: Readouts) -> float | None:
+    """Return Spearman per group, averaged over the groups in which it is defined; pooled where there are none."""
+    if test.group is None:
+        return spearman(scores, test.human)
+    groups = np.array([str(group) for group in test.group])
+    values = [spearman(scores[groups == one], test.human[groups == one]) for one in np.unique(groups)]
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None
