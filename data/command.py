@@ -95,7 +95,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
             table.add_row(key.replace("_", " "), _shown(key, value))
     for reason, count in summary["invalid_reasons"].items():
         table.add_row("  invalid", f"{count}: {reason}")
-    Console().print(table, markup=False)
+    Console(markup=False, highlight=False).print(table)
 
 
 def _shown(key: str, value: Any) -> str:

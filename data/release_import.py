@@ -134,7 +134,11 @@ def _shard(
     logits = np.stack([np.full(shape, math.nan, np.float32) if r is None else r for r in readouts])
     normed = np.full_like(logits, math.nan)
     normed[:, -1] = logits[:, -1]
-    prompts = [hashlib.sha256(str(record.get("prompt", "")).encode()).digest() for record in records]
+    # Such files may leave the prompt's text out; with its logits a record still tells items apart.
+    prompts = [
+        hashlib.sha256(str(record.get("prompt", "")).encode() + row.tobytes()).digest()
+        for record, row in zip(records, logits, strict=True)
+    ]
     return ShardData(
         item_id=list(ids[:n]),
         prompt_sha256=np.frombuffer(b"".join(prompts), dtype=np.uint8).reshape(n, 32),

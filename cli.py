@@ -1,0 +1,116 @@
+"""The command `lager`: one subcommand a stage, and `lager demo` for all three in a row."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .data.command import app as cache_app
+from .data.errors import LagerError
+from .evaluate.command import evaluate
+from .extract.command import extract
+from .train.command import train
+
+app = typer.Typer(
+    name="lager",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Score text with an open LLM judge, read at every layer, so that its scores agree with humans.",
+)
+app.command("extract")(extract)
+app.command("train")(train)
+app.command("evaluate")(evaluate)
+app.add_typer(cache_app, name="cache")
+
+_DEMO_FILES = ("judge", "train.jsonl", "test.jsonl")
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from . import __version__
+
+        print(f"lager {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hold the options that every subcommand shares."""
+
+
+@app.command("demo")
+def demo(
+    *,
+    out: Annotated[Path | None, typer.Option(help="New folder for everything; lager-demo when left out.")] = None,
+) -> None:
+    """Extract, train and evaluate on the bundled tiny judge and data, offline.
+
+    Example: lager demo --out demo
+    """
+    folder = _new_folder(out)
+    _copy_demo_files(folder)
+    for name in ("train", "test"):
+        _say(f"reading {name}.jsonl with the judge, every layer of it")
+        main_or_raise(["extract", f"{folder}/judge", f"{folder}/{name}.jsonl", "--cache", f"{folder}/cache/{name}"])
+    _say("learning the weights of the layers")
+    main_or_raise(["train", f"{folder}/cache/train", "--out", f"{folder}/aggregator.json"])
+    _say("comparing every strategy with the human scores of the held-out items")
+    main_or_raise(
+        ["evaluate", f"{folder}/cache/test", "--train", f"{folder}/cache/train", "--out", f"{folder}/results"]
+    )
+    print(f"\nEverything is in {folder.resolve()}:")
+    print("  judge, train.jsonl, test.jsonl   the judge and the items")
+    print("  cache/train, cache/test          what the judge said at every layer")
+    print("  aggregator.json                  the weights of the layers")
+    print("  results                          tables and the figure")
+
+
+def _new_folder(out: Path | None) -> Path:
+    """Return the folder that the demo may fill: the one asked for, or the first free default."""
+    if out is None:
+        names = (Path("lager-demo" if n == 1 else f"lager-demo-{n}") for n in range(1, 1000))
+        out = next(path for path in names if not path.exists())
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise LagerError(f"{out} exists already: choose another folder for --out, or remove it first")
+    out.mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def _copy_demo_files(folder: Path) -> None:
+    with ExitStack() as stack:
+        for name in _DEMO_FILES:
+            source = stack.enter_context(as_file(files("lager.data").joinpath("demo", name)))
+            if source.is_dir():
+                shutil.copytree(source, folder / name)
+            else:
+                shutil.copy(source, folder / name)
+
+
+def _say(text: str) -> None:
+    print(f"\n=> {text}", file=sys.stderr)
+
+
+def main_or_raise(arguments: Sequence[str]) -> None:
+    """Run one command; a user's error comes out as `LagerError`."""
+    app(list(arguments), standalone_mode=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with 0, 1 (the user can mend it; one line says how) or 2 (usage)."""
+    try:
+        app(None if arguments is None else list(arguments), prog_name="lager")
+    except LagerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

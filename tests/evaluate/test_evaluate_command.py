@@ -1,0 +1,246 @@
+"""`lager evaluate` on caches: table, JSON, files, sources of fitted strategies, and bad input."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from lager.cli import main
+from lager.data.cache import FeatureCache
+from lager.train.aggregator_file import save_aggregator
+from lager.train.folds import cluster_folds
+from lager.train.strategies import ABLATION, STRATEGIES, derived, fit_strategy
+from lager.train.training_run import train_on_cache
+from support.caches import make_cache
+
+
+@pytest.fixture(scope="module")
+def caches(tmp_path_factory):
+    """A cache to evaluate, with an invalid row, and one to train on; their prompts differ in the last 40 items."""
+    folder = tmp_path_factory.mktemp("caches")
+    make_cache(folder / "test", 120, seed=1, invalid=frozenset([5]))
+    make_cache(folder / "train", 80, seed=2)
+    return folder
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command; its exit status, stdout and stderr."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as exit_info:
+            main(["evaluate", *map(str, arguments)])
+        captured = capsys.readouterr()
+        return exit_info.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def run_json(run):
+    def call(*arguments):
+        code, out, err = run(*arguments, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    return call
+
+
+def save_trained(cache, path, **options):
+    save_aggregator(path, train_on_cache(FeatureCache.open(cache), **options).record)
+
+
+def by_name(content):
+    return {row["strategy"]: row for row in content["results"]}
+
+
+def test_json_is_the_promised_object_and_nothing_else(caches, run_json):
+    content = run_json(caches / "test", "--train", caches / "train", "--resamples", "40")
+    assert (content["n"], content["level"]) == (119, "group")
+    assert content["coverage"] == pytest.approx(119 / 120)
+    assert [row["strategy"] for row in content["results"]] == list(STRATEGIES)
+    for row in content["results"]:
+        assert (row["n"], row["coverage"]) == (119, content["coverage"])
+        for metric in ("spearman", "pearson", "kendall", "mae"):
+            assert {"estimate", "low", "high"} <= set(row[metric])
+            assert row[metric]["estimate"] is not None or row[metric]["reason"]
+            assert {"estimate", "low", "high"} <= set(row["pooled"][metric])
+        assert [group["group"] for group in row["groups"]] == ["criterion0", "criterion1"]
+    assert content["skipped"] == []
+
+
+def test_baselines_have_no_made_up_figures(caches, run_json):
+    rows = by_name(run_json(caches / "test", "--train", caches / "train", "--resamples", "0"))
+    assert rows["group-mean"]["spearman"]["estimate"] is None
+    assert rows["group-mean"]["spearman"]["reason"] == "constant scores in all 2 groups"
+    assert rows["length"]["mae"]["reason"] == "not on the human score scale"
+    assert rows["lager"]["spearman"]["low"] is None
+
+
+def test_what_needs_fitting_is_skipped_with_the_reason_when_there_is_no_source(caches, run_json):
+    content = run_json(caches / "test", "--resamples", "0")
+    skipped = {row["strategy"]: row["reason"] for row in content["skipped"]}
+    assert set(skipped) == {name for name, strategy in STRATEGIES.items() if strategy.needs_fitting}
+    assert "--train CACHE, --aggregator FILE or --folds N" in skipped["lager-tuned"]
+    assert set(by_name(content)) == set(STRATEGIES) - set(skipped)
+
+
+def test_folds_score_each_item_by_parameters_fitted_without_its_cluster(caches, run_json):
+    content = run_json(caches / "test", "--folds", "3", "--seed", "7", "--resamples", "0")
+    readouts = FeatureCache.open(caches / "test").readouts()
+    expected = np.full(len(readouts), np.nan)
+    for fold in cluster_folds(readouts.cluster, len(readouts), 3, 7):
+        assert not set(readouts.cluster[fold.train]) & set(readouts.cluster[fold.test])
+        tuned = fit_strategy("lager-tuned", readouts.take(fold.train), seed=7)
+        expected[fold.test] = derived(tuned, "prob-tuned").predict(readouts.take(fold.test))
+    rows = by_name(content)
+    assert rows["prob-tuned"]["pooled"]["mae"]["estimate"] == pytest.approx(
+        np.abs(expected - readouts.human).mean(), abs=1e-12
+    )
+    assert rows["prob-tuned"]["source"] == "folds"
+    assert rows["prob-tuned"]["in_sample"] == 0
+    assert any("out of fold" in note for note in content["notes"])
+
+
+def test_an_aggregator_gives_the_four_tuned_strategies(caches, run_json, tmp_path):
+    save_trained(caches / "train", tmp_path / "agg.json")
+    rows = by_name(run_json(caches / "test", "--aggregator", tmp_path / "agg.json", "--resamples", "0"))
+    trained = by_name(run_json(caches / "test", "--train", caches / "train", "--resamples", "0"))
+    for name in ABLATION:
+        assert rows[name]["spearman"] == trained[name]["spearman"]
+    assert rows["prob-tuned-max"]["source"] == "aggregator"
+
+
+def test_two_aggregators_of_one_strategy_are_told_apart_by_their_files(caches, run_json, tmp_path):
+    for name, preset in (("a", "converged"), ("b", "release")):
+        save_trained(caches / "train", tmp_path / f"{name}.json", preset=preset)
+    files = [part for name in "ab" for part in ("--aggregator", tmp_path / f"{name}.json")]
+    content = run_json(caches / "test", *files, "--strategy", "lager-tuned", "--strategy", "lager", "--resamples", "0")
+    assert set(by_name(content)) == {"lager-tuned@a", "lager-tuned@b", "lager"}
+
+
+def test_rows_seen_in_training_are_counted_and_named(caches, run, run_json):
+    rows = by_name(run_json(caches / "test", "--train", caches / "train", "--resamples", "0"))
+    assert rows["lager-tuned"]["in_sample"] == 79
+    assert rows["lager"]["in_sample"] == 0
+    same = by_name(run_json(caches / "test", "--train", caches / "test", "--resamples", "0"))
+    assert same["best-layer"]["in_sample"] == 119
+    _, table, _ = run(caches / "test", "--train", caches / "test", "--resamples", "0")
+    assert "in-sample: 119 of the evaluated rows" in table
+
+
+def test_table_says_what_was_compared_and_fits_a_pipe(caches, run):
+    code, out, _ = run(caches / "test", "--train", caches / "train", "--resamples", "40")
+    assert code == 0
+    assert "mean over groups" in out
+    assert "119 of 120 labelled items scored (99.2%), 2 groups, 6 clusters" in out
+    assert "bootstrap over clusters, 40 resamples, seed 42" in out
+    assert max(map(len, out.splitlines())) <= 120
+    for name in STRATEGIES:
+        assert f" {name} " in out
+    assert "…" not in out
+    assert "Spearman, Pearson, Kendall of group-mean: none, constant scores in all 2 groups" in out
+    assert "6 clusters only" in out
+
+
+def test_out_holds_json_csv_and_a_figure(caches, run, tmp_path):
+    code, out, err = run(caches / "test", "--out", tmp_path / "results", "--resamples", "20", "--json")
+    assert code == 0
+    content = json.loads((tmp_path / "results/results.json").read_text())
+    assert content["results"] == json.loads(out)["results"]
+    assert len(content["layers"]["values"]) == 5
+    with (tmp_path / "results/results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = [
+        r for r in rows if (r["strategy"], r["level"], r["group"], r["metric"]) == ("lager", "group", "", "spearman")
+    ]
+    assert len(found) == 1
+    assert float(found[0]["estimate"]) == by_name(content)["lager"]["spearman"]["estimate"]
+    assert {row["group"] for row in rows} == {"", "criterion0", "criterion1"}
+    assert (tmp_path / "results/layers.png").read_bytes().startswith(b"\x89PNG")
+    assert "layers.png" in err
+
+
+def test_last_point_of_the_layer_curve_is_the_strategy_of_that_layer(caches, run, tmp_path):
+    run(caches / "test", "--strategy", "layer:4", "--out", tmp_path / "r", "--resamples", "0")
+    content = json.loads((tmp_path / "r/results.json").read_text())
+    assert content["layers"]["values"][4] == content["results"][0]["spearman"]["estimate"]
+
+
+def test_existing_results_are_refused_before_anything_else_and_kept(caches, run, tmp_path):
+    (tmp_path / "results.csv").write_text("mine")
+    code, _, err = run(caches / "nowhere", "--out", tmp_path)
+    assert code == 1
+    assert "results.csv exists already" in err
+    assert (tmp_path / "results.csv").read_text() == "mine"
+
+
+def test_without_matplotlib_the_rest_is_written_and_the_extra_named(caches, run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    code, _, err = run(caches / "test", "--strategy", "lager", "--out", tmp_path / "r", "--resamples", "0")
+    assert code == 0
+    assert "lager[plots]" in err
+    assert (tmp_path / "r/results.json").exists()
+    assert not (tmp_path / "r/layers.png").exists()
+
+
+def test_scores_from_a_file_replace_those_of_the_cache(caches, run_json, tmp_path):
+    (tmp_path / "scores.csv").write_text("id,score\n" + "".join(f"item{i},{1 + i % 5}\n" for i in range(10)))
+    content = run_json(caches / "test", "--scores", tmp_path / "scores.csv", "--strategy", "lager", "--resamples", "0")
+    assert content["labelled"] == 10
+    assert content["n"] == 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--strategy", "lagr"], "did you mean lager"),
+        (["--strategy", "layer:99"], "there is no layer:99"),
+        (["--level", "item"], "unknown level 'item'"),
+        (["--folds", "5", "--train", "x"], "give one of them"),
+        (["--folds", "1"], "got 1 folds"),
+        (["--strategy", "lager-tuned"], "no strategy left to evaluate"),
+        (["--resamples", "-5"], "-5 resamples"),
+        (["--preset", "best"], "best"),
+    ],
+)
+def test_bad_options_are_one_line_and_exit_1(caches, run, arguments, message):
+    arguments = [caches / "train" if one == "x" else one for one in arguments]
+    code, out, err = run(caches / "test", *arguments)
+    assert code == 1
+    assert message in err
+    assert err.strip().startswith("error:")
+    assert len(err.strip().splitlines()) == 1
+    assert out == ""
+
+
+def test_an_aggregator_of_another_model_is_refused_and_can_be_forced(caches, run, run_json, tmp_path):
+    make_cache(tmp_path / "other", 60, weights="w1")
+    save_trained(tmp_path / "other", tmp_path / "agg.json")
+    code, _, err = run(caches / "test", "--aggregator", tmp_path / "agg.json")
+    assert code == 1
+    assert "another model" in err
+    content = run_json(caches / "test", "--aggregator", tmp_path / "agg.json", "--force", "--resamples", "0")
+    assert any("forced" in note for note in content["notes"])
+
+
+def test_a_cache_in_which_no_labelled_row_is_valid_is_refused(run, tmp_path):
+    make_cache(tmp_path / "c", 4, invalid=frozenset(range(4)))
+    code, _, err = run(tmp_path / "c")
+    assert code == 1
+    assert "none of the 4 items with a human score" in err
+
+
+def test_the_command_needs_neither_torch_nor_transformers(caches):
+    script = (
+        "import sys; sys.modules['torch'] = sys.modules['transformers'] = None\n"
+        "from lager.evaluate.command import evaluate\n"
+        "from pathlib import Path\n"
+        f"evaluate(Path({str(caches / 'test')!r}), train=Path({str(caches / 'train')!r}), resamples=10)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "lager-tuned" in done.stdout
+    assert done.stderr == ""

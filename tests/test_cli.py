@@ -1,0 +1,79 @@
+"""The command line as a user meets it."""
+
+import subprocess
+import sys
+
+import pytest
+from lager.cli import main
+from support.caches import make_cache
+
+COMMANDS = [[], ["extract"], ["train"], ["evaluate"], ["demo"], ["cache"], ["cache", "info"], ["cache", "import-release"]]
+
+
+def run(*arguments):
+    """Run a command in this process and return its exit status."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    return stopped.value.code or 0
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_and_those_that_act_an_example(capsys, command):
+    assert run(*command, "--help") == 0
+    text = capsys.readouterr().out
+    assert "Usage: lager" in text.replace("root", "lager")
+    assert command in ([], ["cache"]) or "Example: lager" in text
+
+
+def test_a_mistake_in_the_usage_leaves_with_two(capsys):
+    assert run("extract") == 2
+    assert run("nonesuch") == 2
+
+
+def test_a_users_error_is_one_line_without_a_traceback_and_leaves_with_one(capsys, tmp_path):
+    assert run("train", tmp_path / "nothing", "--out", tmp_path / "a.json") == 1
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1
+    assert error[0].startswith("error: ")
+    assert "Traceback" not in error[0]
+
+
+def test_the_stages_after_extraction_run_where_torch_and_transformers_cannot_be_imported(tmp_path):
+    make_cache(tmp_path / "train", seed=0)
+    make_cache(tmp_path / "test", seed=1)
+    code = """
+import sys
+for name in ("torch", "transformers", "accelerate", "tokenizers", "safetensors"):
+    sys.modules[name] = None  # importing it raises ImportError
+from lager.cli import main_or_raise as lager
+lager(["cache", "info", "train"])
+lager(["train", "train", "--out", "agg.json"])
+lager(["evaluate", "test", "--aggregator", "agg.json", "--resamples", "50"])
+lager(["evaluate", "test", "--folds", "3", "--resamples", "50"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "lager-tuned" in done.stdout
+
+
+def test_extracting_without_torch_names_the_extra(tmp_path):
+    (tmp_path / "items.jsonl").write_text('{"prompt": "Rate this."}\n')
+    code = """
+import sys
+sys.modules["torch"] = sys.modules["transformers"] = None
+from lager.cli import main
+main(["extract", "model", "items.jsonl", "--cache", "cache"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "lager[extract]" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_cache_info_tells_two_caches_apart(capsys, tmp_path):
+    make_cache(tmp_path / "a", invalid=frozenset({1}))
+    make_cache(tmp_path / "b", template="other")
+    assert run("cache", "info", tmp_path / "a", tmp_path / "b") == 0
+    text = capsys.readouterr().out
+    assert "too long" in text
+    assert "template differ" in text
