@@ -5,6 +5,7 @@ import pytest
 from lager.evaluate import resample as resample_module
 from lager.evaluate.agreement import evaluate_scores
 from lager.evaluate.interval import percentile_interval
+from lager.evaluate.labelled_scores import LabelledScores
 from lager.evaluate.resample import ClusterBootstrap
 from scipy import stats
 
@@ -114,3 +115,41 @@ def test_mostly_undefined_resamples_give_no_interval():
     interval = percentile_interval(np.array([np.nan, np.nan, 0.2, 0.3]))
     assert (interval.low, interval.high) == (None, None)
     assert "undefined in 2 of 4" in interval.reason
+
+
+def test_groups_undefined_in_a_resample_are_left_out_of_its_mean_and_gaps_of_a_judge_keep_their_clusters():
+    rng = np.random.default_rng(8)
+    n, resamples = 24, 80
+    cluster, group = np.arange(n) // 2, np.arange(n) % 6
+    human = rng.integers(1, 4, size=n).astype(float)
+    score = human + rng.integers(-1, 2, size=n)
+    score[[0, 7]] = np.nan
+    found = evaluate_scores(
+        human, {"judge": score}, group=group, cluster=cluster, metrics=["pearson"], resamples=resamples, seed=2
+    )["judge"].metrics["pearson"]
+    codes = np.unique(cluster.astype(str), return_inverse=True)[1]
+    weights = all_weights(ClusterBootstrap(12, resamples, 2), codes).astype(int)
+    weights[[0, 7]] = 0
+    loop, undefined = [], 0
+    for column in weights.T:
+        values = []
+        for g in range(6):
+            rows = np.repeat(np.arange(n), column * (group == g))
+            if len(rows) > 1 and np.ptp(score[rows]) and np.ptp(human[rows]):
+                values.append(stats.pearsonr(score[rows], human[rows]).statistic)
+            else:
+                undefined += 1
+        loop.append(np.mean(values) if values else np.nan)
+    assert undefined > resamples
+    assert found.undefined_resamples == np.isnan(loop).sum() > 0
+    np.testing.assert_allclose([found.low, found.high], np.nanquantile(loop, [0.025, 0.975]), atol=1e-12)
+
+
+def test_items_without_a_cluster_are_drawn_one_by_one():
+    result = LabelledScores.check(
+        np.arange(5), {"j": np.arange(5)}, group=None, cluster=["a", None, "a", None, "b"], system=None
+    )
+    n_clusters, codes = result.cluster_codes()
+    assert n_clusters == 4
+    assert codes[0] == codes[2]
+    assert len(set(codes)) == 4

@@ -244,3 +244,11 @@ def test_the_command_needs_neither_torch_nor_transformers(caches):
     assert done.returncode == 0, done.stderr
     assert "lager-tuned" in done.stdout
     assert done.stderr == ""
+
+
+def test_folds_use_the_labelled_items_only(caches, run_json, tmp_path):
+    (tmp_path / "scores.csv").write_text("id,score\n" + "".join(f"item{i},{1 + i % 4}\n" for i in range(0, 120, 2)))
+    options = ("--scores", tmp_path / "scores.csv", "--folds", "3", "--strategy", "group-mean", "--resamples", "0")
+    content = run_json(caches / "test", *options, "--level", "pooled")
+    assert (content["n"], content["labelled"]) == (60, 60)
+    assert by_name(content)["group-mean"]["mae"]["estimate"] < 2

@@ -5,29 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
-from lager.data.cache import FeatureCache
 from lager.data.errors import LagerError
-from lager.extract import read_shard
 from lager.extract.extractor import extract_features
 from lager.extract.judge import load_judge
+from support.extraction import run, write_items
 from support.tiny_models import CHAT_TEMPLATE, save_judge, tiny_tokenizer
-
-WORDS = [
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "lazy",
-    "dog",
-    "and",
-    "answers",
-    "with",
-    "a",
-    "single",
-    "score",
-]
 
 
 @pytest.fixture(scope="module")
@@ -43,22 +25,6 @@ def judge(folder):
 @pytest.fixture
 def items(tmp_path):
     return write_items(tmp_path / "items.jsonl", 11)
-
-
-def write_items(path, n, *, long=()):
-    rng = np.random.default_rng(0)
-    rows = []
-    for i in range(n):
-        text = " ".join(rng.choice(WORDS, size=200 if i in long else 2 + i % 5))
-        rows.append(
-            {"id": f"q{i}", "prompt": text, "score": [1 + i % 5, 3], "group": f"g{i % 2}", "cluster": f"c{i // 2}"}
-        )
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-def run(judge, items, cache, **options):
-    return extract_features(judge, items, cache=cache, **{"shard_size": 4, "quiet": True, **options})
 
 
 def test_the_cache_holds_the_models_own_logits(judge, items, tmp_path):
@@ -93,78 +59,6 @@ def test_the_same_run_twice_has_the_same_content(judge, folder, items, tmp_path)
     first = run(judge, items, tmp_path / "first")
     second = run(folder, items, tmp_path / "second", device="cpu")
     assert (first.content_hash, first.fingerprint) == (second.content_hash, second.fingerprint)
-
-
-def count_forwards(judge, monkeypatch):
-    calls = []
-    original = judge.parts.decoder.forward
-
-    def counted(*args, **kwargs):
-        calls.append(1)
-        return original(*args, **kwargs)
-
-    monkeypatch.setattr(judge.parts.decoder, "forward", counted)
-    return calls
-
-
-def stop_after(monkeypatch, shards):
-    """Interrupt before shard number `shards` is read."""
-    original = read_shard.ShardReader.read
-
-    def read(self, item_id, rows, **options):
-        if rows.start >= 4 * shards:
-            raise KeyboardInterrupt
-        return original(self, item_id, rows, **options)
-
-    monkeypatch.setattr(read_shard.ShardReader, "read", read)
-
-
-def test_an_interrupted_run_says_what_is_kept_and_goes_on_there(judge, items, tmp_path, monkeypatch, capsys):
-    whole = run(judge, items, tmp_path / "whole")
-    with monkeypatch.context() as patch:
-        stop_after(patch, 2)
-        with pytest.raises(KeyboardInterrupt):
-            run(judge, items, tmp_path / "cache", quiet=False)
-    assert "2 of 3 shards are kept" in capsys.readouterr().err
-    with pytest.raises(LagerError, match="not complete"):
-        FeatureCache.open(tmp_path / "cache")
-    kept = (tmp_path / "cache" / "shards" / "00001.h5").read_bytes()
-    with monkeypatch.context() as patch:
-        calls = count_forwards(judge, patch)
-        resumed = run(judge, items, tmp_path / "cache", quiet=False)
-    # One batch, and the three passes of the self-check on it; the separator is that of the first run.
-    assert len(calls) <= 5
-    assert "continuing: 2 of 3 shards are there, 3 items left" in capsys.readouterr().err
-    assert resumed.content_hash == whole.content_hash
-    assert (tmp_path / "cache" / "shards" / "00001.h5").read_bytes() == kept
-
-
-def test_a_complete_cache_is_returned_without_reading_anything(judge, items, tmp_path, monkeypatch, capsys):
-    first = run(judge, items, tmp_path / "cache")
-    calls = count_forwards(judge, monkeypatch)
-    again = run(judge, items, tmp_path / "cache", quiet=False)
-    assert not calls
-    assert again.content_hash == first.content_hash
-    assert "complete already: 11 items" in capsys.readouterr().err
-
-
-def test_a_damaged_shard_is_read_again(judge, items, tmp_path):
-    first = run(judge, items, tmp_path / "cache")
-    (tmp_path / "cache" / "shards" / "00001.h5").write_bytes(b"garbage")
-    assert run(judge, items, tmp_path / "cache").content_hash == first.content_hash
-
-
-def test_other_settings_do_not_go_on_in_the_same_folder(judge, items, tmp_path):
-    run(judge, items, tmp_path / "cache")
-    with pytest.raises(LagerError, match=r"prompt\.answer_prefix.* differ"):
-        run(judge, items, tmp_path / "cache", answer_prefix="Score:")
-
-
-def test_other_labels_do_not_change_a_complete_cache(judge, items, tmp_path):
-    run(judge, items, tmp_path / "cache")
-    items.write_text(items.read_text().replace('"score": [1, 3]', '"score": [2, 2]'))
-    with pytest.raises(LagerError, match="other scores or columns"):
-        run(judge, items, tmp_path / "cache")
 
 
 def test_prompts_past_the_context_are_told_and_kept_as_rows_without_a_score(judge, tmp_path, capsys):
@@ -206,7 +100,7 @@ def test_rows_that_are_not_finite_are_invalid_and_too_many_stop_the_run(broken, 
     assert text == items.read_text()
     for _ in range(2):  # the second time from the shards of the first
         with pytest.raises(LagerError, match=r"items failed, more than --max-invalid 0 allows \(the read-out is not"):
-            run(broken, items, tmp_path / "stopped", max_invalid=0.0)
+            run(broken, items, tmp_path / "stopped", max_invalid=0.0, shard_size=100)
 
 
 def test_a_failed_self_check_writes_no_shard(judge, items, tmp_path, monkeypatch):

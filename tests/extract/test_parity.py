@@ -5,7 +5,7 @@ import pytest
 import torch
 from lager.extract.parts import find_parts
 from lager.extract.readout import read_batch, read_states
-from support.tiny_models import FAMILIES, random_prompts, tiny_model
+from support.tiny_models import FAMILIES, random_prompts, tiny_model, tiny_multimodal_model
 
 LABELS = [40, 90, 140, 190, 240]
 LENGTHS = [40, 13, 27]
@@ -109,6 +109,17 @@ def test_a_projection_before_the_unembedding_counts_as_part_of_it():
     readout = read_batch(parts, [prompt], LABELS)
     unembedding = parts.head.weight[LABELS] @ parts.projection.weight
     np.testing.assert_allclose(readout.logits[0, 1], unembedding.numpy() @ hidden[1], atol=1e-4)
+    np.testing.assert_allclose(readout.logits_normed[0, -1], own[LABELS], atol=1e-4)
+
+
+def test_the_text_decoder_of_a_multimodal_model_is_read():
+    model = tiny_multimodal_model()
+    parts = find_parts(model)
+    (prompt,) = random_prompts([30])
+    hidden, own = own_output(model, prompt)
+    readout = read_batch(parts, [prompt], LABELS)
+    assert "language_model" in parts.paths["layers"]
+    np.testing.assert_allclose(readout.logits[0], np.stack(hidden) @ parts.head.weight[LABELS].numpy().T, atol=1e-4)
     np.testing.assert_allclose(readout.logits_normed[0, -1], own[LABELS], atol=1e-4)
 
 

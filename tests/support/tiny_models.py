@@ -74,8 +74,23 @@ def tiny_model(family: str, *, seed: int = 0, **changes: Any) -> Any:
     settings = {k: v for k, v in {**_SMALL, **FAMILIES.get(family, {}), **changes}.items() if v is not None}
     if family == "gpt2":
         settings = {k: v for k, v in settings.items() if k not in {"hidden_size", "intermediate_size", "head_dim"}}
+    return _random_weights(AutoConfig.for_model(family, **settings), seed=seed)
+
+
+def tiny_multimodal_model(*, seed: int = 0) -> Any:
+    """Return a random model with a vision tower of as many layers as its text decoder has."""
+    vision = {
+        "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4,
+        "image_size": 28, "patch_size": 14,
+    }  # fmt: skip
+    text = {**_SMALL, **FAMILIES["gemma3_text"]}
+    config = AutoConfig.for_model("gemma3", text_config=text, vision_config=vision, mm_tokens_per_image=4)
+    return _random_weights(config, seed=seed)
+
+
+def _random_weights(config: Any, *, seed: int) -> Any:
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **settings), dtype=torch.float32)
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     for name, parameter in model.named_parameters():
         # Biases and norm weights start at 0 and 1, where a wrong one would not show.
         if parameter.ndim == 1:

@@ -1,0 +1,1 @@
+"""Stage 3: scores to agreement with humans, tables and figures."""

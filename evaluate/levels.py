@@ -1,0 +1,84 @@
+"""Levels of agreement: over all items (pooled), inside each group, or between systems."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.errors import LagerError
+from .item_level import ItemLevel
+from .system_level import SystemLevel
+
+LevelName = Literal["pooled", "group", "system"]
+_NO_LABEL = "(none)"
+
+
+class Level(Protocol):
+    """Scores and human scores arranged so that a metric gives one value per segment.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        The segments' names: groups, or one empty name.
+    sizes : ndarray of shape (n_segments,)
+        What is compared in each: items, or systems.
+    """
+
+    labels: tuple[str, ...]
+    sizes: NDArray[np.intp]
+
+    def values(self, weights: NDArray[np.float64], metrics: Sequence[str]) -> NDArray[np.float64]:
+        """Return each metric under weights: shape (n_scores, n_metrics, n_segments, n_resamples)."""
+        ...
+
+    def why_undefined(self, score: int, segment: int) -> str:
+        """Say why a correlation of one score is undefined in a segment."""
+        ...
+
+
+def choose_level(level: str | None, *, grouped: bool, systems: bool) -> LevelName:
+    """Return the level asked for; by default ``group`` where groups are declared, else ``pooled``.
+
+    Raises
+    ------
+    LagerError
+        When it is unknown, or needs a column that is not declared.
+    """
+    if level is None:
+        return "group" if grouped else "pooled"
+    declared = {"pooled": True, "group": grouped, "system": systems}
+    if level not in declared:
+        raise LagerError(f"unknown level {level!r}: choose from {', '.join(declared)}")
+    if not declared[level]:
+        raise LagerError(f"level {level} needs a {level} for each item and none is declared: use level pooled")
+    return cast(LevelName, level)
+
+
+def arrange(
+    level: LevelName,
+    human: NDArray[np.float64],
+    scores: Sequence[NDArray[np.float64]],
+    *,
+    group: NDArray[np.object_] | None,
+    system: NDArray[np.object_] | None,
+) -> Level:
+    """Arrange items at a level.
+
+    Systems are compared inside each group where groups are declared, as the field does for each criterion.
+    """
+    if level == "pooled" or (level == "group" and group is None):
+        return ItemLevel(human, scores, labels=("",), segment=np.zeros(len(human), dtype=np.intp))
+    labels, segment = (("",), np.zeros(len(human), dtype=np.intp)) if group is None else encode(group)
+    if level == "group" or system is None:
+        return ItemLevel(human, scores, labels=labels, segment=segment)
+    return SystemLevel(human, scores, labels=labels, segment=segment, system=encode(system)[1])
+
+
+def encode(column: NDArray[np.object_]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """Return the sorted distinct labels of a column and each row's index in them; null is a label of its own."""
+    text = np.array([_NO_LABEL if value is None else str(value) for value in column], dtype=object)
+    labels, codes = np.unique(text.astype(str), return_inverse=True)
+    return tuple(labels.tolist()), codes.astype(np.intp)

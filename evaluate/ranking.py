@@ -1,0 +1,130 @@
+"""One variable ranked within segments, alone and under the weights of many resamples at once.
+
+A bootstrap resample is a column of whole-number weights: how often each item was drawn. Ranks, tie
+corrections and pair counts of a resample follow from cumulative sums of those weights in an order that is
+sorted once, so nothing is sorted again for any resample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .segments import Segments, cumulate, runs
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The order and the ties of one variable inside each segment.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        Finite numbers, rows arranged by segment.
+    segments : Segments
+        The runs of rows that are ranked on their own.
+    """
+
+    values: NDArray[np.float64]
+    segments: Segments
+
+    @cached_property
+    def order(self) -> NDArray[np.intp]:
+        """Rows sorted by segment, then value: shape (n,)."""
+        if len(self.segments) == 1:
+            return np.argsort(self.values, kind="stable")
+        return np.lexsort((self.values, self.segments.of_row))
+
+    @cached_property
+    def class_starts(self) -> NDArray[np.intp]:
+        """Where each class of tied rows starts in `order`: shape (n_classes,)."""
+        return runs(self.values[self.order], self.segments.of_row[self.order])
+
+    @cached_property
+    def classes(self) -> Segments:
+        """The classes of ties as rows, cut into the same segments."""
+        starts = np.searchsorted(self.class_starts, self.segments.starts)
+        return Segments(starts.astype(np.intp), len(self.class_starts))
+
+    @cached_property
+    def class_of_row(self) -> NDArray[np.intp]:
+        """The class of ties that each row is in, ascending with segment and value: shape (n,)."""
+        out = np.empty(len(self.values), dtype=np.intp)
+        out[self.order] = np.repeat(
+            np.arange(len(self.class_starts)), np.diff(self.class_starts, append=len(self.values))
+        )
+        return out
+
+    @cached_property
+    def centred(self) -> NDArray[np.float64]:
+        """The values less their segment's plain mean, which spares moments their rounding: shape (n,)."""
+        column = self.values[:, None]
+        means = self.segments.sum(column) / self.segments.sizes[:, None]
+        return np.asarray((column - self.segments.expand(means))[:, 0])
+
+
+@dataclass(frozen=True)
+class WeightedRanking:
+    """A ranking under weights: what the agreement metrics need of one side.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        The variable.
+    weights : ndarray of shape (n, n_resamples)
+        Whole numbers, as float64 (exact up to 2**53).
+    """
+
+    ranking: Ranking
+    weights: NDArray[np.float64]
+
+    @cached_property
+    def _cumulated(self) -> NDArray[np.float64]:
+        """Weight before each class, and all of it last: shape (n_classes + 1, n_resamples)."""
+        cumulated = cumulate(self.weights, self.ranking.order)
+        if len(self.ranking.class_starts) == len(self.weights):
+            return cumulated
+        return cumulated[np.append(self.ranking.class_starts, len(self.weights))]
+
+    @cached_property
+    def class_weights(self) -> NDArray[np.float64]:
+        """The weight of each class of ties: shape (n_classes, n_resamples)."""
+        return self._cumulated[1:] - self._cumulated[:-1]
+
+    @cached_property
+    def totals(self) -> NDArray[np.float64]:
+        """The weight of each segment, its item count in a resample: shape (n_segments, n_resamples)."""
+        bounds = np.append(self.ranking.classes.starts, self.ranking.classes.n)
+        return np.diff(self._cumulated[bounds], axis=0)
+
+    @cached_property
+    def untied_pairs(self) -> NDArray[np.float64]:
+        """Ordered pairs of drawn items that differ: ``T**2 - sum(t**2)``; 0 means constant, exactly."""
+        return self.totals**2 - self.ranking.classes.dot(self.class_weights, self.class_weights)
+
+    @cached_property
+    def centred_ranks(self) -> NDArray[np.float64]:
+        """Mid-rank less the mean rank, of each class: shape (n_classes, n_resamples)."""
+        classes = self.ranking.classes
+        twice_middle = self._cumulated[1:] + self._cumulated[:-1]
+        bounds = np.append(classes.starts, classes.n)
+        edges = self._cumulated[bounds]
+        twice_middle -= classes.expand(edges[1:] + edges[:-1])
+        twice_middle *= 0.5
+        return twice_middle
+
+    @cached_property
+    def rank_variance(self) -> NDArray[np.float64]:
+        """Sum of squared centred ranks, ``(T**3 - sum(t**3)) / 12``: shape (n_segments, n_resamples)."""
+        cubes = self.ranking.classes.dot(self.class_weights, self.class_weights**2)
+        return (self.totals**3 - cubes) / 12
+
+    @cached_property
+    def weighted_ranks(self) -> NDArray[np.float64]:
+        """Weight times centred rank, of each row: shape (n, n_resamples)."""
+        ranks = self.centred_ranks[self.ranking.class_of_row]
+        ranks *= self.weights
+        return ranks

@@ -1,0 +1,156 @@
+"""What an evaluation returns: frozen results that turn into JSON without NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One figure and its 95 % interval.
+
+    Parameters
+    ----------
+    estimate : float or None
+        At a level with groups, the mean over the groups in which it is defined. None where undefined.
+    low, high : float or None
+        Bootstrap interval, None where there is none.
+    reason : str or None
+        Why the estimate, or else its interval, is None.
+    undefined_resamples : int
+        Resamples that the interval leaves out because the figure was undefined in them.
+    groups, undefined_groups : int or None
+        Groups averaged, and groups left out because the figure is undefined there; None where nothing is averaged.
+    spread : float or None
+        Standard deviation over the averaged groups (n - 1), None for fewer than two.
+    """
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    reason: str | None = None
+    undefined_resamples: int = 0
+    groups: int | None = None
+    undefined_groups: int | None = None
+    spread: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a JSON object; reason and counts only where they say something."""
+        out: dict[str, Any] = {"estimate": self.estimate, "low": self.low, "high": self.high}
+        if self.reason is not None:
+            out["reason"] = self.reason
+        if self.undefined_resamples:
+            out["undefined_resamples"] = self.undefined_resamples
+        if self.groups is not None:
+            out |= {"spread": self.spread, "groups": self.groups, "undefined_groups": self.undefined_groups}
+        return out
+
+
+@dataclass(frozen=True)
+class GroupAgreement:
+    """Agreement inside one group: `n` items (or systems) and each metric's estimate."""
+
+    group: str
+    n: int
+    metrics: Mapping[str, Estimate]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {"group": self.group, "n": self.n, **{name: value.as_json() for name, value in self.metrics.items()}}
+
+
+@dataclass(frozen=True)
+class StrategyAgreement:
+    """One strategy's agreement with humans.
+
+    Parameters
+    ----------
+    strategy : str
+        Its name.
+    n : int
+        Items that have both a human score and this strategy's.
+    coverage : float
+        `n` over the items that have a human score.
+    metrics : mapping
+        Each metric's estimate at the level.
+    pooled : mapping
+        Each metric's estimate over all items at once; the same as `metrics` where the level is pooled.
+    groups : tuple of GroupAgreement
+        Each group, where the level has any.
+    """
+
+    strategy: str
+    n: int
+    coverage: float
+    metrics: Mapping[str, Estimate]
+    pooled: Mapping[str, Estimate]
+    groups: tuple[GroupAgreement, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {
+            "strategy": self.strategy,
+            **{name: value.as_json() for name, value in self.metrics.items()},
+            "n": self.n,
+            "coverage": self.coverage,
+            "pooled": {name: value.as_json() for name, value in self.pooled.items()},
+            "groups": [group.as_json() for group in self.groups],
+        }
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Several strategies' agreement with the same humans, on the same draws.
+
+    Parameters
+    ----------
+    level : str
+        pooled, group or system.
+    n : int
+        Items with a human score and a score of at least one strategy.
+    coverage : float
+        `n` over the items that have a human score.
+    n_labelled : int
+        Items that have a human score.
+    n_groups : int or None
+        Groups among the labelled items, None where none are declared.
+    n_clusters : int or None
+        Clusters among them, None where none are declared and items are drawn one by one.
+    resamples, seed : int
+        The bootstrap.
+    strategies : tuple of StrategyAgreement
+        In the order given.
+    """
+
+    level: str
+    n: int
+    coverage: float
+    n_labelled: int
+    n_groups: int | None
+    n_clusters: int | None
+    resamples: int
+    seed: int
+    strategies: tuple[StrategyAgreement, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a JSON object, strategies under ``results``."""
+        return {
+            "n": self.n,
+            "coverage": self.coverage,
+            "level": self.level,
+            "labelled": self.n_labelled,
+            "groups": self.n_groups,
+            "clusters": self.n_clusters,
+            "resamples": self.resamples,
+            "seed": self.seed,
+            "results": [strategy.as_json() for strategy in self.strategies],
+        }
+
+    def __getitem__(self, strategy: str) -> StrategyAgreement:
+        """Return one strategy's agreement by its name."""
+        for result in self.strategies:
+            if result.strategy == strategy:
+                return result
+        raise KeyError(strategy)

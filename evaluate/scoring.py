@@ -1,0 +1,180 @@
+"""Scores of strategies for the items of a cache, each from the source that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.cache import FeatureCache
+from ..data.errors import LagerError
+from ..train.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator
+from ..train.folds import cluster_folds
+from ..train.strategies import TUNED, Aggregator, derived, fit_strategy, untrained
+from ..train.training_run import train_on_cache
+
+#: Strategies whose scores are no scores on the human scale.
+OFF_SCALE = ("length",)
+NO_SOURCE = "needs fitting: give --train CACHE, --aggregator FILE or --folds N"
+
+
+class StrategyScores(NamedTuple):
+    """One strategy's scores of a cache's items.
+
+    Parameters
+    ----------
+    name : str
+        What the tables call it.
+    scores : ndarray of shape (n_items,)
+        NaN in rows that it does not score.
+    source : str
+        Where its parameters come from: none, train, aggregator or folds.
+    in_sample : int
+        Evaluated rows that it was fitted on.
+    on_scale : bool
+        Whether the scores are on the human scale.
+    """
+
+    name: str
+    scores: NDArray[np.float64]
+    source: str
+    in_sample: int
+    on_scale: bool
+
+
+@dataclass
+class CacheScorer:
+    """Scores a cache's items by one strategy after another, and keeps what was skipped and should be known.
+
+    Parameters
+    ----------
+    cache : FeatureCache
+        The items to score.
+    preset : str
+        Variant of the strategies that are fitted here or need no fitting.
+    seed : int
+        Of fits and folds.
+    """
+
+    cache: FeatureCache
+    preset: str = "converged"
+    seed: int = 42
+    scored: list[StrategyScores] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Read the valid rows once; refuse a cache on which nothing can be evaluated."""
+        self._valid = np.flatnonzero(self.cache.valid)
+        labelled = np.isfinite(self.cache.mean_scores)
+        if not labelled.any():
+            raise LagerError(
+                f"cache {self.cache.path} has no human scores: give --scores FILE with columns id and score"
+            )
+        if not labelled[self._valid].any():
+            raise LagerError(
+                f"none of the {labelled.sum()} items with a human score in cache {self.cache.path} is valid: see the "
+                "reasons with lager cache info"
+            )
+        self.readouts = self.cache.readouts()
+        self._evaluated = self.cache.valid & labelled
+
+    def add_untrained(self, names: Iterable[str]) -> None:
+        """Score by strategies that need no fitting."""
+        for name in names:
+            aggregator = untrained(name, n_layers=self.cache.n_layers, scale=self.cache.scale, preset=self.preset)
+            self._add(name, aggregator, "none", 0)
+
+    def add_files(self, paths: Sequence[Path], wanted: Sequence[str], *, force: bool) -> set[str]:
+        """Score by aggregator files; a lager-tuned one gives the wanted ones of the other tuned strategies too.
+
+        Returns
+        -------
+        set of str
+            The strategies that came from the files.
+        """
+        records = [(path, load_aggregator(path)) for path in paths]
+        strategies = [record.aggregator.strategy for _, record in records]
+        provided: set[str] = set()
+        for path, record in records:
+            self._note(check_applies(record, self.cache, force=force), about=str(path))
+            own = record.aggregator.strategy
+            family = [name for name in TUNED if name in wanted and name != own] if own == "lager-tuned" else []
+            for name in (own, *family):
+                label = name if strategies.count(own) == 1 else f"{name}@{path.stem}"
+                if any(label == other.name for other in self.scored):
+                    raise LagerError(f"two aggregators would both be called {label}: rename one of the files")
+                self._add(label, _variant(record.aggregator, name), "aggregator", self._seen(record))
+                provided.add(name)
+        return provided
+
+    def add_trained(self, names: Sequence[str], train: FeatureCache, *, force: bool) -> None:
+        """Fit strategies on another cache, lager-tuned's weights once for all that share them."""
+        for base, members in fitted_once(names).items():
+            if base == "group-mean" and train.scale != self.cache.scale:
+                reason = f"learns scores on the training scale {train.scale}, the cache is on {self.cache.scale}"
+                self.skipped |= dict.fromkeys(members, reason)
+                continue
+            run = train_on_cache(train, strategy=base, preset=self.preset, seed=self.seed)
+            self._note((*run.notes, *check_applies(run.record, self.cache, force=force)), about=f"{train.path}")
+            for name in members:
+                self._add(name, _variant(run.record.aggregator, name), "train", self._seen(run.record))
+
+    def add_folds(self, names: Sequence[str], n_folds: int, *, progress: Callable[[float], None] | None = None) -> None:
+        """Score every labelled item by parameters fitted without its fold; folds keep clusters whole."""
+        rows = np.flatnonzero(np.isfinite(self.readouts.human))
+        labelled = self.readouts.take(rows)
+        folds = cluster_folds(labelled.cluster, len(labelled), n_folds, self.seed)
+        out = {name: np.full(len(self.readouts), np.nan) for name in names}
+        for done, fold in enumerate(folds, start=1):
+            train, test = labelled.take(fold.train), labelled.take(fold.test)
+            for base, members in fitted_once(names).items():
+                fitted = fit_strategy(base, train, preset=self.preset, seed=self.seed)
+                for name in members:
+                    out[name][rows[fold.test]] = _variant(fitted, name).predict(test)
+            if progress is not None:
+                progress(done / n_folds)
+        for name, scores in out.items():
+            self._append(name, scores, "folds", 0)
+        if "group-mean" in names:
+            self.notes.append(
+                "group-mean is out of fold: inside a group it is the mean of the other folds, which leans against the "
+                "scores left out, so its correlation there is below 0 by construction"
+            )
+
+    def _add(self, label: str, aggregator: Aggregator, source: str, n_in_sample: int) -> None:
+        self._append(label, aggregator.predict(self.readouts), source, n_in_sample, aggregator.strategy)
+
+    def _append(
+        self, label: str, scores: NDArray[np.float64], source: str, n_in_sample: int, strategy: str | None = None
+    ) -> None:
+        everywhere = np.full(self.cache.n_items, np.nan)
+        everywhere[self._valid] = scores
+        on_scale = (strategy or label) not in OFF_SCALE
+        self.scored.append(StrategyScores(label, everywhere, source, n_in_sample, on_scale))
+
+    def _seen(self, record: AggregatorRecord) -> int:
+        """Evaluated rows that were among the training rows."""
+        return int((in_sample(record, self.cache) & self._evaluated).sum())
+
+    def _note(self, notes: Iterable[str], *, about: str) -> None:
+        for note in notes:
+            if (line := f"{about}: {note}") not in self.notes:
+                self.notes.append(line)
+
+
+def fitted_once(names: Iterable[str]) -> Mapping[str, list[str]]:
+    """Group strategies by the one that has to be fitted for them."""
+    out: dict[str, list[str]] = {}
+    for name in names:
+        out.setdefault("lager-tuned" if name in TUNED else name, []).append(name)
+    return out
+
+
+def _variant(fitted: Aggregator, name: str) -> Aggregator:
+    """Return a fitted aggregator as another strategy with the same weights."""
+    return fitted if fitted.strategy == name else derived(fitted, name)

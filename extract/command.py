@@ -1,0 +1,121 @@
+"""The command `lager extract`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..data.cache_writer import DEFAULT_SHARD_SIZE
+from ..data.command import summarise
+from ..data.errors import LagerError
+from .batches import DEFAULT_BATCH_TOKENS
+
+
+def extract(
+    model: Annotated[str, typer.Argument(help="Folder or hub id of a causal LM with safetensors weights.")],
+    items: Annotated[str, typer.Argument(help="JSONL, CSV or Parquet file, or benchmark:NAME=PATH.")],
+    *,
+    cache: Annotated[Path, typer.Option(help="Folder to write; one that was begun is continued.")],
+    template: Annotated[
+        str | None,
+        typer.Option(help="direct, reasoning, or a Jinja file, for items that come as fields; direct when left out."),
+    ] = None,
+    system: Annotated[str | None, typer.Option(help="System message.")] = None,
+    answer_prefix: Annotated[str, typer.Option(help="Beginning of the judge's answer, such as 'Score: '.")] = "",
+    chat_args: Annotated[
+        str | None, typer.Option(help="Chat template arguments as JSON; default: no thinking, fixed date.")
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="1-5, or A=4,B=3,C=2; the items' own, else 1-5, when left out.")
+    ] = None,
+    human_range: Annotated[
+        str | None, typer.Option(help="LO-HI of the human scores, mapped linearly onto the scale.")
+    ] = None,
+    group: Annotated[str | None, typer.Option(help="Columns, comma-separated, that name an item's group.")] = None,
+    cluster: Annotated[str | None, typer.Option(help="Column of the source text that items share.")] = None,
+    truncate_field: Annotated[str | None, typer.Option(help="Field to cut before rendering.")] = None,
+    max_field_tokens: Annotated[int | None, typer.Option(min=0, help="To how many tokens it is cut.")] = None,
+    max_invalid: Annotated[float, typer.Option(help="Stop when more than this part fails numerically.")] = 0.1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Read a random draw of so many items.")] = None,
+    keep_text: Annotated[bool, typer.Option("--keep-text", help="Store the prompts too.")] = False,
+    private: Annotated[bool, typer.Option("--private", help="Key the prompt hashes with a secret.")] = False,
+    dtype: Annotated[str, typer.Option(help="auto (the checkpoint's), float32, bfloat16 or float16.")] = "auto",
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:N, mps, or auto (all devices); the best when left out.")
+    ] = None,
+    attn: Annotated[str | None, typer.Option(help="Attention implementation, such as sdpa or eager.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Version on the hub.")] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run Python code that comes with the checkpoint.")
+    ] = False,
+    layers_path: Annotated[str | None, typer.Option(help="Module path of the blocks, if not found.")] = None,
+    norm_path: Annotated[str | None, typer.Option(help="Module path of the final norm, if not found.")] = None,
+    batch_tokens: Annotated[int, typer.Option(min=1, help="Padded tokens of a batch.")] = DEFAULT_BATCH_TOKENS,
+    shard_size: Annotated[int, typer.Option(min=1, help="Items of a shard file.")] = DEFAULT_SHARD_SIZE,
+    seed: Annotated[int, typer.Option(help="Seed of the draw of --limit.")] = 42,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
+) -> None:
+    """Read judging prompts with a frozen LM, every layer in one pass, into a feature cache.
+
+    Example: lager extract meta-llama/Llama-3.1-8B-Instruct items.jsonl --cache cache/items
+    """
+    from .extractor import extract_features
+
+    made = extract_features(
+        model,
+        items,
+        cache=cache,
+        template=template,
+        system=system,
+        answer_prefix=answer_prefix,
+        chat_args=_parse_chat_args(chat_args),
+        scale=scale,
+        human_range=_parse_range(human_range),
+        group=[name.strip() for name in group.split(",")] if group else (),
+        cluster=cluster,
+        truncate_field=truncate_field,
+        max_field_tokens=max_field_tokens,
+        max_invalid=max_invalid,
+        limit=limit,
+        seed=seed,
+        keep_text=keep_text,
+        private=private,
+        dtype=dtype,
+        device=device,
+        attn=attn,
+        revision=revision,
+        trust_remote_code=trust_remote_code,
+        layers_path=layers_path,
+        norm_path=norm_path,
+        batch_tokens=batch_tokens,
+        shard_size=shard_size,
+    )
+    if as_json:
+        print(json.dumps(summarise(made), indent=2, allow_nan=False))
+
+
+def _parse_chat_args(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise LagerError(f"--chat-args {text!r}: expected a JSON object such as '{{\"enable_thinking\": true}}'")
+    return value
+
+
+def _parse_range(text: str | None) -> tuple[float, float] | None:
+    """Read ``LO-HI``; either may be negative or have a fraction."""
+    if text is None:
+        return None
+    # The dash between the two is the first one that is not a sign.
+    at = text.find("-", 1)
+    try:
+        return float(text[:at]), float(text[at + 1 :])
+    except ValueError:
+        raise LagerError(f"--human-range {text!r}: expected LO-HI, such as 0-100") from None

@@ -1,0 +1,214 @@
+"""Stage 1 from end to end: a model and items in, a feature cache out."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.cache import FeatureCache
+from ..data.cache_writer import DEFAULT_SHARD_SIZE, CacheWriter
+from ..data.errors import LagerError
+from ..data.items import Items
+from ..data.manifest import RUN
+from ..data.scale import Scale
+from .batches import DEFAULT_BATCH_TOKENS
+from .chat import find_chat
+from .inputs import choose_scale, draw_items, read_items, read_template
+from .judge import Judge, load_judge, require_extra
+from .prompts import PromptFormat
+
+LOW_MASS = 0.5
+
+Say = Callable[[str], None]
+
+
+def extract_features(
+    model: str | Path | Judge,
+    items: str | Path | Items,
+    *,
+    cache: str | Path,
+    template: str | Path | None = None,
+    system: str | None = None,
+    answer_prefix: str = "",
+    chat_args: Mapping[str, Any] | None = None,
+    scale: str | Scale | None = None,
+    human_range: tuple[float, float] | None = None,
+    group: Sequence[str] = (),
+    cluster: str | None = None,
+    truncate_field: str | None = None,
+    max_field_tokens: int | None = None,
+    max_invalid: float = 0.1,
+    limit: int | None = None,
+    seed: int = 42,
+    keep_text: bool = False,
+    private: bool = False,
+    dtype: str = "auto",
+    device: str | None = None,
+    attn: str | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    layers_path: str | None = None,
+    norm_path: str | None = None,
+    batch_tokens: int = DEFAULT_BATCH_TOKENS,
+    shard_size: int = DEFAULT_SHARD_SIZE,
+    quiet: bool = False,
+) -> FeatureCache:
+    """Read every item with a frozen LM and write the feature cache.
+
+    The same call goes on where an earlier one stopped; a complete cache is returned as it is.
+
+    Parameters
+    ----------
+    model : str, Path or Judge
+        Local folder, hub id, or a judge that is loaded already (the loading options are then without effect).
+    items : str, Path or Items
+        JSONL, CSV or Parquet file, ``benchmark:NAME=PATH``, or items in memory.
+    cache : str or Path
+        Folder of the cache.
+    template : str or Path, optional
+        Bundled template or Jinja file, for items that come as fields; ``direct`` when None.
+    system, answer_prefix : str, optional
+        System message; beginning of the judge's answer.
+    chat_args : mapping, optional
+        Arguments of the chat template, over the defaults (thinking off, a fixed date).
+    scale : str or Scale, optional
+        Score labels; the items' own, else 1-5, when None.
+    human_range : tuple of float, optional
+        Range of the human scores, mapped linearly onto the scale.
+    group, cluster : sequence of str, str, optional
+        Columns that name an item's group, and its shared source text.
+    truncate_field, max_field_tokens : str, int, optional
+        A field that is cut to so many tokens before rendering.
+    max_invalid : float
+        Stop when more than this part of the readable items fails numerically; over-long prompts do not count.
+    limit, seed : int, optional
+        Read a random draw of so many items; seed of the draw.
+    keep_text : bool
+        Store the rendered prompts with the items.
+    private : bool
+        Key the prompt hashes with a secret of this cache.
+    dtype, device, attn, revision, trust_remote_code, layers_path, norm_path
+        See `lager.extract.judge.load_judge`.
+    batch_tokens : int
+        Padded tokens of a batch.
+    shard_size : int
+        Items of a shard.
+    quiet : bool
+        Print nothing on stderr.
+
+    Returns
+    -------
+    FeatureCache
+
+    Raises
+    ------
+    LagerError
+        When the input, the model, an option or the cache's folder is not as it must be.
+    """
+    say = _silent if quiet else _to_stderr
+    folder = Path(cache)
+    _check_options(folder, max_invalid=max_invalid, limit=limit, batch_tokens=batch_tokens)
+    loaded = read_items(items, group, cluster)
+    scale = choose_scale(scale, loaded)
+    loaded = draw_items(loaded, limit, seed).on_scale(scale, human_range=human_range)
+    judging_template = read_template(template, loaded)
+    require_extra()
+    if not isinstance(model, Judge):
+        say(f"loading {model}")
+    judge = model if isinstance(model, Judge) else load_judge(
+        model, revision=revision, trust_remote_code=trust_remote_code, dtype=dtype, device=device, attn=attn,
+        layers_path=layers_path, norm_path=norm_path,
+    )  # fmt: skip
+    prompt_format = PromptFormat(
+        judge.tokenizer, scale, template=judging_template, chat=find_chat(judge.tokenizer, chat_args), system=system,
+        answer_prefix=answer_prefix, truncate_field=truncate_field, max_field_tokens=max_field_tokens,
+    )  # fmt: skip
+
+    from .identity import cache_identity
+    from .plan import make_plan
+    from .shard_run import done_shards, read_missing_shards, stored_separator
+
+    sep = stored_separator(folder)
+    plan = make_plan(judge, prompt_format, loaded, batch_tokens=batch_tokens, stored_sep=sep, say=say)
+    writer = CacheWriter.start(
+        folder,
+        identity=cache_identity(judge, prompt_format, loaded, plan.tokens, batch_tokens=batch_tokens),
+        item_id=loaded.item_id,
+        shard_size=shard_size,
+        options={"limit": limit, "seed": seed, "human_range": list(human_range) if human_range else None,
+                 "keep_text": keep_text, "batch_tokens": batch_tokens},
+        private=private,
+    )  # fmt: skip
+    if writer.notice:
+        say(writer.notice)
+    done = done_shards(writer, plan, loaded)
+    if len(done) == writer.n_shards and (complete := writer.finished()) is not None:
+        return _complete(complete, loaded, keep_text=keep_text, say=say)
+    read_missing_shards(
+        judge, plan, loaded, writer, done=done, batch_tokens=batch_tokens, max_invalid=max_invalid, say=say,
+        shown=not quiet,
+    )  # fmt: skip
+    finished = writer.finalize(
+        loaded,
+        provenance={"human_range": list(human_range) if human_range else None},
+        texts=plan.texts if keep_text else None,
+    )
+    _report(finished, say=say)
+    return finished
+
+
+def _check_options(folder: Path, *, max_invalid: float, limit: int | None, batch_tokens: int) -> None:
+    """Refuse before a model is loaded what would be refused after."""
+    if not 0 <= max_invalid <= 1:
+        raise LagerError(f"--max-invalid {max_invalid:g}: expected a part between 0 and 1")
+    if limit is not None and limit < 1:
+        raise LagerError(f"--limit {limit}: expected at least 1")
+    if batch_tokens < 1:
+        raise LagerError(f"--batch-tokens {batch_tokens}: expected at least 1")
+    if folder.exists() and not (folder / RUN).exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise LagerError(f"{folder} exists and is not a feature cache: choose another folder for --cache")
+
+
+def _complete(cache: FeatureCache, items: Items, *, keep_text: bool, say: Say) -> FeatureCache:
+    if keep_text and "text" not in cache.items.columns:
+        raise LagerError(
+            f"cache {cache.path} is complete, without the prompts' text: choose another folder for --keep-text"
+        )
+    if not cache.items.select(items.table.columns).equals(items.table):
+        raise LagerError(
+            f"cache {cache.path} is complete and holds other scores or columns than the input: join new scores with "
+            "--scores when training or evaluating, or choose another folder for --cache"
+        )
+    say(f"cache {cache.path} is complete already: {cache.n_items} items")
+    return cache
+
+
+def _report(cache: FeatureCache, *, say: Say) -> None:
+    """Say what was written, and how much of the model's probability the score tokens hold."""
+    valid = np.asarray(cache.valid)
+    say(f"wrote {cache.path}: {cache.n_items} items, {int(valid.sum())} valid, {cache.n_layers} layers")
+    for reason, n in Counter(str(r) for r in cache.reason if r).most_common():
+        say(f"  not valid: {n}, {reason}")
+    if not valid.any():
+        return
+    mass = float(np.median(np.asarray(cache.score_mass)[valid]))
+    say(f"score mass: median {mass:.3f}")
+    if mass < LOW_MASS:
+        say(
+            f"warning: at the read-out the model gives the score labels a median probability of {mass:.3f}, expected "
+            f"{LOW_MASS:g} or more: look at the prompt's end, the chat template, --answer-prefix and --scale"
+        )
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _silent(line: str) -> None:
+    """Say nothing."""

@@ -1,0 +1,55 @@
+"""What a run is given: items, template and scale, chosen and checked before a model is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..data.errors import LagerError
+from ..data.items import Items, load_items
+from ..data.scale import Scale
+from ..data.templates import Template, load_template
+
+DEFAULT_SCALE = "1-5"
+DEFAULT_TEMPLATE = "direct"
+
+
+def read_items(items: str | Path | Items, group: Sequence[str], cluster: str | None) -> Items:
+    """Return items in memory as they are, and read all others; a `LagerError` when they cannot be read."""
+    if not isinstance(items, Items):
+        return load_items(items, group=group, cluster=cluster)
+    if group or cluster:
+        raise LagerError("group and cluster name columns of a file: items in memory have theirs already")
+    return items
+
+
+def read_template(template: str | Path | None, items: Items) -> Template | None:
+    """Return the judging template of items that come as fields, None for others.
+
+    Raises
+    ------
+    LagerError
+        When the template cannot be read, or is given for items that need none.
+    """
+    if items.kind == "fields":
+        return load_template(template or DEFAULT_TEMPLATE)
+    if template is not None:
+        raise LagerError(f"--template {template}: the items come as {items.kind} and need no template; leave it out")
+    return None
+
+
+def choose_scale(scale: str | Scale | None, items: Items) -> Scale:
+    """Return the scale that was asked for, else the items' own, else 1-5."""
+    if isinstance(scale, Scale):
+        return scale
+    return Scale.parse(scale) if scale is not None else items.scale or Scale.parse(DEFAULT_SCALE)
+
+
+def draw_items(items: Items, limit: int | None, seed: int) -> Items:
+    """Return a seeded draw of `limit` items, in input order."""
+    if limit is None or limit >= len(items):
+        return items
+    rows = np.random.default_rng(seed).choice(len(items), size=limit, replace=False)
+    return items.take(sorted(int(row) for row in rows))

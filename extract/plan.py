@@ -1,0 +1,169 @@
+"""The plan of a run: every prompt's token ids, the score tokens, and which prompts cannot be read."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.errors import LagerError
+from ..data.items import Items
+from .batches import plan_batches
+from .judge import Judge
+from .prompts import PromptFormat, prompt_array
+from .readout import read_batch
+from .score_tokens import SEPARATORS, ScoreTokenResolver, ScoreTokens, resolve_all
+
+SAMPLE = 32
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be read.
+
+    Parameters
+    ----------
+    prompts : list of ndarray of shape (n_tokens,), int32
+        Token ids of each item's prompt, ready for a label to follow.
+    reasons : list of str
+        Why a prompt cannot be read, empty where it can.
+    tokens : ScoreTokens
+        The score tokens.
+    texts : list of str
+        The rendered prompts.
+    """
+
+    prompts: list[NDArray[np.int32]]
+    reasons: list[str]
+    tokens: ScoreTokens
+    texts: list[str]
+
+    def hashes(self, rows: range, *, salt: bytes = b"") -> NDArray[np.uint8]:
+        """Return the sha256 of each row's token ids (little-endian int32), keyed by `salt`; shape (n_rows, 32)."""
+        digests = [_digest(self.prompts[row].astype("<i4").tobytes(), salt) for row in rows]
+        return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), 32)
+
+
+def _digest(data: bytes, salt: bytes) -> bytes:
+    return hmac.digest(salt, data, "sha256") if salt else hashlib.sha256(data).digest()
+
+
+def make_plan(
+    judge: Judge, prompt_format: PromptFormat, items: Items, *, batch_tokens: int, stored_sep: str | None, say: Say
+) -> Plan:
+    """Render and tokenise all items, and settle the score tokens.
+
+    Parameters
+    ----------
+    judge : Judge
+        The model.
+    prompt_format : PromptFormat
+        How items become prompts.
+    items : Items
+        What is judged.
+    batch_tokens : int
+        Budget of the batches in which separators are compared.
+    stored_sep : str or None
+        The separator of the run that is continued.
+    say : callable
+        Takes each line that the user should see.
+
+    Raises
+    ------
+    LagerError
+        When an item cannot be rendered, labels are not single tokens, or no prompt fits.
+    """
+    texts = prompt_format.render(items)
+    ids = prompt_format.tokenize(texts)
+    limit = judge.context_length
+    short = [row for row, prompt in enumerate(ids) if limit is None or len(prompt) <= limit]
+    if not short:
+        raise LagerError(f"all {len(ids)} prompts are longer than the model's {limit} tokens: {_SHORTEN}")
+    resolvers = {sep: ScoreTokenResolver(prompt_format.tokenize, judge.tokenizer, prompt_format.scale, sep)
+                 for sep in SEPARATORS}  # fmt: skip
+    choices = _resolve(resolvers, items, texts, ids, short)
+    sample = [row for row in short if ids[row]][:SAMPLE]
+    if stored_sep in choices:
+        sep = stored_sep
+    else:
+        sampled = {
+            sep: [prompt_array(resolvers[sep].prompt_ids(texts[row], ids[row])) for row in sample] for sep in choices
+        }
+        sep = _choose(judge, choices, sampled, batch_tokens=batch_tokens, say=say)
+    readable = set(short)
+    prompts = [
+        prompt_array(resolvers[sep].prompt_ids(text, row) if n in readable else row)
+        for n, (text, row) in enumerate(zip(texts, ids, strict=True))
+    ]
+    reasons = [_reason(prompt, limit) for prompt in prompts]
+    if over := sum(limit is not None and len(prompt) > limit for prompt in prompts):
+        say(f"{over} of {len(prompts)} prompts are longer than the model's {limit} tokens and are not read: {_SHORTEN}")
+    return Plan(prompts, reasons, choices[sep], texts)
+
+
+_SHORTEN = "shorten a field with --truncate-field and --max-field-tokens"
+
+
+def _reason(prompt: NDArray[np.int32], limit: int | None) -> str:
+    if not len(prompt):
+        return "the prompt is empty"
+    if limit is not None and len(prompt) > limit:
+        return f"the prompt is longer than the model's {limit} tokens"
+    return ""
+
+
+def _resolve(
+    resolvers: Mapping[str, ScoreTokenResolver],
+    items: Items,
+    texts: Sequence[str],
+    ids: Sequence[Sequence[int]],
+    rows: Sequence[int],
+) -> dict[str, ScoreTokens]:
+    """Return the separators under which every label is one token, with the score tokens."""
+    found, errors = {}, []
+    names = [items.item_id[row] for row in rows]
+    for sep, resolver in resolvers.items():
+        try:
+            found[sep] = resolve_all(resolver, names, [texts[row] for row in rows], [ids[row] for row in rows])
+        except LagerError as error:
+            errors.append(error)
+    if not found:
+        raise errors[0]
+    return found
+
+
+def _choose(
+    judge: Judge,
+    choices: Mapping[str, ScoreTokens],
+    sampled: Mapping[str, Sequence[NDArray[np.int32]]],
+    *,
+    batch_tokens: int,
+    say: Say,
+) -> str:
+    """Return the separator with the larger mean score mass on the sample."""
+    mass = {sep: _mean_mass(judge, sampled[sep], tokens, batch_tokens) for sep, tokens in choices.items()}
+    best = max(mass, key=lambda sep: mass[sep])
+    tokens = choices[best]
+    names: Any = judge.tokenizer.convert_ids_to_tokens
+    others = "".join(f", against {mass[sep]:.3f} with {sep!r}" for sep in mass if sep != best)
+    after = f", after {names(list(tokens.prefix_ids))}" if tokens.prefix_ids else ""
+    say(f"score tokens {names(list(tokens.label_ids))}{after}: separator {best!r}, score mass {mass[best]:.3f}{others}")
+    return best
+
+
+def _mean_mass(judge: Judge, prompts: Sequence[NDArray[np.int32]], tokens: ScoreTokens, batch_tokens: int) -> float:
+    """Return the mean probability that the score tokens have together, as the model itself has it."""
+    prompts = [prompt for prompt in prompts if len(prompt)]
+    total = 0.0
+    for rows in plan_batches([len(prompt) for prompt in prompts], batch_tokens=batch_tokens):
+        readout = read_batch(judge.parts, [prompts[row] for row in rows], tokens.label_ids, pad_id=judge.pad_id)
+        masses = np.exp(readout.logits_normed[:, -1] - readout.logsumexp[:, None]).sum(axis=1)
+        total += float(np.nan_to_num(masses).sum())
+    return total / max(len(prompts), 1)

@@ -1,0 +1,66 @@
+"""Progress on stderr: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+_LINE_SECONDS = 30.0
+
+
+class ItemProgress:
+    """Counts items; shows items per second and the time left.
+
+    Parameters
+    ----------
+    total : int
+        Items to do.
+    done : int
+        Items done by an earlier run: shown, not counted in the speed.
+    shown : bool
+        Whether anything is printed.
+    """
+
+    def __init__(self, total: int, *, done: int = 0, shown: bool = True) -> None:
+        self.total, self.done, self.shown = total, done, shown
+        self._start_done = done
+        self._start = self._last_line = time.monotonic()
+        self._bar: Any = None
+
+    def __enter__(self) -> ItemProgress:
+        """Start the bar, on a terminal."""
+        if self.shown and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[speed]}"),
+                       TimeRemainingColumn())  # fmt: skip
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task("reading", total=self.total, completed=self.done, speed="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    @property
+    def speed(self) -> float:
+        """Items per second of this run."""
+        return (self.done - self._start_done) / max(time.monotonic() - self._start, 1e-9)
+
+    def advance(self, n: int) -> None:
+        """Count `n` more items."""
+        self.done += n
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self.done, speed=f"{self.speed:.1f} items/s")
+        elif self.shown and time.monotonic() - self._last_line >= _LINE_SECONDS:
+            self._last_line = time.monotonic()
+            left = (self.total - self.done) / max(self.speed, 1e-9)
+            sys.stderr.write(f"{self.done}/{self.total} items, {self.speed:.1f} items/s, {left:.0f} s left\n")
+            sys.stderr.flush()

@@ -1,0 +1,139 @@
+"""One forward pass per batch: every layer's state at one position, and its score-token logits.
+
+Prompts are padded on the right. Attention is causal, so what follows a prompt does not change it, positions are natural
+and no attention mask is needed; the self-check compares with an unpadded prompt. Hooks keep one position per layer, so
+nothing of shape (prompts, tokens, d) outlives its block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from .head import last_states
+from .parts import Parts
+
+
+class States(NamedTuple):
+    """States at the read-out position.
+
+    Attributes
+    ----------
+    layers : Tensor of shape (n, n_layers, d)
+        Entries 0..L-1: the embedding output and the outputs of all blocks but the last.
+    final : Tensor of shape (n, d)
+        Entry L: after the last block, the final norm and, where there is one, the projection.
+    """
+
+    layers: Tensor
+    final: Tensor
+
+
+class Readout(NamedTuple):
+    """Score-token logits of n prompts, float32.
+
+    Attributes
+    ----------
+    logits : ndarray of shape (n, n_layers + 1, n_labels)
+        ``h_l . W_U[M]`` (paper, section 3).
+    logits_normed : ndarray of shape (n, n_layers + 1, n_labels)
+        The model's head on the final norm of ``h_l``; the final norm is applied once at every entry.
+    logsumexp : ndarray of shape (n,)
+        Over the whole vocabulary at entry L.
+    """
+
+    logits: NDArray[np.float32]
+    logits_normed: NDArray[np.float32]
+    logsumexp: NDArray[np.float32]
+
+
+def read_batch(
+    parts: Parts, prompts: Sequence[NDArray[np.int32]], label_ids: Sequence[int], *, pad_id: int = 0
+) -> Readout:
+    """Read one batch of prompts at their last token.
+
+    Parameters
+    ----------
+    parts : Parts
+        The model.
+    prompts : sequence of ndarray of shape (n_tokens,)
+        Token ids.
+    label_ids : sequence of int
+        The score tokens M.
+    pad_id : int
+        Fills the right of shorter prompts; its value does not matter.
+    """
+    return project(parts, read_states(parts, prompts, pad_id=pad_id), label_ids)
+
+
+@torch.inference_mode()
+def read_states(parts: Parts, prompts: Sequence[NDArray[np.int32]], *, pad_id: int = 0) -> States:
+    """Return every layer's state at the last token of each prompt."""
+    lengths = torch.tensor([len(prompt) for prompt in prompts])
+    padded = np.full((len(prompts), int(lengths.max())), pad_id, dtype=np.int64)
+    for row, prompt in zip(padded, prompts, strict=True):
+        row[: len(prompt)] = prompt
+    device = next(parts.decoder.parameters()).device
+
+    def pick(hidden: Tensor) -> Tensor:
+        # The index comes from the true length, never from the pad id or the end of the row.
+        return hidden[torch.arange(len(hidden), device=hidden.device), lengths.to(hidden.device) - 1]
+
+    with _keeping(parts.blocks, pick) as kept:
+        output = parts.decoder(input_ids=torch.from_numpy(padded).to(device), use_cache=False)
+        final = pick(last_states(output))
+    layers = torch.stack([state.to(final.device) for state in kept], dim=1)
+    return States(layers, final)
+
+
+@contextmanager
+def _keeping(blocks: Sequence[nn.Module], pick: Callable[[Tensor], Tensor]) -> Iterator[list[Tensor]]:
+    """Collect the picked input of the first block and output of all but the last, while the context lasts."""
+    kept: list[Tensor] = []
+
+    def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        kept.append(pick(args[0] if args else kwargs["hidden_states"]))
+
+    def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        kept.append(pick(output[0] if isinstance(output, tuple) else output))
+
+    handles = [blocks[0].register_forward_pre_hook(before, with_kwargs=True)]
+    try:
+        handles += [block.register_forward_hook(after) for block in blocks[:-1]]
+        yield kept
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@torch.inference_mode()
+def project(parts: Parts, states: States, label_ids: Sequence[int]) -> Readout:
+    """Return the read-outs of states; see `Readout`."""
+    head = parts.head
+    ids = torch.tensor(label_ids, device=head.weight.device)
+    layers, normed = states.layers, apply_norm(parts, states.layers)
+    if parts.projection is not None:
+        # The residual stream reaches the unembedding through this linear map only, so it is part of W_U.
+        layers, normed = parts.projection(layers), parts.projection(normed)
+    final = states.final[:, None]
+    logits = torch.cat([head.raw(layers, ids), head.raw(final, ids)], dim=1)
+    logits_normed = torch.cat([head.logits(normed, ids), head.logits(final, ids)], dim=1)
+    return Readout(_numpy(logits), _numpy(logits_normed), _numpy(head.logsumexp(states.final)))
+
+
+def apply_norm(parts: Parts, states: Tensor) -> Tensor:
+    """Return states after the model's final norm, unchanged where it has none."""
+    for module in parts.norm:
+        states = module(states)
+    return states
+
+
+def _numpy(tensor: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.float().cpu().numpy()
+    return array

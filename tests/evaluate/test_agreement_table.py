@@ -1,0 +1,71 @@
+"""The terminal table can be read at 80 columns and says what its figures leave out."""
+
+import io
+
+import pytest
+from lager.evaluate.cache_evaluation import evaluate_cache
+from lager.evaluate.table import best_strategies, print_table
+from rich.console import Console
+from support.caches import make_cache
+
+
+@pytest.fixture(scope="module")
+def evaluations(tmp_path_factory):
+    """Trained on other items, and on the evaluated ones."""
+    folder = tmp_path_factory.mktemp("table")
+    test, train = make_cache(folder / "a", 60, seed=1), make_cache(folder / "b", 30, seed=2)
+    return {
+        "by folds": evaluate_cache(test, folds=3, resamples=50),
+        "in-sample": evaluate_cache(test, train=train, resamples=50),
+    }
+
+
+def printed(evaluation, width):
+    console = Console(file=io.StringIO(), width=width)
+    print_table(evaluation, console)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.parametrize("kind", ["by folds", "in-sample"])
+def test_no_width_cuts_a_figure_or_a_name(evaluations, width, kind):
+    text = printed(evaluations[kind], width)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    for strategy in evaluations[kind].agreement.strategies:
+        assert f" {strategy.strategy} " in text
+        if (estimate := strategy.metrics["spearman"].estimate) is not None:
+            assert f"{estimate:.3f}" in text
+
+
+def test_counts_are_columns_where_there_is_room_and_in_the_headline_always(evaluations):
+    for width in (80, 120):
+        text = printed(evaluations["by folds"], width)
+        assert "60 of 60 labelled items scored (100.0%), 2 groups, 6 clusters" in text
+        assert (" cover" in text) == (width == 120)
+
+
+def test_the_best_is_marked_once_without_a_claim_and_never_in_sample(evaluations):
+    evaluation = evaluations["in-sample"]
+    seen = {one.name for one in evaluation.scored if one.in_sample}
+    assert "lager-tuned" in seen
+    for metric, names in best_strategies(evaluation).items():
+        assert names, metric
+        assert not names & seen
+    text = " ".join(printed(evaluation, 100).split())
+    assert "whether it differs from the next one is another question" in text
+    assert "of those that are not in-sample" in text
+
+
+def test_lower_is_better_for_errors(evaluations):
+    evaluation = evaluations["by folds"]
+    (name,) = best_strategies(evaluation)["mae"]
+    errors = [one.metrics["mae"].estimate for one in evaluation.agreement.strategies]
+    assert evaluation.agreement[name].metrics["mae"].estimate == min(e for e in errors if e is not None)
+
+
+def test_undefined_figures_and_the_out_of_fold_baseline_are_explained(evaluations):
+    text = printed(evaluations["in-sample"], 160)
+    assert "Spearman, Pearson, Kendall of group-mean: none, constant scores in all 2 groups" in text
+    assert "MAE of length: none, not on the human score scale" in text
+    assert "below 0 by construction" in " ".join(printed(evaluations["by folds"], 160).split())
