@@ -7,7 +7,16 @@ import pytest
 from lager.cli import main
 from support.caches import make_cache
 
-COMMANDS = [[], ["extract"], ["train"], ["evaluate"], ["demo"], ["cache"], ["cache", "info"], ["cache", "import-release"]]
+COMMANDS = [
+    [],
+    ["extract"],
+    ["train"],
+    ["evaluate"],
+    ["demo"],
+    ["cache"],
+    ["cache", "info"],
+    ["cache", "import-release"],
+]
 
 
 def run(*arguments):
