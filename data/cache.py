@@ -18,7 +18,7 @@ from .items import TABLE_SCHEMA
 from .manifest import ITEMS, read_manifest
 from .readouts import Readouts
 from .scale import Scale
-from .shards import read_columns
+from .shards import optional_names, read_columns
 
 _LISTED = 3
 
@@ -169,6 +169,44 @@ class FeatureCache:
     def reason(self) -> NDArray[np.object_]:
         """Why an item is not valid, empty where it is; ndarray of shape (n_items,), dtype object."""
         return self._array("reason")
+
+    @property
+    def poolings(self) -> tuple[str, ...]:
+        """The poolings of the hidden states that are stored, empty where there are none."""
+        names = optional_names(self.path / self.manifest["shards"][0]["file"])
+        prefix = "hidden_scale_"
+        return tuple(name.removeprefix(prefix) for name in names if name.startswith(prefix))
+
+    def hidden(self, pooling: str = "last") -> NDArray[np.float32]:
+        """Return pooled hidden states, as `lager extract --features hidden` stores them.
+
+        Parameters
+        ----------
+        pooling : {"mean", "last", "min", "max"}
+            Over the prompt's tokens; "last" is the state at the read-out position.
+
+        Returns
+        -------
+        ndarray of shape (n_items, n_layers + 1, d), float32
+            NaN in rows that are not valid. Stored as float16 after division by the largest absolute value of each
+            (item, entry), so each value is exact to about 5e-4 of that.
+
+        Raises
+        ------
+        LagerError
+            When the cache holds no hidden states of that pooling.
+        """
+        if pooling not in self.poolings:
+            raise LagerError(
+                f"cache {self.path} holds {', '.join(self.poolings) or 'no'} hidden states, not {pooling!r}: extract "
+                f"with --features logits,hidden --pooling {pooling}"
+            )
+        states = self._read(f"hidden_{pooling}").astype(np.float32)
+        scale = self._array(f"hidden_scale_{pooling}")
+        if states.ndim != 3 or scale.shape != states.shape[:2] or scale.shape[1] != self.n_layers + 1:
+            raise LagerError(f"cache {self.path}: hidden states have shape {states.shape}, their scales {scale.shape}")
+        states *= scale[:, :, None]
+        return states
 
     @property
     def score_mass(self) -> NDArray[np.float64]:

@@ -192,7 +192,7 @@ class CacheWriter:
         provenance : mapping
             What to record about this run.
         texts : sequence of str, optional
-            The prompts, stored with the items when given.
+            The prompts, stored with the items when given; with them what the judge wrote, where the shards have it.
 
         Raises
         ------
@@ -201,6 +201,8 @@ class CacheWriter:
         """
         shards, ids, prompts, digests, costs = [], [], [], [], []
         shape: tuple[int, ...] = ()
+        optional: set[str] | None = None
+        generated: list[str] = []
         for k in range(self.n_shards):
             path = self.path / shard_name(k)
             if not path.exists():
@@ -209,6 +211,11 @@ class CacheWriter:
                 )
             data = read_shard(path)
             shape = data.logits.shape[1:]
+            numeric = set(data.optional) - {"generated"}
+            optional = numeric if optional is None else optional
+            if numeric != optional:
+                raise LagerError(f"cache {self.path}: {shard_name(k)} has other datasets than the shards before it")
+            generated += data.optional.get("generated", [])
             ids += data.item_id
             prompts += [row.tobytes() for row in data.prompt_sha256]
             digests += row_digests(data)
@@ -218,6 +225,8 @@ class CacheWriter:
             raise LagerError(f"cache {self.path}: its shards hold other items than the input; run the extraction again")
         items_path = self.path / ITEMS
         table = items.table if texts is None else items.table.with_columns(pl.Series("text", list(texts)))
+        if texts is not None and len(generated) == len(table):
+            table = table.with_columns(pl.Series("generated", generated))
         with replacing(items_path) as temporary:
             table.write_parquet(temporary)
         manifest = {

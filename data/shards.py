@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from .errors import LagerError
 from .files import replacing
 
 CHUNK_ROWS = 1024
+_CHUNK_BYTES = 4 << 20
 # What numeric datasets must look like; the layer and label axes are checked against the manifest.
 _DTYPES: dict[str, np.dtype[Any]] = {
     "prompt_sha256": np.dtype("u1"),
@@ -27,7 +29,14 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "position": np.dtype("<i4"),
     "valid": np.dtype("?"),
 }
-_STRINGS = ("item_id", "reason")
+_STRINGS = ("item_id", "reason", "generated")
+# Datasets that only some caches have: pooled hidden states with their scales, and what the judge wrote.
+_OPTIONAL: dict[str, np.dtype[Any]] = {
+    r"hidden_scale_(mean|last|min|max)": np.dtype("<f4"),
+    r"hidden_(mean|last|min|max)": np.dtype("<f2"),
+    "label_form": np.dtype("u1"),
+    "generated": np.dtype("O"),
+}
 _PLAIN_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 
 
@@ -53,6 +62,10 @@ class ShardData:
         Whether the row has a score.
     reason : list of str
         Why not; empty for valid rows.
+    optional : dict
+        Datasets that only some caches have, by name: ``hidden_POOLING`` (n_rows, n_layers + 1, d), float16, and
+        ``hidden_scale_POOLING`` (n_rows, n_layers + 1), float32, NaN in rows that are not valid; ``label_form``
+        (n_rows,), uint8; ``generated``, list of str.
     """
 
     item_id: list[str]
@@ -64,6 +77,7 @@ class ShardData:
     position: NDArray[np.int32]
     valid: NDArray[np.bool_]
     reason: list[str]
+    optional: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -72,7 +86,7 @@ class ShardData:
     def check(self) -> None:
         """Raise `ValueError` when the rows are not aligned or a valid row is not finite: a fault of the extractor."""
         n = len(self)
-        if any(len(getattr(self, f.name)) != n for f in fields(self)):
+        if any(len(values) != n for values in self.datasets().values()):
             raise ValueError("the datasets of a shard must have one row per item")
         if self.logits.shape != self.logits_normed.shape or self.logits.ndim != 3:
             raise ValueError(f"read-outs have shapes {self.logits.shape} and {self.logits_normed.shape}")
@@ -81,6 +95,23 @@ class ShardData:
             raise ValueError(f"row {self.item_id[bad[0]]!r}: a reason is given exactly where a row is not valid")
         if not np.isfinite(self.logits[self.valid]).all():
             raise ValueError("a valid row has a read-out that is not finite")
+        for name, values in self.optional.items():
+            if _dtype(name).kind == "f" and not np.isfinite(np.asarray(values)[self.valid]).all():
+                raise ValueError(f"a valid row has values of {name} that are not finite")
+
+    def datasets(self) -> dict[str, Any]:
+        """Return every dataset by name, the optional ones included."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "optional"} | self.optional
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    """Return what a numeric dataset is stored as, and ``object`` for text."""
+    if name in _DTYPES or name in _STRINGS:
+        return _DTYPES.get(name, np.dtype("O"))
+    for pattern, dtype in _OPTIONAL.items():
+        if re.fullmatch(pattern, name):
+            return dtype
+    raise ValueError(f"{name!r} is no dataset of a shard")
 
 
 def write_shard(path: Path, data: ShardData, *, attributes: Mapping[str, Any]) -> None:
@@ -99,17 +130,24 @@ def write_shard(path: Path, data: ShardData, *, attributes: Mapping[str, Any]) -
     with replacing(path) as temporary:
         with h5py.File(temporary, "w", libver=("earliest", "v110")) as file:
             file.attrs["lager"] = canonical_json(dict(attributes))
-            for name in _STRINGS:
-                file.create_dataset(name, data=getattr(data, name), dtype=h5py.string_dtype("utf-8"))
-            for name, dtype in _DTYPES.items():
-                values = np.ascontiguousarray(getattr(data, name), dtype=dtype)
-                chunks = (min(max(len(data), 1), CHUNK_ROWS), *values.shape[1:])
+            for name, column in data.datasets().items():
+                if name in _STRINGS:
+                    file.create_dataset(name, data=column, dtype=h5py.string_dtype("utf-8"))
+                    continue
+                values = np.ascontiguousarray(column, dtype=_dtype(name))
+                # The low bits of hidden states hardly compress: a higher level costs time and gains nothing.
                 file.create_dataset(
-                    name, data=values, chunks=chunks, compression="gzip", compression_opts=4, shuffle=True,
-                    fletcher32=True,
+                    name, data=values, chunks=_chunks(values), compression="gzip", shuffle=True, fletcher32=True,
+                    compression_opts=1 if name.startswith("hidden_") else 4,
                 )  # fmt: skip
         if row_digests(read_shard(temporary)) != row_digests(data):
             raise LagerError(f"{path}: what was read back differs from what was written; check the disk")
+
+
+def _chunks(values: NDArray[Any]) -> tuple[int, ...]:
+    """Return whole rows, as many as `CHUNK_ROWS` and `_CHUNK_BYTES` allow."""
+    row_bytes = max(values[:1].nbytes, 1)
+    return (max(1, min(len(values), CHUNK_ROWS, _CHUNK_BYTES // row_bytes)), *values.shape[1:])
 
 
 def read_attributes(path: Path) -> dict[str, Any]:
@@ -134,9 +172,18 @@ def read_shard(path: Path) -> ShardData:
     LagerError
         When the file is damaged or holds anything but plain, row-aligned datasets.
     """
-    names = [f.name for f in fields(ShardData)]
+    names = [f.name for f in fields(ShardData) if f.name != "optional"]
     columns = read_columns(path, names)
-    return ShardData(**columns)
+    return ShardData(**columns, optional=read_columns(path, optional_names(path), rows=len(columns["item_id"])))
+
+
+def optional_names(path: Path) -> list[str]:
+    """Return the names of the optional datasets that a shard has."""
+    try:
+        with _opened(path) as file:
+            return sorted(name for name in file if any(re.fullmatch(pattern, name) for pattern in _OPTIONAL))
+    except (OSError, RuntimeError) as error:
+        raise LagerError(f"{path} cannot be read ({error}): it is damaged; restore it from a copy") from None
 
 
 def read_columns(path: Path, names: list[str], *, rows: int | None = None) -> dict[str, Any]:
@@ -198,8 +245,8 @@ def _read(dataset: h5py.Dataset, name: str, rows: int) -> Any:
         if h5py.check_string_dtype(dataset.dtype) is None:
             raise ValueError(f"dataset {name!r} does not hold text")
         return [value.decode("utf-8") for value in dataset[()]]
-    if dataset.dtype != _DTYPES[name]:
-        raise ValueError(f"dataset {name!r} has type {dataset.dtype}, expected {_DTYPES[name]}")
+    if dataset.dtype != _dtype(name):
+        raise ValueError(f"dataset {name!r} has type {dataset.dtype}, expected {_dtype(name)}")
     return dataset[()]
 
 
@@ -208,11 +255,12 @@ def row_digests(data: ShardData) -> list[bytes]:
 
     It covers the bytes of item_id and reason (each preceded by its length as 8 bytes) and of every numeric dataset,
     little-endian, in the order of their names, so it does not depend on chunks, compression or library versions.
-    NaN is written in its canonical form.
+    NaN is written in its canonical form. Generated text is not covered: it is kept or left out at will.
     """
     parts = []
-    for name in sorted(_DTYPES):
-        values = np.array(getattr(data, name), dtype=_DTYPES[name])
+    datasets = data.datasets()
+    for name in sorted(name for name in datasets if name not in _STRINGS):
+        values = np.array(datasets[name], dtype=_dtype(name))
         if values.dtype.kind == "f":
             values[np.isnan(values)] = np.nan
         parts.append(values.reshape(len(data), -1).view(np.uint8).reshape(len(data), -1))

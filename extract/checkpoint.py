@@ -44,6 +44,12 @@ class Checkpoint:
     config: dict[str, Path]
     tokenizer: dict[str, Path]
 
+    @property
+    def public_name(self) -> str:
+        """The hub id, or the name of the local folder without the path to it: what may be told to others."""
+        folder = Path(self.name).expanduser()
+        return folder.resolve().name if folder.is_dir() else self.name
+
     def hashes(self) -> dict[str, dict[str, str]]:
         """Return sha256 by file name for weights, config and tokenizer.
 

@@ -21,13 +21,20 @@ def extract(
     cache: Annotated[Path, typer.Option(help="Folder to write; one that was begun is continued.")],
     template: Annotated[
         str | None,
-        typer.Option(help="direct, reasoning, or a Jinja file, for items that come as fields; direct when left out."),
+        typer.Option(help="direct, reasoning, or a Jinja file, for items that come as fields; the condition's own."),
     ] = None,
     system: Annotated[str | None, typer.Option(help="System message.")] = None,
     answer_prefix: Annotated[str, typer.Option(help="Beginning of the judge's answer, such as 'Score: '.")] = "",
     chat_args: Annotated[
         str | None, typer.Option(help="Chat template arguments as JSON; default: no thinking, fixed date.")
     ] = None,
+    condition: Annotated[
+        str, typer.Option(help="direct, generate (up to 10 tokens) or reasoning (feedback, then the score).")
+    ] = "direct",
+    score_rule: Annotated[
+        str | None, typer.Option(help="Which generated label is the score: marker (after 'score') or last.")
+    ] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Longest generated text; 256, or 10.")] = None,
     scale: Annotated[
         str | None, typer.Option(help="1-5, or A=4,B=3,C=2; the items' own, else 1-5, when left out.")
     ] = None,
@@ -38,21 +45,26 @@ def extract(
     cluster: Annotated[str | None, typer.Option(help="Column of the source text that items share.")] = None,
     truncate_field: Annotated[str | None, typer.Option(help="Field to cut before rendering.")] = None,
     max_field_tokens: Annotated[int | None, typer.Option(min=0, help="To how many tokens it is cut.")] = None,
-    max_invalid: Annotated[float, typer.Option(help="Stop when more than this part fails numerically.")] = 0.1,
+    max_invalid: Annotated[float, typer.Option(help="Stop when more than this part fails.")] = 0.1,
     limit: Annotated[int | None, typer.Option(min=1, help="Read a random draw of so many items.")] = None,
-    keep_text: Annotated[bool, typer.Option("--keep-text", help="Store the prompts too.")] = False,
+    keep_text: Annotated[bool, typer.Option("--keep-text", help="Store prompts and generated text too.")] = False,
     private: Annotated[bool, typer.Option("--private", help="Key the prompt hashes with a secret.")] = False,
     dtype: Annotated[str, typer.Option(help="auto (the checkpoint's), float32, bfloat16 or float16.")] = "auto",
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:N, mps, or auto (all devices); the best when left out.")
     ] = None,
     attn: Annotated[str | None, typer.Option(help="Attention implementation, such as sdpa or eager.")] = None,
+    quantize: Annotated[str | None, typer.Option(help="4bit or 8bit weights, with bitsandbytes.")] = None,
     revision: Annotated[str | None, typer.Option(help="Version on the hub.")] = None,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run Python code that comes with the checkpoint.")
     ] = False,
     layers_path: Annotated[str | None, typer.Option(help="Module path of the blocks, if not found.")] = None,
     norm_path: Annotated[str | None, typer.Option(help="Module path of the final norm, if not found.")] = None,
+    features: Annotated[str, typer.Option(help="logits, or logits,hidden for the hidden states too.")] = "logits",
+    pooling: Annotated[
+        str | None, typer.Option(help="Of the hidden states: any of mean,last,min,max; last when left out.")
+    ] = None,
     batch_tokens: Annotated[int, typer.Option(min=1, help="Padded tokens of a batch.")] = DEFAULT_BATCH_TOKENS,
     shard_size: Annotated[int, typer.Option(min=1, help="Items of a shard file.")] = DEFAULT_SHARD_SIZE,
     seed: Annotated[int, typer.Option(help="Seed of the draw of --limit.")] = 42,
@@ -72,9 +84,14 @@ def extract(
         system=system,
         answer_prefix=answer_prefix,
         chat_args=_parse_chat_args(chat_args),
+        condition=condition,
+        score_rule=score_rule,
+        max_new_tokens=max_new_tokens,
+        features=_parse_names(features),
+        pooling=None if pooling is None else _parse_names(pooling),
         scale=scale,
         human_range=_parse_range(human_range),
-        group=[name.strip() for name in group.split(",")] if group else (),
+        group=_parse_names(group or ""),
         cluster=cluster,
         truncate_field=truncate_field,
         max_field_tokens=max_field_tokens,
@@ -86,6 +103,7 @@ def extract(
         dtype=dtype,
         device=device,
         attn=attn,
+        quantize=quantize,
         revision=revision,
         trust_remote_code=trust_remote_code,
         layers_path=layers_path,
@@ -95,6 +113,10 @@ def extract(
     )
     if as_json:
         print(json.dumps(summarise(made), indent=2, allow_nan=False))
+
+
+def _parse_names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")] if text else []
 
 
 def _parse_chat_args(text: str | None) -> dict[str, Any] | None:

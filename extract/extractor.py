@@ -18,11 +18,12 @@ from ..data.manifest import RUN
 from ..data.scale import Scale
 from .batches import DEFAULT_BATCH_TOKENS
 from .chat import find_chat
+from .condition import choose_condition
+from .features import check_features
 from .inputs import choose_scale, draw_items, read_items, read_template
 from .judge import Judge, load_judge, require_extra
+from .likely_tokens import LOW_MASS
 from .prompts import PromptFormat
-
-LOW_MASS = 0.5
 
 Say = Callable[[str], None]
 
@@ -42,6 +43,11 @@ def extract_features(
     cluster: str | None = None,
     truncate_field: str | None = None,
     max_field_tokens: int | None = None,
+    condition: str = "direct",
+    score_rule: str | None = None,
+    max_new_tokens: int | None = None,
+    features: Sequence[str] = ("logits",),
+    pooling: Sequence[str] | None = None,
     max_invalid: float = 0.1,
     limit: int | None = None,
     seed: int = 42,
@@ -50,6 +56,7 @@ def extract_features(
     dtype: str = "auto",
     device: str | None = None,
     attn: str | None = None,
+    quantize: str | None = None,
     revision: str | None = None,
     trust_remote_code: bool = False,
     layers_path: str | None = None,
@@ -71,7 +78,8 @@ def extract_features(
     cache : str or Path
         Folder of the cache.
     template : str or Path, optional
-        Bundled template or Jinja file, for items that come as fields; ``direct`` when None.
+        Bundled template or Jinja file, for items that come as fields; when None ``reasoning`` for that condition,
+        ``direct`` otherwise.
     system, answer_prefix : str, optional
         System message; beginning of the judge's answer.
     chat_args : mapping, optional
@@ -84,15 +92,24 @@ def extract_features(
         Columns that name an item's group, and its shared source text.
     truncate_field, max_field_tokens : str, int, optional
         A field that is cut to so many tokens before rendering.
+    condition : {"direct", "generate", "reasoning"}
+        Whether the judge is read at the prompt's end, or after it wrote an answer; see `lager.extract.condition`.
+    score_rule, max_new_tokens : str, int, optional
+        Which label of a generated text is the score, and the longest such text.
+    features : sequence of {"logits", "hidden"}
+        With "hidden", pooled hidden states are stored too.
+    pooling : sequence of {"mean", "last", "min", "max"}, optional
+        Over the prompt's tokens; "last", the read-out position, when None.
     max_invalid : float
-        Stop when more than this part of the readable items fails numerically; over-long prompts do not count.
+        Stop when more than this part of the readable items fails, numerically or for want of a score in what the judge
+        wrote; over-long prompts do not count.
     limit, seed : int, optional
         Read a random draw of so many items; seed of the draw.
     keep_text : bool
-        Store the rendered prompts with the items.
+        Store the rendered prompts, and what the judge wrote, with the items.
     private : bool
         Key the prompt hashes with a secret of this cache.
-    dtype, device, attn, revision, trust_remote_code, layers_path, norm_path
+    dtype, device, attn, quantize, revision, trust_remote_code, layers_path, norm_path
         See `lager.extract.judge.load_judge`.
     batch_tokens : int
         Padded tokens of a batch.
@@ -116,28 +133,35 @@ def extract_features(
     loaded = read_items(items, group, cluster)
     scale = choose_scale(scale, loaded)
     loaded = draw_items(loaded, limit, seed).on_scale(scale, human_range=human_range)
-    judging_template = read_template(template, loaded)
+    when = choose_condition(condition, score_rule=score_rule, max_new_tokens=max_new_tokens)
+    poolings = check_features(features, pooling)
+    judging_template = read_template(template, loaded, condition=when.name)
     require_extra()
     if not isinstance(model, Judge):
         say(f"loading {model}")
     judge = model if isinstance(model, Judge) else load_judge(
         model, revision=revision, trust_remote_code=trust_remote_code, dtype=dtype, device=device, attn=attn,
-        layers_path=layers_path, norm_path=norm_path,
+        quantize=quantize, layers_path=layers_path, norm_path=norm_path,
     )  # fmt: skip
     prompt_format = PromptFormat(
         judge.tokenizer, scale, template=judging_template, chat=find_chat(judge.tokenizer, chat_args), system=system,
         answer_prefix=answer_prefix, truncate_field=truncate_field, max_field_tokens=max_field_tokens,
     )  # fmt: skip
 
+    from .hidden_states import hidden_bytes
     from .identity import cache_identity
     from .plan import make_plan
     from .shard_run import done_shards, read_missing_shards, stored_separator
 
     sep = stored_separator(folder)
-    plan = make_plan(judge, prompt_format, loaded, batch_tokens=batch_tokens, stored_sep=sep, say=say)
+    plan = make_plan(
+        judge, prompt_format, loaded, batch_tokens=batch_tokens, stored_sep=sep, say=say, condition=when
+    )  # fmt: skip
+    if size := hidden_bytes(judge, len(loaded), poolings):
+        say(f"hidden states ({', '.join(poolings)}): {size / 2**30:.3g} GiB")
     writer = CacheWriter.start(
         folder,
-        identity=cache_identity(judge, prompt_format, loaded, plan.tokens, batch_tokens=batch_tokens),
+        identity=cache_identity(judge, prompt_format, loaded, plan, batch_tokens=batch_tokens, poolings=poolings),
         item_id=loaded.item_id,
         shard_size=shard_size,
         options={"limit": limit, "seed": seed, "human_range": list(human_range) if human_range else None,
@@ -146,12 +170,12 @@ def extract_features(
     )  # fmt: skip
     if writer.notice:
         say(writer.notice)
-    done = done_shards(writer, plan, loaded)
+    done = done_shards(writer, plan, loaded, keep_text=keep_text)
     if len(done) == writer.n_shards and (complete := writer.finished()) is not None:
         return _complete(complete, loaded, keep_text=keep_text, say=say)
     read_missing_shards(
         judge, plan, loaded, writer, done=done, batch_tokens=batch_tokens, max_invalid=max_invalid, say=say,
-        shown=not quiet,
+        shown=not quiet, poolings=poolings, keep_text=keep_text,
     )  # fmt: skip
     finished = writer.finalize(
         loaded,

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Sequence
 from typing import Any
 
 from ..data.items import Items
 from .judge import Judge
+from .plan import Plan
 from .prompts import PromptFormat
-from .score_tokens import ScoreTokens
 
 _LIBRARIES = ("lager", "torch", "transformers", "tokenizers", "numpy")
 
 
 def cache_identity(
-    judge: Judge, prompt_format: PromptFormat, items: Items, tokens: ScoreTokens, *, batch_tokens: int
-) -> dict[str, Any]:
+    judge: Judge, prompt_format: PromptFormat, items: Items, plan: Plan, *, batch_tokens: int,
+    poolings: Sequence[str] = (),
+) -> dict[str, Any]:  # fmt: skip
     """Return the identity that a cache writer takes.
+
+    Parameters
+    ----------
+    judge, prompt_format, items, plan
+        The model, what it reads, and where.
+    batch_tokens : int
+        Padded tokens of a batch.
+    poolings : sequence of str
+        Of the hidden states that are stored too.
 
     Returns
     -------
@@ -27,33 +38,48 @@ def cache_identity(
     hashes = judge.checkpoint.hashes()
     readout = readout_contract(judge)
     scale = prompt_format.scale.as_json()
-    inputs = {
+    inputs: dict[str, Any] = {
         **hashes,
         "prompt": _prompt_inputs(prompt_format, items),
-        "scale": {
-            **scale,
-            "token_ids": list(tokens.label_ids),
-            "prefix_token_ids": list(tokens.prefix_ids),
-            "separator": tokens.sep,
-        },
-        "condition": {"name": "direct"},
+        "scale": {**scale, **_score_tokens(plan)},
+        "condition": plan.condition.as_json(plan.stop_ids),
         "readout": readout,
         "dtype": judge.dtype,
-        "quantization": None,
+        "quantization": judge.quantization,
         "attention": judge.attention,
         "backend": "transformers",
     }
     recorded = {
-        "model": judge.checkpoint.name,
+        "model": judge.checkpoint.public_name,
         "revision": judge.checkpoint.revision,
         "architecture": type(judge.model).__name__,
         "modules": judge.parts.paths,
         "devices": judge.devices,
         "batch_tokens": batch_tokens,
-        "versions": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        "versions": {name: importlib.metadata.version(name) for name in _libraries(judge)},
     }
+    if poolings:
+        inputs["hidden"] = list(poolings)
     readout_inputs = {"weights": hashes["weights"], "readout": readout, "dtype": judge.dtype}
+    if judge.quantization is not None:
+        readout_inputs["quantization"] = judge.quantization
     return {"inputs": inputs, "readout_inputs": readout_inputs, "scale": scale, "recorded": recorded}
+
+
+def _libraries(judge: Judge) -> tuple[str, ...]:
+    return _LIBRARIES if judge.quantization is None else (*_LIBRARIES, judge.quantization["method"])
+
+
+def _score_tokens(plan: Plan) -> dict[str, Any]:
+    if plan.forms is not None:
+        # A row's dataset `label_form` says which of these it was read with.
+        return {"token_ids_of_forms": [list(form) for form in plan.forms.ids]}
+    tokens = plan.tokens
+    return {
+        "token_ids": list(tokens.label_ids),
+        "prefix_token_ids": list(tokens.prefix_ids),
+        "separator": tokens.sep,
+    }
 
 
 def readout_contract(judge: Judge) -> dict[str, Any]:

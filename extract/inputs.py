@@ -13,7 +13,8 @@ from ..data.scale import Scale
 from ..data.templates import Template, load_template
 
 DEFAULT_SCALE = "1-5"
-DEFAULT_TEMPLATE = "direct"
+# The condition's own, where it has one.
+DEFAULT_TEMPLATE = {"reasoning": "reasoning"}
 
 
 def read_items(items: str | Path | Items, group: Sequence[str], cluster: str | None) -> Items:
@@ -25,8 +26,8 @@ def read_items(items: str | Path | Items, group: Sequence[str], cluster: str | N
     return items
 
 
-def read_template(template: str | Path | None, items: Items) -> Template | None:
-    """Return the judging template of items that come as fields, None for others.
+def read_template(template: str | Path | None, items: Items, *, condition: str = "direct") -> Template | None:
+    """Return the judging template of items that come as fields, that of the condition if None; None for others.
 
     Raises
     ------
@@ -34,7 +35,7 @@ def read_template(template: str | Path | None, items: Items) -> Template | None:
         When the template cannot be read, or is given for items that need none.
     """
     if items.kind == "fields":
-        return load_template(template or DEFAULT_TEMPLATE)
+        return load_template(template or DEFAULT_TEMPLATE.get(condition, "direct"))
     if template is not None:
         raise LagerError(f"--template {template}: the items come as {items.kind} and need no template; leave it out")
     return None

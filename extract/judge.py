@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data.errors import LagerError
 from .checkpoint import Checkpoint, find_checkpoint
+from .quantize import compute_dtype, describe_quantization, quantization_config
 
 if TYPE_CHECKING:
     from .parts import Parts
@@ -30,12 +31,15 @@ class Judge:
         Blocks, final norm and unembedding.
     checkpoint : Checkpoint
         The files it was loaded from.
+    quantization : dict or None
+        How the weights were quantised on loading.
     """
 
     model: Any
     tokenizer: Any
     parts: Parts
     checkpoint: Checkpoint
+    quantization: dict[str, Any] | None = None
 
     @property
     def dtype(self) -> str:
@@ -90,6 +94,7 @@ def load_judge(
     dtype: str = "auto",
     device: str | None = None,
     attn: str | None = None,
+    quantize: str | None = None,
     layers_path: str | None = None,
     norm_path: str | None = None,
 ) -> Judge:
@@ -110,6 +115,8 @@ def load_judge(
         when None.
     attn : str, optional
         Attention implementation, such as ``sdpa`` or ``eager``; transformers' choice when None.
+    quantize : {"4bit", "8bit"}, optional
+        Quantise the blocks' weights with bitsandbytes while loading.
     layers_path, norm_path : str, optional
         Where the blocks and the final norm are, when they cannot be found.
 
@@ -121,21 +128,23 @@ def load_judge(
     require_extra()
     if dtype not in DTYPES:
         raise LagerError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
+    quantization = describe_quantization(quantize, dtype)
     with _quiet_libraries(bars=True):  # the bars of a download are wanted
         checkpoint = find_checkpoint(name, revision=revision, code=trust_remote_code)
     with _quiet_libraries(bars=False):
         tokenizer = _load_tokenizer(checkpoint, trust_remote_code=trust_remote_code)
         model = _load_model(
             checkpoint,
-            dtype=dtype,
+            dtype=dtype if quantization is None else compute_dtype(dtype),
             device=_choose_device(device),
             attn=attn,
+            quantization=quantization,
             trust_remote_code=trust_remote_code,
         )
         from .parts import find_parts
 
         parts = find_parts(model, layers_path=layers_path, norm_path=norm_path)
-    return Judge(model, tokenizer, parts, checkpoint)
+    return Judge(model, tokenizer, parts, checkpoint, quantization)
 
 
 def _choose_device(device: str | None) -> str:
@@ -170,13 +179,24 @@ def _load_tokenizer(checkpoint: Checkpoint, *, trust_remote_code: bool) -> Any:
         raise LagerError(f"cannot load the tokenizer of {checkpoint.name}: {_first_line(error)}") from None
 
 
-def _load_model(checkpoint: Checkpoint, *, dtype: str, device: str, attn: str | None, trust_remote_code: bool) -> Any:
+def _load_model(
+    checkpoint: Checkpoint,
+    *,
+    dtype: str,
+    device: str,
+    attn: str | None,
+    quantization: dict[str, Any] | None,
+    trust_remote_code: bool,
+) -> Any:
     import transformers
 
     auto_model: Any = transformers.AutoModelForCausalLM
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": trust_remote_code}
     if attn is not None:
         options["attn_implementation"] = attn
+    if quantization is not None:
+        # Quantised weights are made on their device and cannot be moved.
+        options |= {"quantization_config": quantization_config(quantization), "device_map": {"": device}}
     if device == "auto":
         options["device_map"] = "auto"
     try:
@@ -190,7 +210,7 @@ def _load_model(checkpoint: Checkpoint, *, dtype: str, device: str, attn: str | 
             f"for them; the first is {wrong[0]}; choose a checkpoint with a language-model head, or download it again"
         )
     model.eval().requires_grad_(False)
-    return model if device == "auto" else model.to(device)
+    return model if "device_map" in options else model.to(device)
 
 
 def _first_line(error: Exception) -> str:

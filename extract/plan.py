@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from ..data.errors import LagerError
 from ..data.items import Items
 from .batches import plan_batches
+from .condition import DIRECT, Condition
+from .generate import stop_token_ids
 from .judge import Judge
+from .label_forms import LabelForms, find_label_forms
+from .likely_tokens import LOW_MASS, SAMPLE, low_mass_warning
 from .prompts import PromptFormat, prompt_array
 from .readout import read_batch
 from .score_tokens import SEPARATORS, ScoreTokenResolver, ScoreTokens, resolve_all
-
-SAMPLE = 32
 
 Say = Callable[[str], None]
 
@@ -35,15 +37,24 @@ class Plan:
     reasons : list of str
         Why a prompt cannot be read, empty where it can.
     tokens : ScoreTokens
-        The score tokens.
+        The score tokens; those of the first form where the judge writes before it is read.
     texts : list of str
         The rendered prompts.
+    condition : Condition
+        Whether the judge is read at the prompt's end, or after it wrote something.
+    forms : LabelForms or None
+        The tokens that are labels in generated text, None where nothing is generated.
+    stop_ids : tuple of int
+        The tokens that end generated text.
     """
 
     prompts: list[NDArray[np.int32]]
     reasons: list[str]
     tokens: ScoreTokens
     texts: list[str]
+    condition: Condition = DIRECT
+    forms: LabelForms | None = None
+    stop_ids: tuple[int, ...] = ()
 
     def hashes(self, rows: range, *, salt: bytes = b"") -> NDArray[np.uint8]:
         """Return the sha256 of each row's token ids (little-endian int32), keyed by `salt`; shape (n_rows, 32)."""
@@ -56,8 +67,9 @@ def _digest(data: bytes, salt: bytes) -> bytes:
 
 
 def make_plan(
-    judge: Judge, prompt_format: PromptFormat, items: Items, *, batch_tokens: int, stored_sep: str | None, say: Say
-) -> Plan:
+    judge: Judge, prompt_format: PromptFormat, items: Items, *, batch_tokens: int, stored_sep: str | None, say: Say,
+    condition: Condition = DIRECT,
+) -> Plan:  # fmt: skip
     """Render and tokenise all items, and settle the score tokens.
 
     Parameters
@@ -74,6 +86,8 @@ def make_plan(
         The separator of the run that is continued.
     say : callable
         Takes each line that the user should see.
+    condition : Condition
+        When the judge is read.
 
     Raises
     ------
@@ -83,6 +97,8 @@ def make_plan(
     texts = prompt_format.render(items)
     ids = prompt_format.tokenize(texts)
     limit = judge.context_length
+    if condition.generates:
+        return _answer_plan(judge, prompt_format, texts, ids, condition, say=say)
     short = [row for row, prompt in enumerate(ids) if limit is None or len(prompt) <= limit]
     if not short:
         raise LagerError(f"all {len(ids)} prompts are longer than the model's {limit} tokens: {_SHORTEN}")
@@ -106,6 +122,32 @@ def make_plan(
     if over := sum(limit is not None and len(prompt) > limit for prompt in prompts):
         say(f"{over} of {len(prompts)} prompts are longer than the model's {limit} tokens and are not read: {_SHORTEN}")
     return Plan(prompts, reasons, choices[sep], texts)
+
+
+def _answer_plan(
+    judge: Judge,
+    prompt_format: PromptFormat,
+    texts: list[str],
+    ids: Sequence[Sequence[int]],
+    condition: Condition,
+    *,
+    say: Say,
+) -> Plan:
+    """Return the plan of a condition in which the judge writes: prompts as they are, and every form of the labels."""
+    forms = find_label_forms(prompt_format.tokenize, judge.tokenizer, prompt_format.scale)
+    names: Any = judge.tokenizer.convert_ids_to_tokens
+    say(f"score tokens {' or '.join(str(names(list(form))) for form in forms.ids)} in generated text")
+    limit, new = judge.context_length, condition.max_new_tokens
+    prompts = [prompt_array(row) for row in ids]
+    no_room = f"the prompt and {new} new tokens are longer than the model's {limit} tokens"
+    long = [limit is not None and len(prompt) + new > limit for prompt in prompts]
+    if all(long):
+        raise LagerError(f"all {len(ids)} prompts with {new} new tokens are longer than {limit} tokens: {_SHORTEN}")
+    if any(long):
+        say(f"{sum(long)} of {len(ids)} prompts are not read: {no_room}; {_SHORTEN}, or lower --max-new-tokens")
+    reasons = [no_room if over else _reason(prompt, limit) for prompt, over in zip(prompts, long, strict=True)]
+    tokens = ScoreTokens("", forms.ids[0], ())
+    return Plan(prompts, reasons, tokens, texts, condition, forms, stop_token_ids(judge))
 
 
 _SHORTEN = "shorten a field with --truncate-field and --max-field-tokens"
@@ -155,6 +197,9 @@ def _choose(
     others = "".join(f", against {mass[sep]:.3f} with {sep!r}" for sep in mass if sep != best)
     after = f", after {names(list(tokens.prefix_ids))}" if tokens.prefix_ids else ""
     say(f"score tokens {names(list(tokens.label_ids))}{after}: separator {best!r}, score mass {mass[best]:.3f}{others}")
+    if mass[best] < LOW_MASS:
+        prompts = sampled[best]
+        say(low_mass_warning(judge, prompts, tokens.label_ids, mass=mass[best], batch_tokens=batch_tokens))
     return best
 
 

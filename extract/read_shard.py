@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..data.shards import ShardData
 from .batches import plan_batches
+from .hidden_states import HiddenStates, read_hidden_batch
 from .judge import Judge
-from .plan import Plan
-from .readout import read_batch
+from .likely_tokens import LOW_MASS, low_mass_warning
+from .out_of_memory import BatchBudget
+from .plan import Plan, Say
+from .readout import Readout, read_batch
 from .self_check import check_readout
+from .targets import AnswerTargets, Targets, prompt_targets
 
 NOT_FINITE = "the read-out is not finite"
 
@@ -29,53 +36,134 @@ class ShardReader:
         Budget of a batch.
     advance : callable
         Told the number of items after each batch.
+    say : callable
+        Takes each line that the user should see.
+    poolings : sequence of str
+        Of the hidden states that are stored too.
+    keep_text : bool
+        Whether generated text is stored.
     """
 
-    def __init__(self, judge: Judge, plan: Plan, *, batch_tokens: int, advance: Callable[[int], None]) -> None:
-        self.judge, self.plan, self.batch_tokens, self.advance = judge, plan, batch_tokens, advance
-        self._checked = False
+    def __init__(
+        self,
+        judge: Judge,
+        plan: Plan,
+        *,
+        batch_tokens: int,
+        advance: Callable[[int], None],
+        say: Say,
+        poolings: Sequence[str] = (),
+        keep_text: bool = False,
+    ) -> None:
+        self.judge, self.plan, self.advance, self.say = judge, plan, advance, say
+        self.poolings = tuple(poolings)
+        self.budget = BatchBudget(batch_tokens, say)
+        self.answers = None if plan.forms is None else AnswerTargets(
+            judge, plan, plan.forms, budget=BatchBudget(batch_tokens, say), advance=advance, keep_text=keep_text
+        )  # fmt: skip
+        self._checked = self._warned = False
 
     def read(self, item_id: Sequence[str], rows: range, *, salt: bytes = b"") -> ShardData:
         """Return the rows of one shard, in input order.
 
-        Rows whose prompt cannot be read, and rows whose read-out is not finite, are not valid and say why.
+        Rows whose prompt cannot be read, whose generated text has no score, and whose read-out is not finite, are not
+        valid and say why.
 
         Raises
         ------
         LagerError
-            When the self-check fails.
+            When the self-check fails, or a prompt does not fit into memory.
         """
-        n, n_labels = len(rows), len(self.plan.tokens.label_ids)
-        logits = np.full((n, self.judge.n_layers + 1, n_labels), np.nan, dtype=np.float32)
+        targets = prompt_targets(self.plan, rows) if self.answers is None else self.answers.find(rows)
+        shape = (len(rows), self.judge.n_layers + 1)
+        logits = np.full((*shape, len(self.plan.tokens.label_ids)), np.nan, dtype=np.float32)
         normed = logits.copy()
-        logsumexp = np.full(n, np.nan, dtype=np.float32)
-        reasons = [self.plan.reasons[row] for row in rows]
-        prompts = [self.plan.prompts[row] for row in rows]
-        readable = [i for i in range(n) if not reasons[i]]
-        self.advance(n - len(readable))
-        for batch in plan_batches([len(prompts[i]) for i in readable], batch_tokens=self.batch_tokens):
-            members = [readable[i] for i in batch]
-            texts = [prompts[i] for i in members]
-            readout = read_batch(self.judge.parts, texts, self.plan.tokens.label_ids, pad_id=self.judge.pad_id)
-            if not self._checked:
-                check_readout(self.judge, texts, readout, self.plan.tokens.label_ids)
-                self._checked = True
+        logsumexp = np.full(len(rows), np.nan, dtype=np.float32)
+        hidden = self._empty_hidden(shape)
+        reasons = list(targets.reasons)
+        n_tokens = np.array([len(self.plan.prompts[row]) for row in rows], dtype=np.int32)
+        readable = [i for i, reason in enumerate(reasons) if not reason]
+        # Where the judge writes first, items were counted when they were written.
+        advance = self.advance if self.answers is None else _ignore
+        advance(len(rows) - len(readable))
+        for members, readout, states in self._read(targets, n_tokens, readable):
             logits[members], normed[members], logsumexp[members] = readout
-            self.advance(len(members))
+            for name, values in states.items():
+                hidden[f"hidden_{name}"][members], hidden[f"hidden_scale_{name}"][members] = values
+            advance(len(members))
+        arrays = (logits, normed, logsumexp, *hidden.values())
         for i in readable:
-            if not (np.isfinite(logits[i]).all() and np.isfinite(normed[i]).all() and np.isfinite(logsumexp[i])):
-                logits[i] = normed[i] = logsumexp[i] = np.nan
+            if not all(np.isfinite(array[i]).all() for array in arrays):
                 reasons[i] = NOT_FINITE
-        lengths = np.array([len(prompt) for prompt in prompts], dtype=np.int32)
+                for array in arrays:
+                    array[i] = np.nan
         valid = np.array([not reason for reason in reasons], dtype=bool)
+        self._warn(targets, normed, logsumexp, np.flatnonzero(valid))
         return ShardData(
             item_id=list(item_id),
             prompt_sha256=self.plan.hashes(rows, salt=salt),
-            n_tokens=lengths,
+            n_tokens=n_tokens,
             logits=logits,
             logits_normed=normed,
             logsumexp=logsumexp,
-            position=np.where(valid, lengths - 1, -1).astype(np.int32),
+            position=np.where(valid, [len(tokens) - 1 for tokens in targets.tokens], -1).astype(np.int32),
             valid=valid,
             reason=reasons,
+            optional={**targets.optional, **hidden},
         )
+
+    def _read(
+        self, targets: Targets, n_tokens: NDArray[np.int32], readable: Sequence[int]
+    ) -> Iterator[tuple[list[int], Readout, dict[str, HiddenStates]]]:
+        """Read rows, those of one label form at a time, and yield them in batches."""
+        for label_ids in sorted({targets.label_ids[i] for i in readable}):
+            rows = [i for i in readable if targets.label_ids[i] == label_ids]
+            prompts = [targets.tokens[i] for i in rows]
+            read = partial(self._passes, prompts, n_tokens[rows], label_ids)
+            for batch, (readout, hidden) in self.budget.read([len(prompt) for prompt in prompts], read):
+                if not self._checked:
+                    check_readout(self.judge, [prompts[i] for i in batch], readout, label_ids)
+                    self._checked = True
+                yield [rows[i] for i in batch], readout, hidden
+
+    def _passes(
+        self,
+        prompts: Sequence[NDArray[np.int32]],
+        n_tokens: NDArray[np.int32],
+        label_ids: Sequence[int],
+        rows: Sequence[int],
+        batch_tokens: int,
+    ) -> Iterator[tuple[list[int], tuple[Readout, dict[str, HiddenStates]]]]:
+        """Run the forward passes over some prompts, and yield the rows that each of them read."""
+        parts, pad_id = self.judge.parts, self.judge.pad_id
+        for batch in plan_batches([len(prompts[row]) for row in rows], batch_tokens=batch_tokens):
+            members = [rows[i] for i in batch]
+            texts = [prompts[row] for row in members]
+            if self.poolings:
+                yield members, read_hidden_batch(
+                    parts, texts, label_ids, n_prompt=n_tokens[members].tolist(), poolings=self.poolings, pad_id=pad_id
+                )  # fmt: skip
+            else:
+                yield members, (read_batch(parts, texts, label_ids, pad_id=pad_id), {})
+
+    def _empty_hidden(self, shape: tuple[int, int]) -> dict[str, NDArray[Any]]:
+        width = self.judge.parts.head.weight.shape[1]
+        states = {f"hidden_{name}": np.full((*shape, width), np.nan, np.float16) for name in self.poolings}
+        return states | {f"hidden_scale_{name}": np.full(shape, np.nan, np.float32) for name in self.poolings}
+
+    def _warn(
+        self, targets: Targets, normed: NDArray[np.float32], logsumexp: NDArray[np.float32], valid: NDArray[np.intp]
+    ) -> None:
+        """Say once when the labels hold little of the probability; at prompts' ends the plan says so earlier."""
+        if self.answers is None or self._warned or not len(valid):
+            return
+        mass = float(np.exp(normed[valid, -1] - logsumexp[valid, None]).sum(axis=1).mean())
+        if mass < LOW_MASS:
+            tokens, label_ids = [targets.tokens[i] for i in valid], targets.label_ids[valid[0]]
+            batch_tokens = self.budget.tokens
+            self.say(low_mass_warning(self.judge, tokens, label_ids, mass=mass, batch_tokens=batch_tokens))
+            self._warned = True
+
+
+def _ignore(n: int) -> None:
+    """Count nothing."""

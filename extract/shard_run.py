@@ -12,7 +12,7 @@ from ..data.cache_writer import CacheWriter
 from ..data.errors import LagerError
 from ..data.items import Items
 from ..data.manifest import RUN, read_sealed, shard_name
-from ..data.shards import read_columns
+from ..data.shards import optional_names, read_columns
 from .judge import Judge
 from .plan import Plan, Say
 from .progress import ItemProgress
@@ -28,9 +28,9 @@ def stored_separator(folder: Path) -> str | None:
     return sep if isinstance(sep, str) else None
 
 
-def done_shards(writer: CacheWriter, plan: Plan, items: Items) -> list[int]:
-    """Return the shards that an earlier run wrote."""
-    return [
+def done_shards(writer: CacheWriter, plan: Plan, items: Items, *, keep_text: bool = False) -> list[int]:
+    """Return the shards that an earlier run wrote; those without generated text are no use where it is kept."""
+    done = [
         k
         for k in range(writer.n_shards)
         if writer.is_done(
@@ -39,11 +39,14 @@ def done_shards(writer: CacheWriter, plan: Plan, items: Items) -> list[int]:
             prompt_sha256=plan.hashes(writer.rows(k), salt=writer.salt),
         )
     ]
+    if not (keep_text and plan.condition.generates):
+        return done
+    return [k for k in done if "generated" in optional_names(writer.path / shard_name(k))]
 
 
 def read_missing_shards(
     judge: Judge, plan: Plan, items: Items, writer: CacheWriter, *, done: Sequence[int], batch_tokens: int,
-    max_invalid: float, say: Say, shown: bool,
+    max_invalid: float, say: Say, shown: bool, poolings: Sequence[str] = (), keep_text: bool = False,
 ) -> None:  # fmt: skip
     """Read and write the shards that are missing.
 
@@ -56,11 +59,15 @@ def read_missing_shards(
     batch_tokens : int
         Padded tokens of a batch.
     max_invalid : float
-        The part of the readable items that may fail numerically.
+        The part of the readable items that may fail: numerically, or for want of a score in what the judge wrote.
     say : callable
         Takes each line that the user should see.
     shown : bool
         Whether progress is shown.
+    poolings : sequence of str
+        Of the hidden states that are stored too.
+    keep_text : bool
+        Whether generated text is stored.
 
     Raises
     ------
@@ -68,8 +75,10 @@ def read_missing_shards(
         When the self-check fails or too many items do; the shards written so far are kept.
     """
     failures: Counter[str] = Counter()
+    unreadable = set(plan.reasons)  # a fault of the prompt, not of the reading, and "" for those that can be read
     for k in done:
-        failures += _failures(read_columns(writer.path / shard_name(k), ["reason"])["reason"])
+        reasons = read_columns(writer.path / shard_name(k), ["reason"])["reason"]
+        failures += Counter(reason for reason in reasons if reason not in unreadable)
     n_done = sum(len(writer.rows(k)) for k in done)
     if done:
         say(f"continuing: {len(done)} of {writer.n_shards} shards are there, {len(items) - n_done} items left")
@@ -78,7 +87,10 @@ def read_missing_shards(
     _check_failures(failures, readable, max_invalid)
     try:
         with ItemProgress(len(items), done=n_done, shown=shown) as progress:
-            reader = ShardReader(judge, plan, batch_tokens=batch_tokens, advance=progress.advance)
+            reader = ShardReader(
+                judge, plan, batch_tokens=batch_tokens, advance=progress.advance, say=say, poolings=poolings,
+                keep_text=keep_text,
+            )  # fmt: skip
             for k in sorted(set(range(writer.n_shards)) - set(done)):
                 start, clock, rows = _now(), time.monotonic(), writer.rows(k)
                 data = reader.read([items.item_id[row] for row in rows], rows, salt=writer.salt)
@@ -87,24 +99,22 @@ def read_missing_shards(
                 cost = {"run": run, "start": start, "end": _now(), "devices": judge.devices}
                 writer.write(k, data, cost={**cost, "device_seconds": seconds, "tokens": tokens})
                 kept += 1
-                failures += _failures(data.reason)
+                failures += Counter(reason for reason in data.reason if reason not in unreadable)
                 _check_failures(failures, readable, max_invalid)
     except KeyboardInterrupt:
         say(f"stopped: {kept} of {writer.n_shards} shards are kept in {writer.path}; the same command goes on there")
         raise
 
 
-def _failures(reasons: Sequence[str]) -> Counter[str]:
-    """Count the reasons that are a fault of the reading, not of the prompt."""
-    return Counter(reason for reason in reasons if reason == NOT_FINITE)
-
-
 def _check_failures(failures: Counter[str], readable: int, max_invalid: float) -> None:
     if failures.total() > max_invalid * readable:
         table = ", ".join(f"{reason}: {n}" for reason, n in failures.most_common())
+        advice = ["try --dtype float32 or bfloat16"] if NOT_FINITE in failures else []
+        if set(failures) - {NOT_FINITE}:
+            advice.append("look at what was written (--keep-text --limit 20), raise --max-new-tokens")
         raise LagerError(
             f"{failures.total()} of {readable} items failed, more than --max-invalid {max_invalid:g} allows ({table}): "
-            "try --dtype float32 or bfloat16, or allow more"
+            f"{', '.join(advice)}, or allow more"
         )
 
 

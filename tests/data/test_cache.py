@@ -53,7 +53,7 @@ def test_content_hash_does_not_depend_on_the_order_of_items(tmp_path):
 
 
 def reversed_shard(shard):
-    return type(shard)(**{name: values[::-1] for name, values in vars(shard).items()})
+    return type(shard)(**{name: values[::-1] for name, values in shard.datasets().items()})
 
 
 def test_a_folder_that_is_no_cache_and_one_that_is_not_finished_are_told_apart(tmp_path):

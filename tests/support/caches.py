@@ -91,4 +91,4 @@ def make_cache(
 def rows_of(shard: ShardData, rows: range) -> ShardData:
     """Some rows of a shard."""
     index = slice(rows.start, rows.stop)
-    return ShardData(**{name: values[index] for name, values in vars(shard).items()})
+    return ShardData(**{name: values[index] for name, values in shard.datasets().items()})

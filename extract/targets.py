@@ -1,0 +1,128 @@
+"""What is read in each row of a shard: which tokens, and which token stands for which label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.errors import LagerError
+from .batches import plan_batches
+from .generate import Generated, check_padding, generate_batch
+from .judge import Judge
+from .label_forms import LabelForms
+from .out_of_memory import BatchBudget
+from .plan import Plan
+from .score_position import find_score, token_pieces
+
+NO_SCORE = "the generated text has no score label"
+
+
+class Targets(NamedTuple):
+    """The rows of a shard.
+
+    Attributes
+    ----------
+    tokens : list of ndarray of shape (n_tokens,)
+        Token ids up to the read-out position: the prompt, and what the judge wrote before its score.
+    label_ids : list of tuple of int
+        The score tokens of each row.
+    reasons : list of str
+        Why a row cannot be read, empty where it can.
+    optional : dict
+        Further datasets of the shard.
+    """
+
+    tokens: list[NDArray[np.int32]]
+    label_ids: list[tuple[int, ...]]
+    reasons: list[str]
+    optional: dict[str, Any]
+
+
+def prompt_targets(plan: Plan, rows: Sequence[int]) -> Targets:
+    """Return targets at the prompts' ends."""
+    return Targets(
+        [plan.prompts[row] for row in rows],
+        [plan.tokens.label_ids] * len(rows),
+        [plan.reasons[row] for row in rows],
+        {},
+    )
+
+
+class AnswerTargets:
+    """Lets the judge write, and finds where in its text the score is.
+
+    Parameters
+    ----------
+    judge : Judge
+        The model.
+    plan : Plan
+        All prompts, and the condition.
+    forms : LabelForms
+        Which tokens are labels.
+    budget : BatchBudget
+        Padded tokens of a batch, the new ones included.
+    advance : callable
+        Told the number of items after each batch.
+    keep_text : bool
+        Whether the generated text is stored.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        plan: Plan,
+        forms: LabelForms,
+        *,
+        budget: BatchBudget,
+        advance: Callable[[int], None],
+        keep_text: bool,
+    ) -> None:
+        self.judge, self.plan, self.forms, self.budget = judge, plan, forms, budget
+        self.advance, self.keep_text = advance, keep_text
+        self._checked = False
+
+    def find(self, rows: Sequence[int]) -> Targets:
+        """Return targets before the scores that the judge writes."""
+        reasons = [self.plan.reasons[row] for row in rows]
+        tokens = [self.plan.prompts[row] for row in rows]
+        form = np.zeros(len(rows), dtype=np.uint8)
+        texts = [""] * len(rows)
+        readable = [i for i, reason in enumerate(reasons) if not reason]
+        self.advance(len(rows) - len(readable))
+        for batch, answers in self._answers([tokens[i] for i in readable]):
+            for i, answer in zip((readable[n] for n in batch), answers, strict=True):
+                reasons[i], at, form[i] = self._locate(answer)
+                tokens[i] = np.concatenate([tokens[i], answer.ids[:at]])
+                texts[i] = self.judge.tokenizer.decode(answer.ids) if self.keep_text else ""
+            self.advance(len(batch))
+        optional = {"label_form": form} | ({"generated": texts} if self.keep_text else {})
+        return Targets(tokens, [self.forms.ids[f] for f in form], reasons, optional)
+
+    def _answers(self, prompts: list[NDArray[np.int32]]) -> Any:
+        new = self.plan.condition.max_new_tokens
+
+        def write(rows: list[int], batch_tokens: int) -> Any:
+            for members in plan_batches([lengths[row] for row in rows], batch_tokens=batch_tokens):
+                batch = [rows[i] for i in members]
+                texts = [prompts[row] for row in batch]
+                if not self._checked:
+                    check_padding(self.judge, texts)
+                    self._checked = True
+                yield batch, generate_batch(self.judge, texts, max_new_tokens=new, stop_ids=self.plan.stop_ids)
+
+        lengths = [len(prompt) + new for prompt in prompts]
+        return self.budget.read(lengths, write)
+
+    def _locate(self, answer: Generated) -> tuple[str, int, int]:
+        """Return why there is no score, or "", with the index of its token and its form."""
+        condition = self.plan.condition
+        if condition.must_end and not answer.ended:
+            return f"the generated text was cut off after {condition.max_new_tokens} tokens", 0, 0
+        ids = answer.ids.tolist()
+        if condition.score_rule is None:
+            raise LagerError("a condition that generates needs a score rule")
+        score = find_score(ids, token_pieces(self.judge.tokenizer, ids), self.forms.tokens, rule=condition.score_rule)
+        return (NO_SCORE, 0, 0) if score is None else ("", score.at, score.form)
