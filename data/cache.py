@@ -171,6 +171,13 @@ class FeatureCache:
         return self._array("reason")
 
     @property
+    def label_form(self) -> NDArray[np.uint8]:
+        """Which of ``scale.token_ids_of_forms`` a row was read with, ndarray of shape (n_items,); 0 without forms."""
+        if "token_ids_of_forms" not in self.manifest["fingerprint_inputs"].get("scale", {}):
+            return np.zeros(self.n_items, dtype=np.uint8)
+        return self._array("label_form")
+
+    @property
     def poolings(self) -> tuple[str, ...]:
         """The poolings of the hidden states that are stored, empty where there are none."""
         names = optional_names(self.path / self.manifest["shards"][0]["file"])

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ..data.errors import LagerError
 from ..data.scale import Scale
-from .score_position import LabelToken
+from .score_position import NO_FORM, LabelToken, token_pieces
 from .score_tokens import SEPARATORS, ScoreTokenResolver, Tokenize
 
 # What may stand before a score; tokens at the end of a text depend on what is near.
@@ -21,7 +21,8 @@ class LabelForms(NamedTuple):
     ids : tuple of tuple of int
         For each form the token of every label, in the scale's order. A read-out uses the tokens of one form.
     tokens : dict
-        Token id to form and label.
+        Token id to form and label; `NO_FORM` where a token is a label and not all labels have one of its kind, such as a
+        " 3" in a vocabulary without " 4".
     """
 
     ids: tuple[tuple[int, ...], ...]
@@ -49,9 +50,11 @@ def find_label_forms(tokenize: Tokenize, tokenizer: Any, scale: Scale) -> LabelF
     """
     forms: list[tuple[int, ...]] = []
     errors: list[LagerError] = []
+    endings: list[tuple[int, int]] = []
     for context in _CONTEXTS:
         (ids,) = tokenize([context])
         for sep in SEPARATORS:
+            endings += [(row[-1], n) for n, row in enumerate(tokenize([context + sep + name for name in scale.labels]))]
             try:
                 forms.append(ScoreTokenResolver(tokenize, tokenizer, scale, sep).resolve(context, ids).label_ids)
             except LagerError as error:
@@ -63,4 +66,8 @@ def find_label_forms(tokenize: Tokenize, tokenizer: Any, scale: Scale) -> LabelF
     for form, label_ids in enumerate(distinct):
         for label, token in enumerate(label_ids):
             tokens.setdefault(token, LabelToken(form, label))
+    pieces = token_pieces(tokenizer, [token for token, _ in endings])
+    for (token, label), piece in zip(endings, pieces, strict=True):
+        if piece.strip() == scale.labels[label]:
+            tokens.setdefault(token, LabelToken(NO_FORM, label))
     return LabelForms(distinct, tokens)

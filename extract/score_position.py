@@ -15,6 +15,8 @@ _GLUED_BEFORE = re.compile(r"([A-Za-z0-9]|[0-9][.,]|[0-9] ?(/|-|to|out of) ?)\Z"
 _GLUED_AFTER = re.compile(r"[A-Za-z0-9]| ?(-|to) ?[0-9]")
 _NEAR = 12
 _SPACES = str.maketrans({"▁": " ", "Ġ": " ", "Ċ": "\n"})
+# The form of a token that is a label, but has no counterpart for every other label.
+NO_FORM = -1
 
 
 class LabelToken(NamedTuple):

@@ -15,9 +15,10 @@ from .judge import Judge
 from .label_forms import LabelForms
 from .out_of_memory import BatchBudget
 from .plan import Plan
-from .score_position import find_score, token_pieces
+from .score_position import NO_FORM, find_score, token_pieces
 
 NO_SCORE = "the generated text has no score label"
+NO_COUNTERPARTS = "the score is written as a token that other labels lack"
 
 
 class Targets(NamedTuple):
@@ -125,4 +126,6 @@ class AnswerTargets:
         if condition.score_rule is None:
             raise LagerError("a condition that generates needs a score rule")
         score = find_score(ids, token_pieces(self.judge.tokenizer, ids), self.forms.tokens, rule=condition.score_rule)
-        return (NO_SCORE, 0, 0) if score is None else ("", score.at, score.form)
+        if score is None:
+            return NO_SCORE, 0, 0
+        return (NO_COUNTERPARTS, 0, 0) if score.form == NO_FORM else ("", score.at, score.form)

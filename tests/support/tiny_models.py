@@ -102,7 +102,7 @@ def _random_weights(config: Any, *, seed: int) -> Any:
     return model.eval().requires_grad_(False)
 
 
-def tiny_tokenizer(*, chat_template: str | None = None, boundary: bool = False, eos: bool = False) -> Any:
+def tiny_tokenizer(*, chat_template: str | None = None, boundary: bool = False, eos: bool = False, fresh: bool = False) -> Any:
     """Return a BPE tokenizer with a BOS.
 
     Parameters
@@ -113,10 +113,12 @@ def tiny_tokenizer(*, chat_template: str | None = None, boundary: bool = False, 
         Whether words begin with a piece of their own before digits, as in SentencePiece vocabularies.
     eos : bool
         Whether it also appends an EOS.
+    fresh : bool
+        Train it anew, so that tokens can be added to it and to no other.
     """
     after = " </s>" if eos else ""
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=_trained(boundary, after), bos_token="<s>", eos_token="</s>", unk_token="<unk>",
+        tokenizer_object=(_trained.__wrapped__ if fresh else _trained)(boundary, after), bos_token="<s>", eos_token="</s>", unk_token="<unk>",
         pad_token="<unk>", model_max_length=10**9,
     )  # fmt: skip
     if chat_template is not None:
