@@ -23,6 +23,7 @@ from .features import check_features
 from .inputs import choose_scale, draw_items, read_items, read_template
 from .judge import Judge, load_judge, require_extra
 from .likely_tokens import LOW_MASS
+from .out_of_memory import BatchBudget
 from .prompts import PromptFormat
 
 Say = Callable[[str], None]
@@ -153,9 +154,10 @@ def extract_features(
     from .plan import make_plan
     from .shard_run import done_shards, read_missing_shards, stored_separator
 
+    budget = BatchBudget(batch_tokens, say)
     sep = stored_separator(folder)
     plan = make_plan(
-        judge, prompt_format, loaded, batch_tokens=batch_tokens, stored_sep=sep, say=say, condition=when
+        judge, prompt_format, loaded, budget=budget, stored_sep=sep, say=say, condition=when
     )  # fmt: skip
     if size := hidden_bytes(judge, len(loaded), poolings):
         say(f"hidden states ({', '.join(poolings)}): {size / 2**30:.3g} GiB")
@@ -174,7 +176,7 @@ def extract_features(
     if len(done) == writer.n_shards and (complete := writer.finished()) is not None:
         return _complete(complete, loaded, keep_text=keep_text, say=say)
     read_missing_shards(
-        judge, plan, loaded, writer, done=done, batch_tokens=batch_tokens, max_invalid=max_invalid, say=say,
+        judge, plan, loaded, writer, done=done, budget=budget, max_invalid=max_invalid, say=say,
         shown=not quiet, poolings=poolings, keep_text=keep_text,
     )  # fmt: skip
     finished = writer.finalize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from .judge import Judge
+    from .out_of_memory import BatchBudget
 
 LOW_MASS = 0.5
 SAMPLE = 32
@@ -22,7 +23,7 @@ def low_mass_warning(
     label_ids: Sequence[int],
     *,
     mass: float,
-    batch_tokens: int,
+    budget: BatchBudget,
 ) -> str:
     """Return a line that names what the judge expects at the read-out in the place of a label.
 
@@ -36,10 +37,10 @@ def low_mass_warning(
         The score tokens.
     mass : float
         The probability they have together, as the line tells it.
-    batch_tokens : int
+    budget : BatchBudget
         Padded tokens of a batch.
     """
-    others = likely_tokens(judge, prompts[:SAMPLE], label_ids, batch_tokens=batch_tokens)
+    others = likely_tokens(judge, prompts[:SAMPLE], label_ids, budget=budget)
     listed = ", ".join(f"{text!r} {probability:.3f}" for text, probability in others)
     return (
         f"warning: the model gives the score labels a probability of {mass:.3f} together, expected {LOW_MASS:g} or "
@@ -48,7 +49,7 @@ def low_mass_warning(
 
 
 def likely_tokens(
-    judge: Judge, prompts: Sequence[NDArray[np.int32]], label_ids: Sequence[int], *, batch_tokens: int
+    judge: Judge, prompts: Sequence[NDArray[np.int32]], label_ids: Sequence[int], *, budget: BatchBudget
 ) -> list[tuple[str, float]]:
     """Return the most likely next tokens that are no labels, with their mean probability over `prompts`."""
     import torch
@@ -59,11 +60,17 @@ def likely_tokens(
     head = judge.parts.head
     prompts = [prompt for prompt in prompts if len(prompt)]
     total = torch.zeros(head.weight.shape[0], device=head.weight.device)
-    with torch.inference_mode():
-        for rows in plan_batches([len(prompt) for prompt in prompts], batch_tokens=batch_tokens):
-            states = read_states(judge.parts, [prompts[row] for row in rows], pad_id=judge.pad_id).final
-            logits = head.logits(states, slice(None))
-            total += torch.nan_to_num(logits.softmax(dim=-1)).sum(dim=0)
+    lengths = [len(prompt) for prompt in prompts]
+
+    @torch.inference_mode()
+    def read(rows: list[int], batch_tokens: int) -> Iterator[tuple[list[int], torch.Tensor]]:
+        for members in plan_batches([lengths[row] for row in rows], batch_tokens=batch_tokens):
+            batch = [rows[i] for i in members]
+            states = read_states(judge.parts, [prompts[row] for row in batch], pad_id=judge.pad_id).final
+            yield batch, torch.nan_to_num(head.logits(states, slice(None)).softmax(dim=-1)).sum(dim=0)
+
+    for _, probabilities in budget.read(lengths, read):
+        total += probabilities
     total[torch.tensor(label_ids, device=total.device)] = -1.0
     best = total.topk(min(_SHOWN, len(total)))
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +19,9 @@ from .generate import stop_token_ids
 from .judge import Judge
 from .label_forms import LabelForms, find_label_forms
 from .likely_tokens import LOW_MASS, SAMPLE, low_mass_warning
+from .out_of_memory import BatchBudget
 from .prompts import PromptFormat, prompt_array
-from .readout import read_batch
+from .readout import Readout, read_batch
 from .score_tokens import SEPARATORS, ScoreTokenResolver, ScoreTokens, resolve_all
 
 Say = Callable[[str], None]
@@ -67,7 +68,7 @@ def _digest(data: bytes, salt: bytes) -> bytes:
 
 
 def make_plan(
-    judge: Judge, prompt_format: PromptFormat, items: Items, *, batch_tokens: int, stored_sep: str | None, say: Say,
+    judge: Judge, prompt_format: PromptFormat, items: Items, *, budget: BatchBudget, stored_sep: str | None, say: Say,
     condition: Condition = DIRECT,
 ) -> Plan:  # fmt: skip
     """Render and tokenise all items, and settle the score tokens.
@@ -80,8 +81,8 @@ def make_plan(
         How items become prompts.
     items : Items
         What is judged.
-    batch_tokens : int
-        Budget of the batches in which separators are compared.
+    budget : BatchBudget
+        Of the batches in which separators are compared.
     stored_sep : str or None
         The separator of the run that is continued.
     say : callable
@@ -112,7 +113,7 @@ def make_plan(
         sampled = {
             sep: [prompt_array(resolvers[sep].prompt_ids(texts[row], ids[row])) for row in sample] for sep in choices
         }
-        sep = _choose(judge, choices, sampled, batch_tokens=batch_tokens, say=say)
+        sep = _choose(judge, choices, sampled, budget=budget, say=say)
     readable = set(short)
     prompts = [
         prompt_array(resolvers[sep].prompt_ids(text, row) if n in readable else row)
@@ -186,11 +187,11 @@ def _choose(
     choices: Mapping[str, ScoreTokens],
     sampled: Mapping[str, Sequence[NDArray[np.int32]]],
     *,
-    batch_tokens: int,
+    budget: BatchBudget,
     say: Say,
 ) -> str:
     """Return the separator with the larger mean score mass on the sample."""
-    mass = {sep: _mean_mass(judge, sampled[sep], tokens, batch_tokens) for sep, tokens in choices.items()}
+    mass = {sep: _mean_mass(judge, sampled[sep], tokens, budget) for sep, tokens in choices.items()}
     best = max(mass, key=lambda sep: mass[sep])
     tokens = choices[best]
     names: Any = judge.tokenizer.convert_ids_to_tokens
@@ -199,16 +200,22 @@ def _choose(
     say(f"score tokens {names(list(tokens.label_ids))}{after}: separator {best!r}, score mass {mass[best]:.3f}{others}")
     if mass[best] < LOW_MASS:
         prompts = sampled[best]
-        say(low_mass_warning(judge, prompts, tokens.label_ids, mass=mass[best], batch_tokens=batch_tokens))
+        say(low_mass_warning(judge, prompts, tokens.label_ids, mass=mass[best], budget=budget))
     return best
 
 
-def _mean_mass(judge: Judge, prompts: Sequence[NDArray[np.int32]], tokens: ScoreTokens, batch_tokens: int) -> float:
+def _mean_mass(judge: Judge, prompts: Sequence[NDArray[np.int32]], tokens: ScoreTokens, budget: BatchBudget) -> float:
     """Return the mean probability that the score tokens have together, as the model itself has it."""
     prompts = [prompt for prompt in prompts if len(prompt)]
+    lengths = [len(prompt) for prompt in prompts]
+
+    def read(rows: list[int], batch_tokens: int) -> Iterator[tuple[list[int], Readout]]:
+        for members in plan_batches([lengths[row] for row in rows], batch_tokens=batch_tokens):
+            batch = [rows[i] for i in members]
+            yield batch, read_batch(judge.parts, [prompts[row] for row in batch], tokens.label_ids, pad_id=judge.pad_id)
+
     total = 0.0
-    for rows in plan_batches([len(prompt) for prompt in prompts], batch_tokens=batch_tokens):
-        readout = read_batch(judge.parts, [prompts[row] for row in rows], tokens.label_ids, pad_id=judge.pad_id)
+    for _, readout in budget.read(lengths, read):
         masses = np.exp(readout.logits_normed[:, -1] - readout.logsumexp[:, None]).sum(axis=1)
         total += float(np.nan_to_num(masses).sum())
     return total / max(len(prompts), 1)

@@ -32,8 +32,8 @@ class ShardReader:
         The model.
     plan : Plan
         All prompts.
-    batch_tokens : int
-        Budget of a batch.
+    budget : BatchBudget
+        Padded tokens of a batch.
     advance : callable
         Told the number of items after each batch.
     say : callable
@@ -49,7 +49,7 @@ class ShardReader:
         judge: Judge,
         plan: Plan,
         *,
-        batch_tokens: int,
+        budget: BatchBudget,
         advance: Callable[[int], None],
         say: Say,
         poolings: Sequence[str] = (),
@@ -57,9 +57,9 @@ class ShardReader:
     ) -> None:
         self.judge, self.plan, self.advance, self.say = judge, plan, advance, say
         self.poolings = tuple(poolings)
-        self.budget = BatchBudget(batch_tokens, say)
+        self.budget = budget
         self.answers = None if plan.forms is None else AnswerTargets(
-            judge, plan, plan.forms, budget=BatchBudget(batch_tokens, say), advance=advance, keep_text=keep_text
+            judge, plan, plan.forms, budget=budget, advance=advance, keep_text=keep_text
         )  # fmt: skip
         self._checked = self._warned = False
 
@@ -160,8 +160,7 @@ class ShardReader:
         mass = float(np.exp(normed[valid, -1] - logsumexp[valid, None]).sum(axis=1).mean())
         if mass < LOW_MASS:
             tokens, label_ids = [targets.tokens[i] for i in valid], targets.label_ids[valid[0]]
-            batch_tokens = self.budget.tokens
-            self.say(low_mass_warning(self.judge, tokens, label_ids, mass=mass, batch_tokens=batch_tokens))
+            self.say(low_mass_warning(self.judge, tokens, label_ids, mass=mass, budget=self.budget))
             self._warned = True
 
 

@@ -14,6 +14,7 @@ from ..data.items import Items
 from ..data.manifest import RUN, read_sealed, shard_name
 from ..data.shards import optional_names, read_columns
 from .judge import Judge
+from .out_of_memory import BatchBudget
 from .plan import Plan, Say
 from .progress import ItemProgress
 from .read_shard import NOT_FINITE, ShardReader
@@ -45,7 +46,7 @@ def done_shards(writer: CacheWriter, plan: Plan, items: Items, *, keep_text: boo
 
 
 def read_missing_shards(
-    judge: Judge, plan: Plan, items: Items, writer: CacheWriter, *, done: Sequence[int], batch_tokens: int,
+    judge: Judge, plan: Plan, items: Items, writer: CacheWriter, *, done: Sequence[int], budget: BatchBudget,
     max_invalid: float, say: Say, shown: bool, poolings: Sequence[str] = (), keep_text: bool = False,
 ) -> None:  # fmt: skip
     """Read and write the shards that are missing.
@@ -56,7 +57,7 @@ def read_missing_shards(
         The model, what is to be read, and where it goes.
     done : sequence of int
         Shards that are there already.
-    batch_tokens : int
+    budget : BatchBudget
         Padded tokens of a batch.
     max_invalid : float
         The part of the readable items that may fail: numerically, or for want of a score in what the judge wrote.
@@ -88,7 +89,7 @@ def read_missing_shards(
     try:
         with ItemProgress(len(items), done=n_done, shown=shown) as progress:
             reader = ShardReader(
-                judge, plan, batch_tokens=batch_tokens, advance=progress.advance, say=say, poolings=poolings,
+                judge, plan, budget=budget, advance=progress.advance, say=say, poolings=poolings,
                 keep_text=keep_text,
             )  # fmt: skip
             for k in sorted(set(range(writer.n_shards)) - set(done)):

@@ -75,9 +75,7 @@ def test_the_read_out_is_that_of_the_same_step_of_generate(tmp_path, family, con
             got, raw = got[[1, 2, 3]], raw[[0, 1, 3]]
         assert np.ptp(raw) > 1
         np.testing.assert_allclose(got, raw, atol=1e-4, rtol=0)
-        np.testing.assert_allclose(
-            cache.logits_normed[row, -1], own.logits[step][0, labels].numpy(), atol=1e-4, rtol=0
-        )
+        np.testing.assert_allclose(cache.logits_normed[row, -1], own.logits[step][0, labels].numpy(), atol=1e-4, rtol=0)
         assert (cache.n_tokens[row], cache.position[row]) == (n_prompt, n_prompt + step - 1)
     assert checked >= 8
 
@@ -96,7 +94,9 @@ def test_texts_that_were_cut_off_or_have_no_score_are_invalid_with_a_reason(judg
 
 def test_too_many_texts_without_a_score_stop_the_run_with_the_reasons(tmp_path, items):
     judge = talkative(tmp_path / "judge", labels=0.0, eos=0.0)
-    with pytest.raises(LagerError, match=r"\(the generated text was cut off after 5 tokens: \d+\): look at what") as told:
+    with pytest.raises(
+        LagerError, match=r"\(the generated text was cut off after 5 tokens: \d+\): look at what"
+    ) as told:
         run(judge, items, tmp_path / "cache", condition="reasoning", max_new_tokens=5)
     assert "--dtype" not in str(told.value)
     with pytest.raises(LagerError, match="the generated text has no score label"):

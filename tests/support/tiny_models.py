@@ -102,7 +102,9 @@ def _random_weights(config: Any, *, seed: int) -> Any:
     return model.eval().requires_grad_(False)
 
 
-def tiny_tokenizer(*, chat_template: str | None = None, boundary: bool = False, eos: bool = False, fresh: bool = False) -> Any:
+def tiny_tokenizer(
+    *, chat_template: str | None = None, boundary: bool = False, eos: bool = False, fresh: bool = False
+) -> Any:
     """Return a BPE tokenizer with a BOS.
 
     Parameters
