@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..data.errors import LagerError
 from .judge import Judge
-from .self_check import TOLERANCE
+from .self_check import allowed_difference
 
 
 class Generated(NamedTuple):
@@ -83,7 +83,7 @@ def check_padding(judge: Judge, prompts: Sequence[NDArray[np.int32]]) -> None:
     # The second step follows another token where the two most likely ones are as good as equal.
     steps = 1 + int(together[0].argmax() == alone[0].argmax())
     difference = float(np.abs(together[:steps] - alone[:steps]).max())
-    allowed = TOLERANCE.get(judge.dtype, 5e-2) * float(np.abs(alone).max()) + 1e-6
+    allowed = allowed_difference(judge, float(np.abs(alone).max()))
     if not difference <= allowed:
         raise LagerError(
             f"self-check: padding changes what {type(judge.model).__name__} writes by {difference:.3g} in a logit, at "

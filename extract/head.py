@@ -55,8 +55,15 @@ class Head(NamedTuple):
 
         The vocabulary is taken in slices, so that no float32 copy of the whole unembedding is made.
         """
-        slices = [slice(i, i + _ROWS_AT_ONCE) for i in range(0, self.weight.shape[0], _ROWS_AT_ONCE)]
-        return torch.stack([self.logits(states, part).logsumexp(-1) for part in slices]).logsumexp(0)
+        return torch.stack([self.logits(states, part).logsumexp(-1) for part in self._slices()]).logsumexp(0)
+
+    def probabilities(self, states: Tensor) -> Tensor:
+        """Return the softmax over the whole vocabulary in float32, shape (..., vocabulary)."""
+        normaliser = self.logsumexp(states)[..., None]
+        return torch.cat([(self.logits(states, part) - normaliser).exp() for part in self._slices()], dim=-1)
+
+    def _slices(self) -> list[slice]:
+        return [slice(i, i + _ROWS_AT_ONCE) for i in range(0, self.weight.shape[0], _ROWS_AT_ONCE)]
 
 
 def find_head(

@@ -95,8 +95,10 @@ def read_hidden_batch(
         final = reduce(states)
         dtype = states.dtype
     layers = torch.stack([state.to(final.device) for state in kept], dim=2)
-    # The states at the read-out position went through float32 unchanged, so this is what `read_batch` projects.
-    readout = project(parts, States(layers[:, 0].to(dtype), final[:, 0].to(dtype)), label_ids)
+    # The states at the read-out position went through float32 unchanged, so this is what `read_batch` projects; in one
+    # piece, because another layout in memory changes the low bits of a product.
+    read_out = States(layers[:, 0].to(dtype).contiguous(), final[:, 0].to(dtype).contiguous())
+    readout = project(parts, read_out, label_ids)
     everything = torch.cat([layers, final[:, :, None]], dim=2)
     return readout, {name: _scaled(everything[:, 1 + n]) for n, name in enumerate(poolings)}
 

@@ -21,8 +21,8 @@ class LabelForms(NamedTuple):
     ids : tuple of tuple of int
         For each form the token of every label, in the scale's order. A read-out uses the tokens of one form.
     tokens : dict
-        Token id to form and label; `NO_FORM` where a token is a label and not all labels have one of its kind, such as a
-        " 3" in a vocabulary without " 4".
+        Token id to form and label; `NO_FORM` where a token is a label and not every label has one of its kind, such
+        as a " 3" in a vocabulary without " 4".
     """
 
     ids: tuple[tuple[int, ...], ...]

@@ -67,7 +67,7 @@ def likely_tokens(
         for members in plan_batches([lengths[row] for row in rows], batch_tokens=batch_tokens):
             batch = [rows[i] for i in members]
             states = read_states(judge.parts, [prompts[row] for row in batch], pad_id=judge.pad_id).final
-            yield batch, torch.nan_to_num(head.logits(states, slice(None)).softmax(dim=-1)).sum(dim=0)
+            yield batch, torch.nan_to_num(head.probabilities(states)).sum(dim=0)
 
     for _, probabilities in budget.read(lengths, read):
         total += probabilities

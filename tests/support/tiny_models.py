@@ -119,9 +119,10 @@ def tiny_tokenizer(
         Train it anew, so that tokens can be added to it and to no other.
     """
     after = " </s>" if eos else ""
+    trained = _trained.__wrapped__(boundary, after) if fresh else _trained(boundary, after)
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=(_trained.__wrapped__ if fresh else _trained)(boundary, after), bos_token="<s>", eos_token="</s>", unk_token="<unk>",
-        pad_token="<unk>", model_max_length=10**9,
+        tokenizer_object=trained, bos_token="<s>", eos_token="</s>", unk_token="<unk>", pad_token="<unk>",
+        model_max_length=10**9,
     )  # fmt: skip
     if chat_template is not None:
         tokenizer.chat_template = chat_template
