@@ -68,18 +68,19 @@ def extract(
     batch_tokens: Annotated[int, typer.Option(min=1, help="Padded tokens of a batch.")] = DEFAULT_BATCH_TOKENS,
     shard_size: Annotated[int, typer.Option(min=1, help="Items of a shard file.")] = DEFAULT_SHARD_SIZE,
     seed: Annotated[int, typer.Option(help="Seed of the draw of --limit.")] = 42,
+    only_estimate: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would cost, after timing one batch; write nothing.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Read judging prompts with a frozen LM, every layer in one pass, into a feature cache.
 
     Example: lager extract meta-llama/Llama-3.1-8B-Instruct items.jsonl --cache cache/items
     """
+    from .dry_run import dry_run
     from .extractor import extract_features
 
-    made = extract_features(
-        model,
-        items,
-        cache=cache,
+    options: dict[str, Any] = dict(
         template=template,
         system=system,
         answer_prefix=answer_prefix,
@@ -95,11 +96,8 @@ def extract(
         cluster=cluster,
         truncate_field=truncate_field,
         max_field_tokens=max_field_tokens,
-        max_invalid=max_invalid,
         limit=limit,
         seed=seed,
-        keep_text=keep_text,
-        private=private,
         dtype=dtype,
         device=device,
         attn=attn,
@@ -109,7 +107,20 @@ def extract(
         layers_path=layers_path,
         norm_path=norm_path,
         batch_tokens=batch_tokens,
+    )
+    if only_estimate:
+        cost = dry_run(model, items, cache=cache, shard_size=shard_size, **options)
+        print(json.dumps(cost._asdict(), indent=2) if as_json else "\n".join(cost.lines()))
+        return
+    made = extract_features(
+        model,
+        items,
+        cache=cache,
+        max_invalid=max_invalid,
+        keep_text=keep_text,
+        private=private,
         shard_size=shard_size,
+        **options,
     )
     if as_json:
         print(json.dumps(summarise(made), indent=2, allow_nan=False))

@@ -14,17 +14,11 @@ from ..data.cache import FeatureCache
 from ..data.cache_writer import DEFAULT_SHARD_SIZE, CacheWriter
 from ..data.errors import LagerError
 from ..data.items import Items
-from ..data.manifest import RUN
 from ..data.scale import Scale
 from .batches import DEFAULT_BATCH_TOKENS
-from .chat import find_chat
-from .condition import choose_condition
-from .features import check_features
-from .inputs import choose_scale, draw_items, read_items, read_template
-from .judge import Judge, load_judge, require_extra
+from .judge import Judge
 from .likely_tokens import LOW_MASS
-from .out_of_memory import BatchBudget
-from .prompts import PromptFormat
+from .prepare import prepare_reading
 
 Say = Callable[[str], None]
 
@@ -130,40 +124,27 @@ def extract_features(
     """
     say = _silent if quiet else _to_stderr
     folder = Path(cache)
-    _check_options(folder, max_invalid=max_invalid, limit=limit, batch_tokens=batch_tokens)
-    loaded = read_items(items, group, cluster)
-    scale = choose_scale(scale, loaded)
-    loaded = draw_items(loaded, limit, seed).on_scale(scale, human_range=human_range)
-    when = choose_condition(condition, score_rule=score_rule, max_new_tokens=max_new_tokens)
-    poolings = check_features(features, pooling)
-    judging_template = read_template(template, loaded, condition=when.name)
-    require_extra()
-    if not isinstance(model, Judge):
-        say(f"loading {model}")
-    judge = model if isinstance(model, Judge) else load_judge(
-        model, revision=revision, trust_remote_code=trust_remote_code, dtype=dtype, device=device, attn=attn,
-        quantize=quantize, layers_path=layers_path, norm_path=norm_path,
+    if not 0 <= max_invalid <= 1:
+        raise LagerError(f"--max-invalid {max_invalid:g}: expected a part between 0 and 1")
+    reading = prepare_reading(
+        model, items, folder=folder, say=say,
+        template=template, system=system, answer_prefix=answer_prefix, chat_args=chat_args, scale=scale,
+        human_range=human_range, group=group, cluster=cluster, truncate_field=truncate_field,
+        max_field_tokens=max_field_tokens, condition=condition, score_rule=score_rule, max_new_tokens=max_new_tokens,
+        features=features, pooling=pooling, limit=limit, seed=seed, dtype=dtype, device=device, attn=attn,
+        quantize=quantize, revision=revision, trust_remote_code=trust_remote_code, layers_path=layers_path,
+        norm_path=norm_path, batch_tokens=batch_tokens,
     )  # fmt: skip
-    prompt_format = PromptFormat(
-        judge.tokenizer, scale, template=judging_template, chat=find_chat(judge.tokenizer, chat_args), system=system,
-        answer_prefix=answer_prefix, truncate_field=truncate_field, max_field_tokens=max_field_tokens,
-    )  # fmt: skip
+    judge, plan, loaded = reading.judge, reading.plan, reading.items
 
-    from .hidden_states import hidden_bytes
     from .identity import cache_identity
-    from .plan import make_plan
-    from .shard_run import done_shards, read_missing_shards, stored_separator
+    from .shard_run import done_shards, read_missing_shards, with_generated_text
 
-    budget = BatchBudget(batch_tokens, say)
-    sep = stored_separator(folder)
-    plan = make_plan(
-        judge, prompt_format, loaded, budget=budget, stored_sep=sep, say=say, condition=when
-    )  # fmt: skip
-    if size := hidden_bytes(judge, len(loaded), poolings):
-        say(f"hidden states ({', '.join(poolings)}): {size / 2**30:.3g} GiB")
     writer = CacheWriter.start(
         folder,
-        identity=cache_identity(judge, prompt_format, loaded, plan, batch_tokens=batch_tokens, poolings=poolings),
+        identity=cache_identity(
+            judge, reading.prompt_format, loaded, plan, batch_tokens=batch_tokens, poolings=reading.poolings
+        ),
         item_id=loaded.item_id,
         shard_size=shard_size,
         options={"limit": limit, "seed": seed, "human_range": list(human_range) if human_range else None,
@@ -172,12 +153,14 @@ def extract_features(
     )  # fmt: skip
     if writer.notice:
         say(writer.notice)
-    done = done_shards(writer, plan, loaded, keep_text=keep_text)
+    done = done_shards(writer, plan, loaded)
     if len(done) == writer.n_shards and (complete := writer.finished()) is not None:
         return _complete(complete, loaded, keep_text=keep_text, say=say)
+    if keep_text and plan.condition.generates:
+        done = with_generated_text(writer, done)
     read_missing_shards(
-        judge, plan, loaded, writer, done=done, budget=budget, max_invalid=max_invalid, say=say,
-        shown=not quiet, poolings=poolings, keep_text=keep_text,
+        judge, plan, loaded, writer, done=done, budget=reading.budget, max_invalid=max_invalid, say=say,
+        shown=not quiet, poolings=reading.poolings, keep_text=keep_text,
     )  # fmt: skip
     finished = writer.finalize(
         loaded,
@@ -186,18 +169,6 @@ def extract_features(
     )
     _report(finished, say=say)
     return finished
-
-
-def _check_options(folder: Path, *, max_invalid: float, limit: int | None, batch_tokens: int) -> None:
-    """Refuse before a model is loaded what would be refused after."""
-    if not 0 <= max_invalid <= 1:
-        raise LagerError(f"--max-invalid {max_invalid:g}: expected a part between 0 and 1")
-    if limit is not None and limit < 1:
-        raise LagerError(f"--limit {limit}: expected at least 1")
-    if batch_tokens < 1:
-        raise LagerError(f"--batch-tokens {batch_tokens}: expected at least 1")
-    if folder.exists() and not (folder / RUN).exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise LagerError(f"{folder} exists and is not a feature cache: choose another folder for --cache")
 
 
 def _complete(cache: FeatureCache, items: Items, *, keep_text: bool, say: Say) -> FeatureCache:

@@ -29,9 +29,9 @@ def stored_separator(folder: Path) -> str | None:
     return sep if isinstance(sep, str) else None
 
 
-def done_shards(writer: CacheWriter, plan: Plan, items: Items, *, keep_text: bool = False) -> list[int]:
-    """Return the shards that an earlier run wrote; those without generated text are no use where it is kept."""
-    done = [
+def done_shards(writer: CacheWriter, plan: Plan, items: Items) -> list[int]:
+    """Return the shards that an earlier run wrote."""
+    return [
         k
         for k in range(writer.n_shards)
         if writer.is_done(
@@ -40,8 +40,10 @@ def done_shards(writer: CacheWriter, plan: Plan, items: Items, *, keep_text: boo
             prompt_sha256=plan.hashes(writer.rows(k), salt=writer.salt),
         )
     ]
-    if not (keep_text and plan.condition.generates):
-        return done
+
+
+def with_generated_text(writer: CacheWriter, done: Sequence[int]) -> list[int]:
+    """Return the finished shards that hold generated text: where it is kept, the others are read again."""
     return [k for k in done if "generated" in optional_names(writer.path / shard_name(k))]
 
 

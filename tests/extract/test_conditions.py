@@ -132,6 +132,22 @@ def test_generated_text_is_stored_only_when_asked_for(judge, items, tmp_path):
     assert kept.items["generated"][2] not in (tmp_path / "plain" / "shards" / "00000.h5").read_bytes().decode("latin1")
 
 
+def test_a_complete_cache_without_text_is_not_read_again_for_it(judge, items, tmp_path):
+    options = {"condition": "generate", "max_invalid": 1.0}
+    run(judge, items, tmp_path / "cache", **options)
+    with pytest.raises(LagerError, match="complete, without the prompts' text"):
+        run(judge, items, tmp_path / "cache", keep_text=True, **options)
+    assert (tmp_path / "cache" / "manifest.json").exists()
+
+
+def test_a_score_in_a_token_that_other_labels_lack_is_a_reason_of_its_own(tmp_path, items):
+    judge = talkative(tmp_path / "judge", labels=0.0)
+    (three,) = judge.tokenizer(" 3", add_special_tokens=False)["input_ids"]  # there is no " 4" in that vocabulary
+    judge.model.get_output_embeddings().weight.data[three] *= 5.0
+    cache = run(judge, items, tmp_path / "cache", condition="generate", max_invalid=1.0)
+    assert "the score is written as a token that other labels lack" in set(cache.reason)
+
+
 def test_an_interrupted_run_goes_on_and_ends_the_same(judge, items, tmp_path, monkeypatch):
     options = {"condition": "generate", "max_invalid": 1.0, "keep_text": True}
     whole = run(judge, items, tmp_path / "whole", **options)

@@ -230,6 +230,17 @@ def test_provenance_says_where_when_and_how_much(judge, items, tmp_path):
     assert cache.manifest["recorded"]["modules"]["layers"] == "model.layers"
 
 
+def test_a_cache_names_the_model_and_not_the_folders_around_it(folder, items, tmp_path, monkeypatch):
+    cache = run(folder, items, tmp_path / "cache", device="cpu")
+    assert cache.manifest["recorded"]["model"] == folder.name
+    for file in (tmp_path / "cache").rglob("*.json"):
+        assert str(folder.parent) not in file.read_text()
+    monkeypatch.chdir(folder)
+    here = run(".", items, tmp_path / "here", device="cpu")
+    assert here.manifest["recorded"]["model"] == folder.name
+    assert here.fingerprint == cache.fingerprint
+
+
 @pytest.mark.shared
 def test_a_real_pretrained_model_is_read(shared, tmp_path):
     items = write_items(tmp_path / "items.jsonl", 12)

@@ -1,0 +1,222 @@
+"""What an extraction would cost, from the plan and one timed batch; nothing is written."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.cache_writer import DEFAULT_SHARD_SIZE
+from ..data.errors import LagerError
+from ..data.items import Items
+from .batches import plan_batches
+from .judge import Judge
+from .out_of_memory import is_out_of_memory
+from .prepare import Reading, prepare_reading
+
+_STEPS = 8
+_GIB = 2**30
+
+
+class Cost(NamedTuple):
+    """What an extraction would cost.
+
+    Attributes
+    ----------
+    items, unreadable : int
+        How many there are, and how many of them are too long or empty.
+    tokens, computed_tokens : int
+        Of the prompts, and what is computed for them (fewer where prompts share a beginning).
+    new_tokens : int
+        Most tokens that the judge may write.
+    batches : int
+        Forward passes that read.
+    weight_bytes, batch_bytes : int
+        Memory of the weights, and beside them of the largest batch: measured on CUDA, about that elsewhere.
+    cache_bytes : int
+        The cache before compression.
+    seconds : float
+        Time that reading takes, without loading the model.
+    devices : list of str
+        On which devices.
+    """
+
+    items: int
+    unreadable: int
+    tokens: int
+    computed_tokens: int
+    new_tokens: int
+    batches: int
+    weight_bytes: int
+    batch_bytes: int
+    cache_bytes: int
+    seconds: float
+    devices: list[str]
+
+    def lines(self) -> list[str]:
+        """Return what there is to say, for people."""
+        written = f", up to {self.new_tokens:,} written" if self.new_tokens else ""
+        return [
+            f"items      {self.items:,}, {self.unreadable:,} of them too long or empty",
+            f"tokens     {self.tokens:,}, {self.computed_tokens:,} computed{written}",
+            f"batches    {self.batches:,}",
+            f"memory     {self.weight_bytes / _GIB:.3g} GiB of weights, {self.batch_bytes / _GIB:.3g} GiB for a batch",
+            f"cache      at most {self.cache_bytes / _GIB:.3g} GiB",
+            f"time       about {_duration(self.seconds)} on {', '.join(self.devices)}",
+        ]
+
+
+def dry_run(
+    model: str | Path | Judge, items: str | Path | Items, *, cache: str | Path, shard_size: int = DEFAULT_SHARD_SIZE,
+    quiet: bool = False, **options: Any,
+) -> Cost:  # fmt: skip
+    """Load the judge, plan the extraction, time a batch and return what all of it would cost.
+
+    Parameters
+    ----------
+    model, items, cache, shard_size, quiet
+        As for `lager.extract.extractor.extract_features`.
+    **options
+        Further options of it, those that are about writing left out.
+
+    Raises
+    ------
+    LagerError
+        When the extraction itself would be refused.
+    """
+    reading = prepare_reading(model, items, folder=Path(cache), say=_silent if quiet else _to_stderr, **options)
+    judge, plan = reading.judge, reading.plan
+    new = plan.condition.max_new_tokens
+    prompts = [prompt for prompt, reason in zip(plan.prompts, plan.reasons, strict=True) if not reason]
+    batches = _batches(reading, shard_size)
+    # What the judge writes is read too; a text may end earlier, so this is the most it can be.
+    padded = [max(len(plan.prompts[row]) for row in batch) + new for batch in batches]
+    work = sum(width * len(batch) for width, batch in zip(padded, batches, strict=True))
+    middle = sorted(range(len(batches)), key=lambda n: padded[n] * len(batches[n]))[len(batches) // 2]
+    texts = [_lengthened(plan.prompts[row], new) for row in batches[middle]]
+    seconds = _timed(lambda: _read(reading, texts)) * work / (padded[middle] * len(texts))
+    if new:
+        seconds += _writing_seconds(reading, [plan.prompts[row] for row in batches[middle]]) * len(batches)
+    return Cost(
+        items=len(plan.prompts),
+        unreadable=len(plan.prompts) - len(prompts),
+        tokens=sum(map(len, prompts)),
+        computed_tokens=_computed_tokens(prompts) + new * len(prompts),
+        new_tokens=new * len(prompts),
+        batches=len(batches),
+        weight_bytes=sum(weight.numel() * weight.element_size() for weight in judge.model.parameters()),
+        batch_bytes=_batch_bytes(reading, [_lengthened(plan.prompts[row], new) for row in batches[0]]),
+        cache_bytes=_cache_bytes(reading),
+        seconds=seconds,
+        devices=judge.devices,
+    )
+
+
+def _batches(reading: Reading, shard_size: int) -> list[list[int]]:
+    """Return the rows of every batch, the one with the longest prompt first."""
+    plan = reading.plan
+    batches: list[list[int]] = []
+    for start in range(0, len(plan.prompts), shard_size):
+        rows = [row for row in range(start, min(start + shard_size, len(plan.prompts))) if not plan.reasons[row]]
+        lengths = [len(plan.prompts[row]) + plan.condition.max_new_tokens for row in rows]
+        planned = plan_batches(lengths, batch_tokens=reading.budget.tokens)
+        batches += [[rows[i] for i in members] for members in planned]
+    return sorted(batches, key=lambda batch: -max(len(plan.prompts[row]) for row in batch))
+
+
+def _computed_tokens(prompts: Sequence[NDArray[np.int32]]) -> int:
+    return sum(map(len, prompts))
+
+
+def _lengthened(prompt: NDArray[np.int32], n_tokens: int) -> NDArray[np.int32]:
+    return np.concatenate([prompt, np.resize(prompt, n_tokens)])
+
+
+def _read(reading: Reading, texts: Sequence[NDArray[np.int32]]) -> None:
+    from .hidden_states import read_hidden_batch
+    from .readout import read_batch
+
+    judge, label_ids = reading.judge, reading.plan.tokens.label_ids
+    lengths = [len(text) for text in texts]
+    try:
+        if reading.poolings:
+            read_hidden_batch(
+                judge.parts, texts, label_ids, n_prompt=lengths, poolings=reading.poolings, pad_id=judge.pad_id
+            )
+        else:
+            read_batch(judge.parts, texts, label_ids, pad_id=judge.pad_id)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        raise LagerError(
+            f"a batch of {max(lengths) * len(texts)} padded tokens does not fit into memory: lower --batch-tokens "
+            "(the extraction itself would do so and go on)"
+        ) from None
+
+
+def _writing_seconds(reading: Reading, prompts: Sequence[NDArray[np.int32]]) -> float:
+    """Return how long one batch takes to write as much as it may: a few steps are timed, and the first apart."""
+    from .generate import generate_batch
+
+    new = reading.plan.condition.max_new_tokens
+    # Without a token that ends a text every step is taken.
+    first = _timed(lambda: generate_batch(reading.judge, prompts, max_new_tokens=1, stop_ids=()))
+    more = _timed(lambda: generate_batch(reading.judge, prompts, max_new_tokens=1 + _STEPS, stop_ids=()))
+    return first + max(more - first, 0.0) / _STEPS * (new - 1)
+
+
+def _timed(work: Callable[[], object]) -> float:
+    """Return the seconds of the second of two runs: the first warms up."""
+    work()
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _batch_bytes(reading: Reading, texts: Sequence[NDArray[np.int32]]) -> int:
+    """Return the memory of a batch beside the weights."""
+    import torch
+
+    judge = reading.judge
+    devices = {weight.device for weight in judge.model.parameters()}
+    if all(device.type == "cuda" for device in devices):
+        before = {device: torch.cuda.memory_allocated(device) for device in devices}
+        for device in devices:
+            torch.cuda.reset_peak_memory_stats(device)
+        _read(reading, texts)
+        return sum(torch.cuda.max_memory_allocated(device) - before[device] for device in devices)
+    config = judge.model.config.get_text_config()
+    width = judge.parts.head.weight.shape[1]
+    inner = getattr(config, "intermediate_size", None) or 4 * width
+    # One block at a time: its input, normed input, queries, keys, values and output, and two products of the MLP.
+    per_token = 8 * width + 2 * int(inner)
+    if reading.plan.condition.generates:
+        per_token += 2 * judge.n_layers * width  # keys and values, at most
+    return max(map(len, texts)) * len(texts) * per_token * judge.parts.head.weight.element_size()
+
+
+def _cache_bytes(reading: Reading) -> int:
+    from .hidden_states import hidden_bytes
+
+    n = len(reading.plan.prompts)
+    readouts = 2 * 4 * (reading.judge.n_layers + 1) * len(reading.plan.tokens.label_ids)
+    return n * (readouts + 32 + 3 * 4 + 1) + hidden_bytes(reading.judge, n, reading.poolings)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def _silent(line: str) -> None:
+    """Say nothing."""

@@ -1,0 +1,142 @@
+"""What comes before reading: items, the loaded judge, and the plan of where it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..data.errors import LagerError
+from ..data.items import Items
+from ..data.manifest import RUN
+from ..data.scale import Scale
+from .batches import DEFAULT_BATCH_TOKENS
+from .chat import find_chat
+from .condition import choose_condition
+from .features import check_features
+from .inputs import choose_scale, draw_items, read_items, read_template
+from .judge import Judge, load_judge, require_extra
+from .out_of_memory import BatchBudget
+from .prompts import PromptFormat
+
+if TYPE_CHECKING:
+    from .plan import Plan
+
+Say = Callable[[str], None]
+
+
+class Reading(NamedTuple):
+    """All that a run needs but a place to write to.
+
+    Attributes
+    ----------
+    items : Items
+        What is judged, with human scores on the judge's scale.
+    judge : Judge
+        The model.
+    prompt_format : PromptFormat
+        How items become prompts.
+    plan : Plan
+        Every prompt's tokens, and what is read after them.
+    budget : BatchBudget
+        Padded tokens of a batch.
+    poolings : tuple of str
+        Of the hidden states that are stored too.
+    """
+
+    items: Items
+    judge: Judge
+    prompt_format: PromptFormat
+    plan: Plan
+    budget: BatchBudget
+    poolings: tuple[str, ...]
+
+
+def prepare_reading(
+    model: str | Path | Judge,
+    items: str | Path | Items,
+    *,
+    folder: Path,
+    say: Say,
+    template: str | Path | None = None,
+    system: str | None = None,
+    answer_prefix: str = "",
+    chat_args: Mapping[str, Any] | None = None,
+    scale: str | Scale | None = None,
+    human_range: tuple[float, float] | None = None,
+    group: Sequence[str] = (),
+    cluster: str | None = None,
+    truncate_field: str | None = None,
+    max_field_tokens: int | None = None,
+    condition: str = "direct",
+    score_rule: str | None = None,
+    max_new_tokens: int | None = None,
+    features: Sequence[str] = ("logits",),
+    pooling: Sequence[str] | None = None,
+    limit: int | None = None,
+    seed: int = 42,
+    dtype: str = "auto",
+    device: str | None = None,
+    attn: str | None = None,
+    quantize: str | None = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    layers_path: str | None = None,
+    norm_path: str | None = None,
+    batch_tokens: int = DEFAULT_BATCH_TOKENS,
+) -> Reading:
+    """Check the options, read the items, load the judge and plan the read-outs; nothing is written.
+
+    Parameters
+    ----------
+    folder : Path
+        The cache's folder, which may hold a run to go on with.
+    say : callable
+        Takes each line that the user should see.
+
+    All others are those of `lager.extract.extractor.extract_features`.
+
+    Raises
+    ------
+    LagerError
+        When the input, the model, an option or the cache's folder is not as it must be.
+    """
+    _check_options(folder, limit=limit, batch_tokens=batch_tokens)
+    when = choose_condition(condition, score_rule=score_rule, max_new_tokens=max_new_tokens)
+    poolings = check_features(features, pooling)
+    loaded = read_items(items, group, cluster)
+    scale = choose_scale(scale, loaded)
+    loaded = draw_items(loaded, limit, seed).on_scale(scale, human_range=human_range)
+    judging_template = read_template(template, loaded, condition=when.name)
+    require_extra()
+    if not isinstance(model, Judge):
+        say(f"loading {model}")
+    judge = model if isinstance(model, Judge) else load_judge(
+        model, revision=revision, trust_remote_code=trust_remote_code, dtype=dtype, device=device, attn=attn,
+        quantize=quantize, layers_path=layers_path, norm_path=norm_path,
+    )  # fmt: skip
+    prompt_format = PromptFormat(
+        judge.tokenizer, scale, template=judging_template, chat=find_chat(judge.tokenizer, chat_args), system=system,
+        answer_prefix=answer_prefix, truncate_field=truncate_field, max_field_tokens=max_field_tokens,
+    )  # fmt: skip
+
+    from .hidden_states import hidden_bytes
+    from .plan import make_plan
+    from .shard_run import stored_separator
+
+    if size := hidden_bytes(judge, len(loaded), poolings):
+        say(f"hidden states ({', '.join(poolings)}): {size / 2**30:.3g} GiB")
+    budget = BatchBudget(batch_tokens, say)
+    sep = stored_separator(folder)
+    plan = make_plan(judge, prompt_format, loaded, budget=budget, stored_sep=sep, say=say, condition=when)
+    return Reading(loaded, judge, prompt_format, plan, budget, poolings)
+
+
+def _check_options(folder: Path, *, limit: int | None, batch_tokens: int) -> None:
+    """Refuse before a model is loaded what would be refused after."""
+    if limit is not None and limit < 1:
+        raise LagerError(f"--limit {limit}: expected at least 1")
+    if batch_tokens < 1:
+        raise LagerError(f"--batch-tokens {batch_tokens}: expected at least 1")
+    if folder.exists() and not (folder / RUN).exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise LagerError(f"{folder} exists and is not a feature cache: choose another folder for --cache")

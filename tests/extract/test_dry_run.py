@@ -1,0 +1,102 @@
+"""A dry run tells what an extraction costs, and writes nothing."""
+
+import json
+
+import pytest
+import torch
+import typer
+from lager.data.errors import LagerError
+from lager.extract.command import extract
+from lager.extract.dry_run import dry_run
+from lager.extract.judge import Judge, load_judge
+from lager.extract.read_shard import ShardReader
+from support.extraction import run, write_items
+from support.tiny_models import save_judge
+from typer.testing import CliRunner
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return save_judge(tmp_path_factory.mktemp("judge"))
+
+
+@pytest.fixture(scope="module")
+def judge(folder):
+    return load_judge(folder, device="cpu")
+
+
+@pytest.fixture
+def items(tmp_path):
+    return write_items(tmp_path / "items.jsonl", 11, long={3})
+
+
+def estimate(judge, items, tmp_path, **options):
+    return dry_run(judge, items, cache=tmp_path / "cache", **{"shard_size": 4, "quiet": True, **options})
+
+
+def test_it_counts_what_the_run_then_does(judge, items, tmp_path, monkeypatch):
+    cost = estimate(judge, items, tmp_path, batch_tokens=60)
+    assert not (tmp_path / "cache").exists()
+    passes = []
+    original = ShardReader._passes
+
+    def counted(self, *args):
+        for batch in original(self, *args):
+            passes.append(len(batch[0]))
+            yield batch
+
+    monkeypatch.setattr(ShardReader, "_passes", counted)
+    cache = run(judge, items, tmp_path / "cache", batch_tokens=60)
+    assert cost.batches == len(passes) < 10
+    assert (cost.items, cost.unreadable) == (11, 1)
+    assert cost.tokens == int(cache.n_tokens[cache.valid].sum())
+    assert cost.weight_bytes == 4 * sum(p.numel() for p in judge.model.parameters())
+    stored = sum(array.nbytes for array in (cache.logits, cache.logits_normed, cache.logsumexp, cache.position))
+    assert stored < cost.cache_bytes < 1.5 * stored
+    assert cost.seconds > 0
+
+
+def test_what_is_written_and_stored_beside_costs_more(judge, items, tmp_path):
+    plain = estimate(judge, items, tmp_path)
+    written = estimate(judge, items, tmp_path, condition="generate", max_new_tokens=20)
+    assert (written.new_tokens, written.batches) == (20 * 10, plain.batches)
+    assert written.seconds > plain.seconds
+    hidden = estimate(judge, items, tmp_path, features=["logits", "hidden"], pooling=["mean", "last"])
+    assert hidden.cache_bytes - plain.cache_bytes == 11 * 2 * 4 * (32 * 2 + 4)
+
+
+def test_the_command_prints_it_and_writes_nothing(folder, items, tmp_path):
+    app = typer.Typer()
+    app.command()(extract)
+    args = [folder, items, "--cache", tmp_path / "cache", "--device", "cpu", "--dry-run"]
+    text = CliRunner().invoke(app, list(map(str, args)))
+    assert text.exit_code == 0, text.output
+    names = [line.split()[0] for line in text.stdout.splitlines()]
+    assert names == ["items", "tokens", "batches", "memory", "cache", "time"]
+    assert "11, 1 of them too long or empty" in text.stdout
+    as_json = CliRunner().invoke(app, [*map(str, args), "--json"])
+    assert json.loads(as_json.stdout)["items"] == 11
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_batch_that_does_not_fit_is_told(judge, items, tmp_path):
+    class Full(torch.nn.Module):
+        def __init__(self, decoder):
+            super().__init__()
+            self.decoder = decoder
+
+        def forward(self, input_ids, **options):
+            if len(input_ids) > 3:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return self.decoder(input_ids=input_ids, **options)
+
+    full = Judge(
+        judge.model, judge.tokenizer, judge.parts._replace(decoder=Full(judge.parts.decoder)), judge.checkpoint
+    )
+    # The separators' sample makes the budget smaller, as in the run itself.
+    assert estimate(full, items, tmp_path).batches > estimate(judge, items, tmp_path).batches
+
+
+def test_what_the_run_would_refuse_is_refused(judge, items, tmp_path):
+    with pytest.raises(LagerError, match="'10' is"):
+        estimate(judge, items, tmp_path, scale="1-10")
