@@ -73,6 +73,8 @@ def summarise(cache: Any) -> dict[str, Any]:
         "systems": None if systems is None else len(set(systems)),
         "layers": cache.n_layers,
         "scale": str(cache.scale),
+        "condition": cache.manifest["fingerprint_inputs"].get("condition", {}).get("name"),
+        "hidden_states": ", ".join(cache.poolings) or None,
         "score_mass_median": float(np.median(mass)) if np.isfinite(mass).any() else None,
         "bytes": sum(file.stat().st_size for file in cache.path.rglob("*") if file.is_file()),
         "fingerprint": cache.fingerprint,
