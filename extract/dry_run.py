@@ -15,12 +15,12 @@ from ..data.cache_writer import DEFAULT_SHARD_SIZE
 from ..data.errors import LagerError
 from ..data.items import Items
 from .batches import plan_batches
+from .features import size_text
 from .judge import Judge
 from .out_of_memory import is_out_of_memory
 from .prepare import Reading, prepare_reading
 
 _STEPS = 8
-_GIB = 2**30
 
 
 class Cost(NamedTuple):
@@ -65,8 +65,8 @@ class Cost(NamedTuple):
             f"items      {self.items:,}, {self.unreadable:,} of them too long or empty",
             f"tokens     {self.tokens:,}, {self.computed_tokens:,} computed{written}",
             f"batches    {self.batches:,}",
-            f"memory     {self.weight_bytes / _GIB:.3g} GiB of weights, {self.batch_bytes / _GIB:.3g} GiB for a batch",
-            f"cache      at most {self.cache_bytes / _GIB:.3g} GiB",
+            f"memory     {size_text(self.weight_bytes)} of weights, {size_text(self.batch_bytes)} for a batch",
+            f"cache      at most {size_text(self.cache_bytes)}",
             f"time       about {_duration(self.seconds)} on {', '.join(self.devices)}",
         ]
 

@@ -28,3 +28,11 @@ def check_features(features: Sequence[str], pooling: Sequence[str] | None) -> tu
     if not asked or not set(asked) <= set(POOLINGS):
         raise LagerError(f"--pooling {','.join(asked)}: expected some of {','.join(POOLINGS)}")
     return tuple(name for name in POOLINGS if name in asked)
+
+
+def size_text(n_bytes: int) -> str:
+    """Return a size for people, such as ``1.5 GiB``."""
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes / 1024:.1f} KiB"

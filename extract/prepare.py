@@ -13,7 +13,7 @@ from ..data.scale import Scale
 from .batches import DEFAULT_BATCH_TOKENS
 from .chat import find_chat
 from .condition import choose_condition
-from .features import check_features
+from .features import check_features, size_text
 from .inputs import choose_scale, draw_items, read_items, read_template
 from .judge import Judge, load_judge, require_extra
 from .out_of_memory import BatchBudget
@@ -125,7 +125,7 @@ def prepare_reading(
     from .shard_run import stored_separator
 
     if size := hidden_bytes(judge, len(loaded), poolings):
-        say(f"hidden states ({', '.join(poolings)}): {size / 2**30:.3g} GiB")
+        say(f"hidden states ({', '.join(poolings)}): {size_text(size)}")
     budget = BatchBudget(batch_tokens, say)
     sep = stored_separator(folder)
     plan = make_plan(judge, prompt_format, loaded, budget=budget, stored_sep=sep, say=say, condition=when)
