@@ -55,6 +55,13 @@ def extract(
     norm_path: Annotated[str | None, typer.Option(help="Module path of the final norm, if not found.")] = None,
     batch_tokens: Annotated[int, typer.Option(min=1, help="Padded tokens of a batch.")] = DEFAULT_BATCH_TOKENS,
     shard_size: Annotated[int, typer.Option(min=1, help="Items of a shard file.")] = DEFAULT_SHARD_SIZE,
+    share_prefixes: Annotated[
+        bool,
+        typer.Option("--prefix-sharing/--no-prefix-sharing", help="Compute what prompts share once, where it saves."),
+    ] = True,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Each prompt by itself: no dependence on batches; slower.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the draw of --limit.")] = 42,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
@@ -92,6 +99,8 @@ def extract(
         norm_path=norm_path,
         batch_tokens=batch_tokens,
         shard_size=shard_size,
+        share_prefixes=share_prefixes,
+        deterministic=deterministic,
     )
     if as_json:
         print(json.dumps(summarise(made), indent=2, allow_nan=False))

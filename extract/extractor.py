@@ -56,6 +56,8 @@ def extract_features(
     norm_path: str | None = None,
     batch_tokens: int = DEFAULT_BATCH_TOKENS,
     shard_size: int = DEFAULT_SHARD_SIZE,
+    share_prefixes: bool = True,
+    deterministic: bool = False,
     quiet: bool = False,
 ) -> FeatureCache:
     """Read every item with a frozen LM and write the feature cache.
@@ -98,6 +100,11 @@ def extract_features(
         Padded tokens of a batch.
     shard_size : int
         Items of a shard.
+    share_prefixes : bool
+        Compute what prompts of a shard share once, where that saves work and the model allows it; the read-outs change
+        in low bits only.
+    deterministic : bool
+        Read each prompt by itself, without sharing: no read-out depends on the other items.
     quiet : bool
         Print nothing on stderr.
 
@@ -113,6 +120,8 @@ def extract_features(
     say = _silent if quiet else _to_stderr
     folder = Path(cache)
     _check_options(folder, max_invalid=max_invalid, limit=limit, batch_tokens=batch_tokens)
+    if deterministic:
+        batch_tokens, share_prefixes = 1, False
     loaded = read_items(items, group, cluster)
     scale = choose_scale(scale, loaded)
     loaded = draw_items(loaded, limit, seed).on_scale(scale, human_range=human_range)
@@ -141,7 +150,8 @@ def extract_features(
         item_id=loaded.item_id,
         shard_size=shard_size,
         options={"limit": limit, "seed": seed, "human_range": list(human_range) if human_range else None,
-                 "keep_text": keep_text, "batch_tokens": batch_tokens},
+                 "keep_text": keep_text, "batch_tokens": batch_tokens, "share_prefixes": share_prefixes,
+                 "deterministic": deterministic},
         private=private,
     )  # fmt: skip
     if writer.notice:
@@ -150,8 +160,8 @@ def extract_features(
     if len(done) == writer.n_shards and (complete := writer.finished()) is not None:
         return _complete(complete, loaded, keep_text=keep_text, say=say)
     read_missing_shards(
-        judge, plan, loaded, writer, done=done, batch_tokens=batch_tokens, max_invalid=max_invalid, say=say,
-        shown=not quiet,
+        judge, plan, loaded, writer, done=done, batch_tokens=batch_tokens, share_prefixes=share_prefixes,
+        max_invalid=max_invalid, say=say, shown=not quiet,
     )  # fmt: skip
     finished = writer.finalize(
         loaded,

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..data.shards import ShardData
-from .batches import plan_batches
 from .judge import Judge
 from .plan import Plan
-from .readout import read_batch
+from .readout import read_steps
 from .self_check import check_readout
+from .steps import plan_steps
 
 NOT_FINITE = "the read-out is not finite"
 
@@ -27,12 +27,23 @@ class ShardReader:
         All prompts.
     batch_tokens : int
         Budget of a batch.
+    share_prefixes : bool
+        Whether what prompts share is computed once, where that saves work.
     advance : callable
         Told the number of items after each batch.
+
+    Attributes
+    ----------
+    computed_tokens : int
+        The tokens that were computed for the last shard, without padding: fewer than its prompts have where they share.
     """
 
-    def __init__(self, judge: Judge, plan: Plan, *, batch_tokens: int, advance: Callable[[int], None]) -> None:
+    def __init__(
+        self, judge: Judge, plan: Plan, *, batch_tokens: int, share_prefixes: bool, advance: Callable[[int], None]
+    ) -> None:
         self.judge, self.plan, self.batch_tokens, self.advance = judge, plan, batch_tokens, advance
+        self.share_prefixes = share_prefixes
+        self.computed_tokens = 0
         self._checked = False
 
     def read(self, item_id: Sequence[str], rows: range, *, salt: bytes = b"") -> ShardData:
@@ -53,12 +64,13 @@ class ShardReader:
         prompts = [self.plan.prompts[row] for row in rows]
         readable = [i for i in range(n) if not reasons[i]]
         self.advance(n - len(readable))
-        for batch in plan_batches([len(prompts[i]) for i in readable], batch_tokens=self.batch_tokens):
+        texts, labels = [prompts[i] for i in readable], self.plan.tokens.label_ids
+        steps = plan_steps(texts, batch_tokens=self.batch_tokens, share_prefixes=self.share_prefixes)
+        self.computed_tokens = sum(step.n_tokens for step in steps)
+        for batch, readout in read_steps(self.judge.parts, texts, steps, labels, pad_id=self.judge.pad_id):
             members = [readable[i] for i in batch]
-            texts = [prompts[i] for i in members]
-            readout = read_batch(self.judge.parts, texts, self.plan.tokens.label_ids, pad_id=self.judge.pad_id)
             if not self._checked:
-                check_readout(self.judge, texts, readout, self.plan.tokens.label_ids)
+                check_readout(self.judge, [texts[i] for i in batch], readout, labels)
                 self._checked = True
             logits[members], normed[members], logsumexp[members] = readout
             self.advance(len(members))

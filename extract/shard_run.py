@@ -17,6 +17,7 @@ from .judge import Judge
 from .plan import Plan, Say
 from .progress import ItemProgress
 from .read_shard import NOT_FINITE, ShardReader
+from .sharing import settle_sharing
 
 
 def stored_separator(folder: Path) -> str | None:
@@ -43,7 +44,7 @@ def done_shards(writer: CacheWriter, plan: Plan, items: Items) -> list[int]:
 
 def read_missing_shards(
     judge: Judge, plan: Plan, items: Items, writer: CacheWriter, *, done: Sequence[int], batch_tokens: int,
-    max_invalid: float, say: Say, shown: bool,
+    share_prefixes: bool, max_invalid: float, say: Say, shown: bool,
 ) -> None:  # fmt: skip
     """Read and write the shards that are missing.
 
@@ -55,6 +56,8 @@ def read_missing_shards(
         Shards that are there already.
     batch_tokens : int
         Padded tokens of a batch.
+    share_prefixes : bool
+        Whether what the prompts of a shard share is computed once, where that saves work and the model allows it.
     max_invalid : float
         The part of the readable items that may fail numerically.
     say : callable
@@ -76,16 +79,22 @@ def read_missing_shards(
     kept, run = len(done), _now()
     readable = sum(not reason for reason in plan.reasons)
     _check_failures(failures, readable, max_invalid)
+    sharing = share_prefixes and settle_sharing(
+        judge, plan, map(writer.rows, range(writer.n_shards)), batch_tokens=batch_tokens, say=say
+    )
     try:
         with ItemProgress(len(items), done=n_done, shown=shown) as progress:
-            reader = ShardReader(judge, plan, batch_tokens=batch_tokens, advance=progress.advance)
+            reader = ShardReader(
+                judge, plan, batch_tokens=batch_tokens, share_prefixes=sharing, advance=progress.advance
+            )
             for k in sorted(set(range(writer.n_shards)) - set(done)):
                 start, clock, rows = _now(), time.monotonic(), writer.rows(k)
                 data = reader.read([items.item_id[row] for row in rows], rows, salt=writer.salt)
                 seconds = round((time.monotonic() - clock) * len(judge.devices), 3)
                 tokens = int(data.n_tokens[data.valid].sum())
                 cost = {"run": run, "start": start, "end": _now(), "devices": judge.devices}
-                writer.write(k, data, cost={**cost, "device_seconds": seconds, "tokens": tokens})
+                work = {"device_seconds": seconds, "tokens": tokens, "computed_tokens": reader.computed_tokens}
+                writer.write(k, data, cost={**cost, **work, "batch_tokens": batch_tokens, "prefix_sharing": sharing})
                 kept += 1
                 failures += _failures(data.reason)
                 _check_failures(failures, readable, max_invalid)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .batches import plan_batches
-from .prefix_tree import TOP, Node, prefix_tree
+from .prefix_tree import NODE_TOKENS, TOP, Node, prefix_tree
 
 # What a pass costs beside its tokens; see `lager.extract.prefix_tree.NODE_TOKENS`.
 STEP_TOKENS = 128
@@ -100,7 +100,7 @@ def plan_steps(
     ]
     if not share_prefixes:
         return plain
-    tree = prefix_tree(prompts)
+    tree = prefix_tree(prompts, node_tokens=0 if always else NODE_TOKENS)
     if not shares(tree):
         return plain
     shared = _TreeSteps(tree, batch_tokens).steps
