@@ -31,6 +31,11 @@ class PrefixCache:
         self._layers = [_ForkedLayer() for _ in range(n_layers)]
         self.past_key_values: Any = Cache(layers=cast(Any, self._layers))
 
+    @property
+    def n_tokens(self) -> int:
+        """The length of the pool."""
+        return self._layers[0].n_tokens
+
     def begin(self, step: Step) -> None:
         """Cut the pool, and say which of it each row continues and what of the row is added."""
         index = np.stack([_positions(segment.spans) for segment in step.segments])
@@ -57,11 +62,15 @@ class _ForkedLayer(DynamicLayer):  # type: ignore[misc]
         self._index: Index = np.zeros((1, 0), dtype=np.int64)
         self._keep: tuple[Index, Index] = (self._index[0], self._index[0])
 
+    @property
+    def n_tokens(self) -> int:
+        return 0 if self._pool is None else len(self._pool[0])
+
     def begin(self, pool: int, index: Index, rows: Index, columns: Index) -> None:
         self._index, self._keep = index, (rows, columns)
         self._added = None
         # A copy, so that the memory of what is cut is given back.
-        if self._pool is not None and len(self._pool[0]) > pool:
+        if self._pool is not None and self.n_tokens > pool:
             self._pool = (self._pool[0][:pool].clone(), self._pool[1][:pool].clone()) if pool else None
 
     def end(self) -> None:
