@@ -102,8 +102,8 @@ def build_model(options: argparse.Namespace):
     return model.eval().requires_grad_(False)
 
 
-def read(way: str, model, prompts, options: argparse.Namespace):
-    """Return nothing: read all prompts in one of the ways."""
+def read(way: str, model, prompts, options: argparse.Namespace) -> None:
+    """Read all prompts in one of the ways."""
     import torch
     from lager.extract.batches import plan_batches
     from lager.extract.parts import find_parts
@@ -112,7 +112,9 @@ def read(way: str, model, prompts, options: argparse.Namespace):
 
     if way in ("shared", "plain"):
         steps = plan_steps(prompts, batch_tokens=options.batch_tokens, share_prefixes=way == "shared")
-        return sum(len(rows) for rows, _ in read_steps(find_parts(model), prompts, steps, LABELS))
+        for _ in read_steps(find_parts(model), prompts, steps, LABELS):
+            pass
+        return
     with torch.inference_mode():
         if way == "bare":
             for rows in plan_batches([len(p) for p in prompts], batch_tokens=options.batch_tokens):
@@ -186,19 +188,17 @@ def peak_bytes() -> int:
 
 
 def matmul_peak(options: argparse.Namespace) -> float:
-    """Return the FLOP/s of large matrix products in the dtype, on the device."""
+    """Return the FLOP/s of large matrix products in the dtype, on a CUDA device."""
     import torch
 
-    size = 8192 if options.device.startswith("cuda") else 1024
+    size, best = 8192, 0.0
     a = torch.randn(size, size, device=options.device, dtype=getattr(torch, options.dtype))
-    wait = torch.cuda.synchronize if options.device.startswith("cuda") else lambda: None
-    best = 0.0
     for _ in range(5):
-        wait()
+        torch.cuda.synchronize()
         start = time.perf_counter()
         for _ in range(10):
             a @ a
-        wait()
+        torch.cuda.synchronize()
         best = max(best, 20 * size**3 / (time.perf_counter() - start))
     return best
 
@@ -252,9 +252,10 @@ def compare(options: argparse.Namespace) -> None:
     prompts = json.loads(Path(options.prompts).read_text())
     lengths = [len(p) for p in prompts]
     unique = len({tuple(p[:n]) for p in prompts for n in range(1, len(p) + 1)}) if not options.tokens else sum(lengths)
-    print(f"{options.shape} {options.dtype} on {options.device}, {options.attn}{' compiled' * options.compile}; load "
+    print(f"{options.shape} {options.dtype} on {options.device}, {options.attn}{' compiled' * options.compile}; threads "
+          f"{os.environ.get('OMP_NUM_THREADS', 'all')}; load "
           f"{os.getloadavg()[0]:.1f}; {len(prompts)} prompts, {sum(lengths):,} tokens, {unique:,} after full sharing")  # fmt: skip
-    peak_flops = float(child("peak", options))
+    peak_flops = float(child("peak", options)) if options.device.startswith("cuda") else 0.0
     ways = [way for way in WAYS if way in options.ways.split(",")]
     best: dict[str, dict[str, float]] = {}
     for round_ in range(options.rounds):
@@ -265,11 +266,13 @@ def compare(options: argparse.Namespace) -> None:
                          "peak": min(old["peak"], result["peak"])}  # fmt: skip
     base = best.get("bare", best[ways[0]])
     flops = flops_per_item(options, lengths)
-    print(f"{'':60}{'items/s':>10}{'x bare':>9}{'MiB':>9}{'x bare':>9}{'MFU':>7}")
+    print(f"{'':60}{'items/s':>10}{'x bare':>9}{'MiB':>9}{'x bare':>9}{'MFU' if peak_flops else '':>7}")
     for way in ways:
         speed, peak = best[way]["items_per_s"], best[way]["peak"]
-        used = f"{speed * flops / peak_flops:7.0%}" if way in ("plain", "bare") else ""
-        print(f"{WAYS[way]:60}{speed:10.3f}{speed / base['items_per_s']:9.3f}{peak:9.0f}{peak / base['peak']:9.3f}{used}")
+        used = f"{speed * flops / peak_flops:7.1%}" if peak_flops and way in ("plain", "bare") else ""
+        print(
+            f"{WAYS[way]:60}{speed:10.3f}{speed / base['items_per_s']:9.3f}{peak:9.0f}{peak / base['peak']:9.3f}{used}"
+        )
     if {"shared", "released"} <= best.keys():
         times = best["shared"]["items_per_s"] / best["released"]["items_per_s"]
         print(f"ours is {times:.1f} times as fast as the released code's way")

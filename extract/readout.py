@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from .head import last_states
 from .parts import Parts
 from .steps import Step
+from .tail import only_at
 
 if TYPE_CHECKING:
     from .prefix_cache import PrefixCache
@@ -148,14 +149,14 @@ def _states(
     for row, text in zip(padded, texts, strict=True):
         row[: len(text)] = text
     device = next(parts.decoder.parameters()).device
-    which = torch.tensor(rows, dtype=torch.long)
-    last = torch.tensor([len(texts[row]) - 1 for row in rows], dtype=torch.long)
+    which, ends = torch.tensor(rows, dtype=torch.long), torch.tensor([len(text) - 1 for text in texts])
+    last = ends[which]
 
     def pick(hidden: Tensor) -> Tensor:
         # The index comes from the true length, never from the pad id or the end of the row.
         return hidden[which.to(hidden.device), last.to(hidden.device)]
 
-    with _keeping(parts.blocks, pick) as kept:
+    with _keeping(parts.blocks, pick) as kept, only_at(parts.tail, ends):
         output = parts.decoder(input_ids=torch.from_numpy(padded).to(device), **options)
         final = pick(last_states(output))
     layers = torch.stack([state.to(final.device) for state in kept], dim=1)

@@ -70,7 +70,10 @@ def test_a_few_words_that_happen_to_be_the_same_are_not_shared():
 
 def test_a_prompt_that_another_continues_is_read_where_it_ends():
     tree = prefix_tree(arrays([list(range(80)), list(range(100))]))
-    assert [(node.parent, node.start, node.stop, node.ends) for node in tree] == [(TOP, 0, 80, (0,)), (0, 80, 100, (1,))]
+    assert [(node.parent, node.start, node.stop, node.ends) for node in tree] == [
+        (TOP, 0, 80, (0,)),
+        (0, 80, 100, (1,)),
+    ]
 
 
 def test_equal_prompts_end_in_one_node():
