@@ -251,10 +251,11 @@ def compare(options: argparse.Namespace) -> None:
     """Run all contenders, forwards and backwards in turn, and print the table."""
     prompts = json.loads(Path(options.prompts).read_text())
     lengths = [len(p) for p in prompts]
-    unique = len({tuple(p[:n]) for p in prompts for n in range(1, len(p) + 1)}) if not options.tokens else sum(lengths)
-    print(f"{options.shape} {options.dtype} on {options.device}, {options.attn}{' compiled' * options.compile}; threads "
-          f"{os.environ.get('OMP_NUM_THREADS', 'all')}; load "
-          f"{os.getloadavg()[0]:.1f}; {len(prompts)} prompts, {sum(lengths):,} tokens, {unique:,} after full sharing")  # fmt: skip
+    unique = sum(lengths) if options.tokens else len({tuple(p[:n]) for p in prompts for n in range(1, len(p) + 1)})
+    threads, load = os.environ.get("OMP_NUM_THREADS", "all"), os.getloadavg()[0]
+    how = f"{options.attn}{' compiled' * options.compile}; threads: {threads}; load {load:.1f}"
+    print(f"{options.shape} {options.dtype} on {options.device}, {how}")
+    print(f"{len(prompts)} prompts, {sum(lengths):,} tokens, {unique:,} of them different after sharing")
     peak_flops = float(child("peak", options)) if options.device.startswith("cuda") else 0.0
     ways = [way for way in WAYS if way in options.ways.split(",")]
     best: dict[str, dict[str, float]] = {}

@@ -49,14 +49,14 @@ class PrefixCache:
             layer.end()
 
 
-class _ForkedLayer(DynamicLayer):  # type: ignore[misc]
+class _ForkedLayer(DynamicLayer):  # type: ignore[no-untyped-call]
     """One block's part of the pool, shape (n_tokens, n_heads, d_head) for keys and for values.
 
     It is a `DynamicLayer` without a window: a block with a sliding window masks what lies before it.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._pool: tuple[Tensor, Tensor] | None = None
         self._added: tuple[Tensor, Tensor] | None = None
         self._index: Index = np.zeros((1, 0), dtype=np.int64)

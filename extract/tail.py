@@ -54,7 +54,7 @@ def find_tail(
 
 @contextmanager
 def only_at(tail: Sequence[nn.Module], positions: Tensor) -> Iterator[None]:
-    """Run the modules of `tail` at one position of each row, given as a tensor of shape (n,), while the context lasts."""
+    """Run the modules of `tail` at one position of each row, a tensor of shape (n,), while the context lasts."""
     handles = [handle for module in tail for handle in _hooks(module, positions)]
     try:
         yield

@@ -10,7 +10,7 @@ from lager.extract.parts import find_parts
 from lager.extract.prefix_cache import PrefixCache
 from lager.extract.readout import Readout, read_batch, read_steps
 from lager.extract.steps import plan_steps
-from support.extraction import run
+from support.extraction import WORDS, run
 from support.tiny_models import CHAT_TEMPLATE, FAMILIES, VOCABULARY, save_judge, tiny_model, tiny_tokenizer
 
 LABELS = [40, 90, 140, 190, 240]
@@ -103,11 +103,10 @@ def items(tmp_path_factory):
 
 def write_shared_items(path):
     """Two articles, three texts on each, four criteria of each; and one prompt that shares nothing."""
-    words = "the quick brown fox jumps over the lazy dog and answers with a single score".split()
     rng = np.random.default_rng(0)
 
     def draw(n):
-        return " ".join(rng.choice(words, size=n))
+        return " ".join(rng.choice(WORDS.split(), size=n))
 
     texts = [f"{article} {text}" for article in (draw(60), draw(70)) for text in (draw(15), draw(18), draw(21))]
     prompts = [f"{text} {criterion}" for text in texts for criterion in (draw(4), draw(5), draw(3), draw(6))]

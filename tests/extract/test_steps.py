@@ -70,7 +70,7 @@ def test_nested_prompts_are_read_within_the_budget(budget):
         n = len(step.segments)
         assert n == 1 or n * (step.width + step.prefix / FORKED_TOKENS) <= budget
     # A branch of the tree is kept while what continues it is read, whatever the budget.
-    assert longest <= max(budget, max(map(len, prompts)))
+    assert longest <= max(budget, *map(len, prompts))
 
 
 def test_what_is_shared_is_computed_once():
