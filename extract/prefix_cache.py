@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer
 
+from .on_device import on_device
 from .steps import Step
 
 Index = NDArray[np.int64]
@@ -39,9 +40,9 @@ class PrefixCache:
     def begin(self, step: Step) -> None:
         """Cut the pool, and say which of it each row continues and what of the row is added."""
         index = np.stack([_positions(segment.spans) for segment in step.segments])
-        rows, columns = _kept(step)
+        places = on_device(*map(torch.from_numpy, (index, *_kept(step))))
         for layer in self._layers:
-            layer.begin(step.pool, index, rows, columns)
+            layer.begin(step, places)
 
     def end(self) -> None:
         """Add to the pool what the step keeps."""
@@ -59,16 +60,16 @@ class _ForkedLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self._pool: tuple[Tensor, Tensor] | None = None
         self._added: tuple[Tensor, Tensor] | None = None
-        self._index: Index = np.zeros((1, 0), dtype=np.int64)
-        self._keep: tuple[Index, Index] = (self._index[0], self._index[0])
+        self._places: Callable[[torch.device], tuple[Tensor, ...]] = on_device()
+        self._prefix = 0
 
     @property
     def n_tokens(self) -> int:
         return 0 if self._pool is None else len(self._pool[0])
 
-    def begin(self, pool: int, index: Index, rows: Index, columns: Index) -> None:
-        self._index, self._keep = index, (rows, columns)
-        self._added = None
+    def begin(self, step: Step, places: Callable[[torch.device], tuple[Tensor, ...]]) -> None:
+        self._prefix, self._places, self._added = step.prefix, places, None
+        pool = step.pool
         # A copy, so that the memory of what is cut is given back.
         if self._pool is not None and self.n_tokens > pool:
             self._pool = (self._pool[0][:pool].clone(), self._pool[1][:pool].clone()) if pool else None
@@ -81,17 +82,16 @@ class _ForkedLayer(DynamicLayer):  # type: ignore[no-untyped-call]
         self._added = None
 
     def get_seq_length(self) -> int:
-        return self._index.shape[1]
+        return self._prefix
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        if len(self._keep[0]):
-            rows, columns = (torch.from_numpy(part).to(key_states.device) for part in self._keep)
+        index, rows, columns = self._places(key_states.device)
+        if len(rows):
             self._added = key_states[rows, :, columns], value_states[rows, :, columns]
-        if not self._index.shape[1]:
+        if not self._prefix:
             return key_states, value_states
         if self._pool is None:
             raise RuntimeError("the pass before this one kept no keys and values")
-        index = torch.from_numpy(self._index).to(key_states.device)
         return _forked(self._pool[0], index, key_states), _forked(self._pool[1], index, value_states)
 
 

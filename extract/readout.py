@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .head import last_states
+from .on_device import on_device
 from .parts import Parts
 from .steps import Step
 from .tail import only_at
@@ -150,11 +151,11 @@ def _states(
         row[: len(text)] = text
     device = next(parts.decoder.parameters()).device
     which, ends = torch.tensor(rows, dtype=torch.long), torch.tensor([len(text) - 1 for text in texts])
-    last = ends[which]
+    picked = on_device(which, ends[which])
 
     def pick(hidden: Tensor) -> Tensor:
         # The index comes from the true length, never from the pad id or the end of the row.
-        return hidden[which.to(hidden.device), last.to(hidden.device)]
+        return hidden[picked(hidden.device)]
 
     with _keeping(parts.blocks, pick) as kept, only_at(parts.tail, ends):
         output = parts.decoder(input_ids=torch.from_numpy(padded).to(device), **options)

@@ -8,7 +8,7 @@ that mixes positions, and the final norm. Their input is cut to one position and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from .head import TOLERANCE, last_states
+from .on_device import on_device
 
 
 def find_tail(
@@ -55,7 +56,8 @@ def find_tail(
 @contextmanager
 def only_at(tail: Sequence[nn.Module], positions: Tensor) -> Iterator[None]:
     """Run the modules of `tail` at one position of each row, a tensor of shape (n,), while the context lasts."""
-    handles = [handle for module in tail for handle in _hooks(module, positions)]
+    places = on_device(torch.arange(len(positions)), positions)
+    handles = [handle for module in tail for handle in _hooks(module, places)]
     try:
         yield
     finally:
@@ -63,14 +65,13 @@ def only_at(tail: Sequence[nn.Module], positions: Tensor) -> Iterator[None]:
             handle.remove()
 
 
-def _hooks(module: nn.Module, positions: Tensor) -> list[Any]:
+def _hooks(module: nn.Module, places: Callable[[torch.device], tuple[Tensor, ...]]) -> list[Any]:
     spread: list[int] = []
 
     def cut(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
         states = args[0]
         spread[:] = [states.shape[1]]
-        rows = torch.arange(len(positions), device=states.device)
-        return (states[rows, positions.to(states.device)][:, None],)
+        return (states[places(states.device)][:, None],)
 
     def widen(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
         return output.expand(-1, spread[0], -1)
