@@ -4,7 +4,8 @@
     python benchmarks/extract.py --shape 8b --device cuda       # 8B Llama shape in bf16, prompts of 1,024 tokens
 
 Weights are random: time and memory do not depend on them. Each contender runs in a process of its own, which builds
-the model, warms up and is timed; the contenders take turns, and the best of the rounds counts. Without --summeval the
+the model, warms up and is timed. The first three take turns, forwards and backwards, and the best of their rounds
+counts; the last two run once. Without --summeval the
 token ids are made up, with a tree of about the same shape. Set OMP_NUM_THREADS to the cores that should count.
 """
 
@@ -32,57 +33,47 @@ WAYS = {
     "hidden": "output_hidden_states, batches of 4 padded to the longest",
     "released": "released code's way: padded to 2,048, 10 tokens generated",
 }
+ONCE = ("hidden", "released")
 SUMMARIES, CRITERIA = 16, 4
 LABELS = (16, 17, 18, 19, 20)
 RELEASED_ITEMS, RELEASED_WIDTH, RELEASED_NEW = 8, 2048, 10
 
 
-def prepare(options: argparse.Namespace) -> list[list[int]]:
-    """Return the prompts' token ids."""
-    if options.tokens:
-        return unrelated_prompts(options)
+def prompts_of(options: argparse.Namespace) -> list[list[int]]:
     return summeval_prompts(options) if options.summeval else made_up_prompts(options)
 
 
 def summeval_prompts(options: argparse.Namespace) -> list[list[int]]:
+    """As the command renders them; a BPE trained on the file, the same one each time."""
     from lager.data.items import load_items
     from lager.data.templates import load_template
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
-    # One line per summary: a BPE of the text that is read, the same one each time.
     rows = [json.loads(line) for line in Path(options.summeval).read_text("utf-8").splitlines()]
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    vocabulary = SHAPES[options.shape]["vocab_size"]
-    trainer = trainers.BpeTrainer(vocab_size=vocabulary, initial_alphabet=alphabet, show_progress=False)
-    tokenizer.train_from_iterator([row["article"] for row in rows] + [row["summary"] for row in rows], trainer)
-    items = load_items(f"benchmark:summeval={options.summeval}")
-    items = items.take(range(options.articles * SUMMARIES * CRITERIA))
-    template, scale = load_template("direct"), items.scale
-    texts = [template.render(fields, scale=scale) for fields in items.fields]
-    return [encoding.ids for encoding in tokenizer.encode_batch(texts)]
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet, size = pre_tokenizers.ByteLevel.alphabet(), SHAPES[options.shape]["vocab_size"]
+    trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator([row[name] for row in rows for name in ("article", "summary")], trainer)
+    items = load_items(f"benchmark:summeval={options.summeval}").take(range(options.articles * SUMMARIES * CRITERIA))
+    template = load_template("direct")
+    return [tokenizer.encode(template.render(fields, scale=items.scale)).ids for fields in items.fields]
 
 
 def made_up_prompts(options: argparse.Namespace) -> list[list[int]]:
     import numpy as np
 
-    rng = np.random.default_rng(0)
+    rng, size = np.random.default_rng(0), SHAPES[options.shape]["vocab_size"]
 
     def text(low: int, high: int) -> list[int]:
-        return rng.integers(100, SHAPES[options.shape]["vocab_size"], rng.integers(low, high)).tolist()
+        return rng.integers(100, size, rng.integers(low, high)).tolist()
 
+    if options.tokens:
+        return [text(options.tokens, options.tokens + 1) for _ in range(options.articles * SUMMARIES * CRITERIA)]
     intro, ends = text(20, 21), [text(40, 60) for _ in range(CRITERIA)]
     articles = [intro + text(400, 700) for _ in range(options.articles)]
-    return [article + summary + end for article in articles for summary in (text(50, 100) for _ in range(SUMMARIES))
-            for end in ends]  # fmt: skip
-
-
-def unrelated_prompts(options: argparse.Namespace) -> list[list[int]]:
-    import numpy as np
-
-    shape = (options.articles * SUMMARIES * CRITERIA, options.tokens)
-    return np.random.default_rng(0).integers(100, SHAPES[options.shape]["vocab_size"], shape).tolist()
+    texts = [article + text(50, 100) for article in articles for _ in range(SUMMARIES)]
+    return [text + end for text in texts for end in ends]
 
 
 def build_model(options: argparse.Namespace):
@@ -237,7 +228,7 @@ def main() -> None:
     options = parser.parse_args()
     options.dtype = options.dtype or ("bfloat16" if options.shape == "8b" else "float32")
     if options.job:
-        jobs = {"prepare": lambda: Path(options.prompts).write_text(json.dumps(prepare(options))),
+        jobs = {"prepare": lambda: Path(options.prompts).write_text(json.dumps(prompts_of(options))),
                 "peak": lambda: matmul_peak(options)}  # fmt: skip
         print(json.dumps(jobs.get(options.job, lambda: contend(options.job, options))()))
         return
@@ -260,8 +251,11 @@ def compare(options: argparse.Namespace) -> None:
     ways = [way for way in WAYS if way in options.ways.split(",")]
     best: dict[str, dict[str, float]] = {}
     for round_ in range(options.rounds):
-        for way in ways if round_ % 2 == 0 else ways[::-1]:
+        turn = ways if round_ == 0 else [way for way in ways if way not in ONCE]
+        for way in turn[:: -1 if round_ % 2 else 1]:
             result = json.loads(child(way, options))
+            print(f"round {round_ + 1}: {way} {result['items_per_s']:.3f} items/s, {result['peak']:.0f} MiB; load "
+                  f"{os.getloadavg()[0]:.1f}", file=sys.stderr)  # fmt: skip
             old = best.get(way, {"items_per_s": 0.0, "peak": float("inf")})
             best[way] = {"items_per_s": max(old["items_per_s"], result["items_per_s"]),
                          "peak": min(old["peak"], result["peak"])}  # fmt: skip
