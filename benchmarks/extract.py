@@ -227,6 +227,8 @@ def main() -> None:
     parser.add_argument("--prompts", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.dtype = options.dtype or ("bfloat16" if options.shape == "8b" else "float32")
+    if options.shape == "8b" and not options.summeval:
+        options.tokens = options.tokens or 1024
     if options.job:
         jobs = {"prepare": lambda: Path(options.prompts).write_text(json.dumps(prompts_of(options))),
                 "peak": lambda: matmul_peak(options)}  # fmt: skip

@@ -22,6 +22,9 @@ STEP_TOKENS = 128
 # A token of a forked prefix holds the keys and values of one block while that block runs; a computed one holds all
 # that a block needs, several times as much. This many of the first weigh as one of the second.
 FORKED_TOKENS = 4
+# Attending to this many tokens takes as long as a token's other work; more on models wider than 700. A pass without a
+# prefix attends to half its own tokens on average; with one, most attention kernels compute what the mask then hides.
+ATTENDED_TOKENS = 4096
 # Sharing is done where it is expected to need less than this part of the work of plain batches.
 _WORTH = 0.9
 
@@ -87,8 +90,8 @@ def plan_steps(
     prompts : sequence of ndarray of shape (n_tokens,)
         Token ids, at least one each.
     batch_tokens : int
-        Most padded tokens of a step; of a forked prefix one in `FORKED_TOKENS` counts. The pool holds at most as many,
-        unless a single branch of the tree is longer.
+        Most padded tokens of a step; of a forked prefix one in `FORKED_TOKENS` counts. The pool holds at most as many
+        tokens, and those of one prompt.
     share_prefixes : bool
         Whether to compute what prompts share once, where that saves work.
     always : bool
@@ -113,8 +116,12 @@ def shares(tree: Iterable[Node]) -> bool:
 
 
 def step_cost(steps: Iterable[Step]) -> float:
-    """Return the expected work in tokens: those computed and padded, and what each pass costs beside them."""
-    return sum(len(step.segments) * step.width + STEP_TOKENS for step in steps)
+    """Return the expected work in tokens: those computed and padded, what they attend to, and each pass by itself."""
+    total = 0.0
+    for step in steps:
+        attended = step.prefix + step.width if step.prefix else step.width / 2
+        total += len(step.segments) * step.width * (1 + attended / ATTENDED_TOKENS) + STEP_TOKENS
+    return total
 
 
 class _TreeSteps:
