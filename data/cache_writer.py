@@ -249,7 +249,7 @@ def _by_run(costs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for cost in costs:
         run = runs.setdefault(canonical_json([cost.get("run"), cost.get("devices")]), {**cost, "shards": 0})
         if run["shards"]:
-            for key in ("device_seconds", "tokens"):
+            for key in ("device_seconds", "tokens", "computed_tokens"):
                 run[key] = run.get(key, 0) + cost.get(key, 0)
             run["end"] = max(str(run.get("end", "")), str(cost.get("end", "")))
         run["shards"] += 1

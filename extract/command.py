@@ -67,6 +67,13 @@ def extract(
     ] = None,
     batch_tokens: Annotated[int, typer.Option(min=1, help="Padded tokens of a batch.")] = DEFAULT_BATCH_TOKENS,
     shard_size: Annotated[int, typer.Option(min=1, help="Items of a shard file.")] = DEFAULT_SHARD_SIZE,
+    share_prefixes: Annotated[
+        bool,
+        typer.Option("--prefix-sharing/--no-prefix-sharing", help="Compute what prompts share once, where it saves."),
+    ] = True,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="Each prompt by itself: no dependence on batches; slower.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the draw of --limit.")] = 42,
     only_estimate: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would cost, after timing one batch; write nothing.")
@@ -107,6 +114,8 @@ def extract(
         layers_path=layers_path,
         norm_path=norm_path,
         batch_tokens=batch_tokens,
+        share_prefixes=share_prefixes,
+        deterministic=deterministic,
     )
     if only_estimate:
         cost = dry_run(model, items, cache=cache, shard_size=shard_size, **options)

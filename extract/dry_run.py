@@ -19,6 +19,7 @@ from .features import size_text
 from .judge import Judge
 from .out_of_memory import is_out_of_memory
 from .prepare import Reading, prepare_reading
+from .steps import Step, plan_steps, step_cost
 
 _STEPS = 8
 
@@ -73,13 +74,13 @@ class Cost(NamedTuple):
 
 def dry_run(
     model: str | Path | Judge, items: str | Path | Items, *, cache: str | Path, shard_size: int = DEFAULT_SHARD_SIZE,
-    quiet: bool = False, **options: Any,
+    share_prefixes: bool = True, deterministic: bool = False, quiet: bool = False, **options: Any,
 ) -> Cost:  # fmt: skip
     """Load the judge, plan the extraction, time a batch and return what all of it would cost.
 
     Parameters
     ----------
-    model, items, cache, shard_size, quiet
+    model, items, cache, shard_size, share_prefixes, deterministic, quiet
         As for `lager.extract.extractor.extract_features`.
     **options
         Further options of it, those that are about writing left out.
@@ -89,26 +90,35 @@ def dry_run(
     LagerError
         When the extraction itself would be refused.
     """
-    reading = prepare_reading(model, items, folder=Path(cache), say=_silent if quiet else _to_stderr, **options)
-    judge, plan = reading.judge, reading.plan
+    from .sharing import settle_sharing
+
+    if deterministic:
+        share_prefixes, options = False, {**options, "batch_tokens": 1}
+    say = _silent if quiet else _to_stderr
+    reading = prepare_reading(model, items, folder=Path(cache), say=say, **options)
+    judge, plan, budget = reading.judge, reading.plan, reading.budget
     new = plan.condition.max_new_tokens
-    prompts = [prompt for prompt, reason in zip(plan.prompts, plan.reasons, strict=True) if not reason]
-    batches = _batches(reading, shard_size)
-    # What the judge writes is read too; a text may end earlier, so this is the most it can be.
-    padded = [max(len(plan.prompts[row]) for row in batch) + new for batch in batches]
-    work = sum(width * len(batch) for width, batch in zip(padded, batches, strict=True))
-    middle = sorted(range(len(batches)), key=lambda n: padded[n] * len(batches[n]))[len(batches) // 2]
-    texts = [_lengthened(plan.prompts[row], new) for row in batches[middle]]
-    seconds = _timed(lambda: _read(reading, texts)) * work / (padded[middle] * len(texts))
+    shards = _readable_rows(reading, shard_size)
+    prompts = [plan.prompts[row] for rows in shards for row in rows]
+    if not prompts:
+        raise LagerError(f"none of the {len(plan.prompts)} prompts can be read ({plan.reasons[0]}): look at the items")
+    sharing = share_prefixes and not reading.poolings and settle_sharing(
+        judge, plan, shards, batch_tokens=budget.tokens, say=say
+    )  # fmt: skip
+    steps = [step for rows in shards for step in _steps(reading, rows, share_prefixes=sharing)]
+    batches = _batches(reading, shards)
+    middle = [_lengthened(plan.prompts[row], new) for row in batches[len(batches) // 2]]
+    one_pass = plan_steps(middle, batch_tokens=max(map(len, middle)) * len(middle), share_prefixes=False)
+    seconds = _timed(lambda: _read(reading, middle)) * step_cost(steps) / step_cost(one_pass)
     if new:
-        seconds += _writing_seconds(reading, [plan.prompts[row] for row in batches[middle]]) * len(batches)
+        seconds += _writing_seconds(reading, [text[: len(text) - new] for text in middle]) * len(batches)
     return Cost(
         items=len(plan.prompts),
         unreadable=len(plan.prompts) - len(prompts),
         tokens=sum(map(len, prompts)),
-        computed_tokens=_computed_tokens(prompts) + new * len(prompts),
+        computed_tokens=sum(step.n_tokens for step in steps),
         new_tokens=new * len(prompts),
-        batches=len(batches),
+        batches=len(steps),
         weight_bytes=sum(weight.numel() * weight.element_size() for weight in judge.model.parameters()),
         batch_bytes=_batch_bytes(reading, [_lengthened(plan.prompts[row], new) for row in batches[0]]),
         cache_bytes=_cache_bytes(reading),
@@ -117,20 +127,28 @@ def dry_run(
     )
 
 
-def _batches(reading: Reading, shard_size: int) -> list[list[int]]:
-    """Return the rows of every batch, the one with the longest prompt first."""
+def _readable_rows(reading: Reading, shard_size: int) -> list[list[int]]:
+    """Return the rows of each shard that can be read."""
+    n, reasons = len(reading.plan.prompts), reading.plan.reasons
+    starts = range(0, n, shard_size)
+    return [[row for row in range(start, min(start + shard_size, n)) if not reasons[row]] for start in starts]
+
+
+def _steps(reading: Reading, rows: Sequence[int], *, share_prefixes: bool) -> list[Step]:
+    # What the judge writes is read too; a text may end earlier, so this is the most it can be.
+    texts = [_lengthened(reading.plan.prompts[row], reading.plan.condition.max_new_tokens) for row in rows]
+    return plan_steps(texts, batch_tokens=reading.budget.tokens, share_prefixes=share_prefixes) if texts else []
+
+
+def _batches(reading: Reading, shards: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return the rows of every batch when nothing is shared, the one with the longest prompt first."""
     plan = reading.plan
     batches: list[list[int]] = []
-    for start in range(0, len(plan.prompts), shard_size):
-        rows = [row for row in range(start, min(start + shard_size, len(plan.prompts))) if not plan.reasons[row]]
+    for rows in shards:
         lengths = [len(plan.prompts[row]) + plan.condition.max_new_tokens for row in rows]
         planned = plan_batches(lengths, batch_tokens=reading.budget.tokens)
         batches += [[rows[i] for i in members] for members in planned]
     return sorted(batches, key=lambda batch: -max(len(plan.prompts[row]) for row in batch))
-
-
-def _computed_tokens(prompts: Sequence[NDArray[np.int32]]) -> int:
-    return sum(map(len, prompts))
 
 
 def _lengthened(prompt: NDArray[np.int32], n_tokens: int) -> NDArray[np.int32]:

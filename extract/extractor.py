@@ -58,6 +58,8 @@ def extract_features(
     norm_path: str | None = None,
     batch_tokens: int = DEFAULT_BATCH_TOKENS,
     shard_size: int = DEFAULT_SHARD_SIZE,
+    share_prefixes: bool = True,
+    deterministic: bool = False,
     quiet: bool = False,
 ) -> FeatureCache:
     """Read every item with a frozen LM and write the feature cache.
@@ -110,6 +112,11 @@ def extract_features(
         Padded tokens of a batch.
     shard_size : int
         Items of a shard.
+    share_prefixes : bool
+        Compute what prompts of a shard share once, where that saves work and the model allows it; the read-outs change
+        in low bits only.
+    deterministic : bool
+        Read each prompt by itself, without sharing: no read-out depends on the other items.
     quiet : bool
         Print nothing on stderr.
 
@@ -126,6 +133,8 @@ def extract_features(
     folder = Path(cache)
     if not 0 <= max_invalid <= 1:
         raise LagerError(f"--max-invalid {max_invalid:g}: expected a part between 0 and 1")
+    if deterministic:
+        batch_tokens, share_prefixes = 1, False
     reading = prepare_reading(
         model, items, folder=folder, say=say,
         template=template, system=system, answer_prefix=answer_prefix, chat_args=chat_args, scale=scale,
@@ -148,7 +157,8 @@ def extract_features(
         item_id=loaded.item_id,
         shard_size=shard_size,
         options={"limit": limit, "seed": seed, "human_range": list(human_range) if human_range else None,
-                 "keep_text": keep_text, "batch_tokens": batch_tokens},
+                 "keep_text": keep_text, "batch_tokens": batch_tokens, "share_prefixes": share_prefixes,
+                 "deterministic": deterministic},
         private=private,
     )  # fmt: skip
     if writer.notice:
@@ -159,8 +169,8 @@ def extract_features(
     if keep_text and plan.condition.generates:
         done = with_generated_text(writer, done)
     read_missing_shards(
-        judge, plan, loaded, writer, done=done, budget=reading.budget, max_invalid=max_invalid, say=say,
-        shown=not quiet, poolings=reading.poolings, keep_text=keep_text,
+        judge, plan, loaded, writer, done=done, budget=reading.budget, share_prefixes=share_prefixes,
+        max_invalid=max_invalid, say=say, shown=not quiet, poolings=reading.poolings, keep_text=keep_text,
     )  # fmt: skip
     finished = writer.finalize(
         loaded,

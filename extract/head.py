@@ -16,7 +16,7 @@ from ..data.errors import LagerError
 _FACTORS = ("logit_scale", "logits_scaling", "lm_head_multiplier", "output_multiplier", "logits_scale")
 _CAPS = ("final_logit_softcapping", "final_logit_softcap", "logits_soft_cap", "softcap")
 _ROWS_AT_ONCE = 16384
-_TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
+TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 
 
 class Head(NamedTuple):
@@ -117,7 +117,7 @@ def find_head(
             if error < best_error:
                 best, best_error = head, error
     # A model whose logits are not finite cannot be judged here; its rows are found invalid later.
-    allowed = _TOLERANCE.get(weight.dtype, 5e-2) * (1 + float(target.abs().max()))
+    allowed = TOLERANCE.get(weight.dtype, 5e-2) * (1 + float(target.abs().max()))
     if bool(target.isfinite().all()) and not best_error <= allowed:
         raise LagerError(
             f"the unembedding at {path} does not give the model's own logits (off by {best_error:.3g}): tried "

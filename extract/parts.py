@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..data.errors import LagerError
 from .head import Head, find_head
+from .tail import find_tail
 
 _PROBE_LENGTH = 4
 
@@ -34,6 +35,8 @@ class Parts(NamedTuple):
         A linear map between the final norm and the unembedding (OPT-350m), None in most models.
     head : Head
         The unembedding with its bias, scale and cap.
+    tail : tuple of Module
+        What may be run at the read-out position only; see `lager.extract.tail`.
     paths : dict
         Where decoder, blocks, norm, projection and head were found.
     """
@@ -43,6 +46,7 @@ class Parts(NamedTuple):
     norm: tuple[nn.Module, ...]
     projection: nn.Module | None
     head: Head
+    tail: tuple[nn.Module, ...]
     paths: dict[str, Any]
 
 
@@ -76,13 +80,16 @@ def find_parts(model: Any, *, layers_path: str | None = None, norm_path: str | N
         raise LagerError(f"several linear maps follow the last block ({', '.join(linear)}): name one with --norm-path")
     norm = [path for path in after if path not in linear]
     head, head_path = find_head(model, modules, modules[decoder], _probe_ids(model), logits)
+    final = tuple(modules[path] for path in norm)
+    tail = find_tail(modules[decoder], blocks[-1], final, _probe_ids(model))
     paths = {"decoder": decoder, "layers": layers, "norm": norm, "projection": linear[0] if linear else None}
     return Parts(
         decoder=modules[decoder],
         blocks=blocks,
-        norm=tuple(modules[path] for path in norm),
+        norm=final,
         projection=modules[linear[0]] if linear else None,
         head=head,
+        tail=tail,
         paths={**paths, "head": head_path},
     )
 

@@ -16,8 +16,9 @@ from .judge import Judge
 from .likely_tokens import LOW_MASS, low_mass_warning
 from .out_of_memory import BatchBudget
 from .plan import Plan, Say
-from .readout import Readout, read_batch
+from .readout import Readout, read_steps
 from .self_check import check_readout
+from .steps import plan_steps
 from .targets import AnswerTargets, Targets, prompt_targets
 
 NOT_FINITE = "the read-out is not finite"
@@ -34,14 +35,21 @@ class ShardReader:
         All prompts.
     budget : BatchBudget
         Padded tokens of a batch.
+    share_prefixes : bool
+        Whether what prompts share is computed once, where that saves work.
     advance : callable
         Told the number of items after each batch.
     say : callable
         Takes each line that the user should see.
     poolings : sequence of str
-        Of the hidden states that are stored too.
+        Of the hidden states that are stored too; nothing is shared then, as they are pooled over whole prompts.
     keep_text : bool
         Whether generated text is stored.
+
+    Attributes
+    ----------
+    computed_tokens : int
+        The tokens that were computed for the last shard, without padding: fewer than its prompts have where they share.
     """
 
     def __init__(
@@ -50,17 +58,20 @@ class ShardReader:
         plan: Plan,
         *,
         budget: BatchBudget,
+        share_prefixes: bool,
         advance: Callable[[int], None],
         say: Say,
         poolings: Sequence[str] = (),
         keep_text: bool = False,
     ) -> None:
         self.judge, self.plan, self.advance, self.say = judge, plan, advance, say
+        self.share_prefixes = share_prefixes
         self.poolings = tuple(poolings)
         self.budget = budget
         self.answers = None if plan.forms is None else AnswerTargets(
             judge, plan, plan.forms, budget=budget, advance=advance, keep_text=keep_text
         )  # fmt: skip
+        self.computed_tokens = 0
         self._checked = self._warned = False
 
     def read(self, item_id: Sequence[str], rows: range, *, salt: bytes = b"") -> ShardData:
@@ -74,6 +85,7 @@ class ShardReader:
         LagerError
             When the self-check fails, or a prompt does not fit into memory.
         """
+        self.computed_tokens = 0
         targets = prompt_targets(self.plan, rows) if self.answers is None else self.answers.find(rows)
         shape = (len(rows), self.judge.n_layers + 1)
         logits = np.full((*shape, len(self.plan.tokens.label_ids)), np.nan, dtype=np.float32)
@@ -136,15 +148,19 @@ class ShardReader:
     ) -> Iterator[tuple[list[int], tuple[Readout, dict[str, HiddenStates]]]]:
         """Run the forward passes over some prompts, and yield the rows that each of them read."""
         parts, pad_id = self.judge.parts, self.judge.pad_id
-        for batch in plan_batches([len(prompts[row]) for row in rows], batch_tokens=batch_tokens):
-            members = [rows[i] for i in batch]
-            texts = [prompts[row] for row in members]
-            if self.poolings:
+        texts = [prompts[row] for row in rows]
+        if self.poolings:
+            for batch in plan_batches([len(text) for text in texts], batch_tokens=batch_tokens):
+                members, some = [rows[i] for i in batch], [texts[i] for i in batch]
+                self.computed_tokens += sum(map(len, some))
                 yield members, read_hidden_batch(
-                    parts, texts, label_ids, n_prompt=n_tokens[members].tolist(), poolings=self.poolings, pad_id=pad_id
+                    parts, some, label_ids, n_prompt=n_tokens[members].tolist(), poolings=self.poolings, pad_id=pad_id
                 )  # fmt: skip
-            else:
-                yield members, (read_batch(parts, texts, label_ids, pad_id=pad_id), {})
+            return
+        steps = plan_steps(texts, batch_tokens=batch_tokens, share_prefixes=self.share_prefixes)
+        self.computed_tokens += sum(step.n_tokens for step in steps)
+        for batch, readout in read_steps(parts, texts, steps, label_ids, pad_id=pad_id):
+            yield [rows[i] for i in batch], (readout, {})
 
     def _empty_hidden(self, shape: tuple[int, int]) -> dict[str, NDArray[Any]]:
         width = self.judge.parts.head.weight.shape[1]

@@ -7,9 +7,9 @@ nothing of shape (prompts, tokens, d) outlives its block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .head import last_states
+from .on_device import on_device
 from .parts import Parts
+from .steps import Step
+from .tail import only_at
+
+if TYPE_CHECKING:
+    from .prefix_cache import PrefixCache
 
 
 class States(NamedTuple):
@@ -75,18 +81,84 @@ def read_batch(
 @torch.inference_mode()
 def read_states(parts: Parts, prompts: Sequence[NDArray[np.int32]], *, pad_id: int = 0) -> States:
     """Return every layer's state at the last token of each prompt."""
-    lengths = torch.tensor([len(prompt) for prompt in prompts])
-    padded = np.full((len(prompts), int(lengths.max())), pad_id, dtype=np.int64)
-    for row, prompt in zip(padded, prompts, strict=True):
-        row[: len(prompt)] = prompt
+    return _states(parts, prompts, range(len(prompts)), pad_id=pad_id, options={"use_cache": False})
+
+
+def read_steps(
+    parts: Parts,
+    prompts: Sequence[NDArray[np.int32]],
+    steps: Iterable[Step],
+    label_ids: Sequence[int],
+    *,
+    pad_id: int = 0,
+) -> Iterator[tuple[list[int], Readout]]:
+    """Read prompts in the passes of a plan, and yield after each the prompts that it read.
+
+    Parameters
+    ----------
+    parts, label_ids, pad_id
+        As in `read_batch`.
+    prompts : sequence of ndarray of shape (n_tokens,)
+        Token ids.
+    steps : iterable of Step
+        See `lager.extract.steps.plan_steps`.
+
+    Yields
+    ------
+    list of int
+        Rows of `prompts`.
+    Readout
+        Theirs, in this order.
+    """
+    from .prefix_cache import PrefixCache
+
+    cache: PrefixCache | None = None
+    for step in steps:
+        texts = [prompts[segment.row][step.prefix : segment.stop] for segment in step.segments]
+        ending = [n for n, segment in enumerate(step.segments) if segment.ends]
+        if step.prefix or any(segment.keep_from < segment.stop for segment in step.segments):
+            cache = cache or PrefixCache(len(parts.blocks))
+            states = _shared_states(parts, texts, ending, step, cache, pad_id=pad_id)
+        else:
+            cache = None  # a step that begins anew needs nothing of the pool
+            states = read_states(parts, texts, pad_id=pad_id)
+        if ending:
+            readout = project(parts, states, label_ids)
+            # Equal prompts end together: each gets the read-out.
+            of = [at for at, n in enumerate(ending) for _ in step.segments[n].ends]
+            rows = [row for n in ending for row in step.segments[n].ends]
+            yield rows, Readout(*(values[of] for values in readout))
+
+
+@torch.inference_mode()
+def _shared_states(
+    parts: Parts, texts: Sequence[NDArray[np.int32]], ending: Sequence[int], step: Step, cache: PrefixCache,
+    *, pad_id: int,
+) -> States:  # fmt: skip
+    cache.begin(step)
+    options = {"use_cache": True, "past_key_values": cache.past_key_values}
+    states = _states(parts, texts, ending, pad_id=pad_id, options=options)
+    cache.end()
+    return states
+
+
+def _states(
+    parts: Parts, texts: Sequence[NDArray[np.int32]], rows: Sequence[int], *, pad_id: int, options: dict[str, Any]
+) -> States:
+    """Run one pass over `texts`, padded on the right, and return the states at the last tokens of `rows`."""
+    padded = np.full((len(texts), max(map(len, texts))), pad_id, dtype=np.int64)
+    for row, text in zip(padded, texts, strict=True):
+        row[: len(text)] = text
     device = next(parts.decoder.parameters()).device
+    which, ends = torch.tensor(rows, dtype=torch.long), torch.tensor([len(text) - 1 for text in texts])
+    picked = on_device(which, ends[which])
 
     def pick(hidden: Tensor) -> Tensor:
         # The index comes from the true length, never from the pad id or the end of the row.
-        return hidden[torch.arange(len(hidden), device=hidden.device), lengths.to(hidden.device) - 1]
+        return hidden[picked(hidden.device)]
 
-    with _keeping(parts.blocks, pick) as kept:
-        output = parts.decoder(input_ids=torch.from_numpy(padded).to(device), use_cache=False)
+    with _keeping(parts.blocks, pick) as kept, only_at(parts.tail, ends):
+        output = parts.decoder(input_ids=torch.from_numpy(padded).to(device), **options)
         final = pick(last_states(output))
     layers = torch.stack([state.to(final.device) for state in kept], dim=1)
     return States(layers, final)

@@ -17,7 +17,7 @@ from .readout import Readout, apply_norm, read_states
 
 # Largest difference allowed, as a part of the largest value compared with. A wrong norm, scale or position is off by
 # the size of the values themselves; batches of another shape change low bits only.
-_TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 5e-2}
+TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 5e-2}
 _QUANTIZED = 1e-1  # 8-bit products round by what else is in the batch
 
 
@@ -129,7 +129,7 @@ def _close(ours: NDArray[np.float32], own: NDArray[np.float32], judge: Judge) ->
 
 def allowed_difference(judge: Judge, size: float) -> float:
     """Return how far values of this size may be apart for low bits alone."""
-    tolerance = _TOLERANCE.get(judge.dtype, 5e-2)
+    tolerance = TOLERANCE.get(judge.dtype, 5e-2)
     return max(tolerance, _QUANTIZED if judge.quantization else 0.0) * size + 1e-6
 
 

@@ -18,6 +18,7 @@ from .out_of_memory import BatchBudget
 from .plan import Plan, Say
 from .progress import ItemProgress
 from .read_shard import NOT_FINITE, ShardReader
+from .sharing import settle_sharing
 
 
 def stored_separator(folder: Path) -> str | None:
@@ -49,7 +50,8 @@ def with_generated_text(writer: CacheWriter, done: Sequence[int]) -> list[int]:
 
 def read_missing_shards(
     judge: Judge, plan: Plan, items: Items, writer: CacheWriter, *, done: Sequence[int], budget: BatchBudget,
-    max_invalid: float, say: Say, shown: bool, poolings: Sequence[str] = (), keep_text: bool = False,
+    share_prefixes: bool, max_invalid: float, say: Say, shown: bool, poolings: Sequence[str] = (),
+    keep_text: bool = False,
 ) -> None:  # fmt: skip
     """Read and write the shards that are missing.
 
@@ -61,6 +63,8 @@ def read_missing_shards(
         Shards that are there already.
     budget : BatchBudget
         Padded tokens of a batch.
+    share_prefixes : bool
+        Whether what the prompts of a shard share is computed once, where that saves work and the model allows it.
     max_invalid : float
         The part of the readable items that may fail: numerically, or for want of a score in what the judge wrote.
     say : callable
@@ -88,11 +92,14 @@ def read_missing_shards(
     kept, run = len(done), _now()
     readable = sum(not reason for reason in plan.reasons)
     _check_failures(failures, readable, max_invalid)
+    sharing = share_prefixes and not poolings and settle_sharing(
+        judge, plan, map(writer.rows, range(writer.n_shards)), batch_tokens=budget.tokens, say=say
+    )  # fmt: skip
     try:
         with ItemProgress(len(items), done=n_done, shown=shown) as progress:
             reader = ShardReader(
-                judge, plan, budget=budget, advance=progress.advance, say=say, poolings=poolings,
-                keep_text=keep_text,
+                judge, plan, budget=budget, share_prefixes=sharing, advance=progress.advance, say=say,
+                poolings=poolings, keep_text=keep_text,
             )  # fmt: skip
             for k in sorted(set(range(writer.n_shards)) - set(done)):
                 start, clock, rows = _now(), time.monotonic(), writer.rows(k)
@@ -100,7 +107,8 @@ def read_missing_shards(
                 seconds = round((time.monotonic() - clock) * len(judge.devices), 3)
                 tokens = int(data.n_tokens[data.valid].sum())
                 cost = {"run": run, "start": start, "end": _now(), "devices": judge.devices}
-                writer.write(k, data, cost={**cost, "device_seconds": seconds, "tokens": tokens})
+                work = {"device_seconds": seconds, "tokens": tokens, "computed_tokens": reader.computed_tokens}
+                writer.write(k, data, cost={**cost, **work, "batch_tokens": budget.tokens, "prefix_sharing": sharing})
                 kept += 1
                 failures += Counter(reason for reason in data.reason if reason not in unreadable)
                 _check_failures(failures, readable, max_invalid)

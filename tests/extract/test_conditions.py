@@ -261,3 +261,24 @@ def test_the_reasoning_condition_brings_its_own_template(judge, tmp_path):
     reasoned = run(long, items, tmp_path / "reasoned", condition="reasoning", max_new_tokens=5, **options)
     assert direct.items["text"][0].endswith("Score:")
     assert reasoned.items["text"][0].endswith("Feedback:")
+
+
+@pytest.mark.parametrize("condition", ["direct", "generate"])
+def test_sharing_prefixes_changes_nothing_but_low_bits_whatever_the_condition(tmp_path, condition):
+    judge = talkative(tmp_path / "judge", max_position_embeddings=1024)
+    beginning = " ".join(["the quick brown fox jumps over the lazy dog"] * 5)
+    items = tmp_path / "items.jsonl"
+    items.write_text("".join(json.dumps({"prompt": f"{beginning} {'fox ' * n}"}) + "\n" for n in range(1, 13)))
+    options = {"condition": condition, "max_invalid": 1.0, "shard_size": 12}
+    shared = run(judge, items, tmp_path / "shared", **options)
+    whole = run(judge, items, tmp_path / "whole", share_prefixes=False, **options)
+    (record,) = shared.manifest["provenance"]["runs"]
+    assert record["prefix_sharing"] is True
+    assert record["computed_tokens"] < record["tokens"]
+    assert shared.fingerprint == whole.fingerprint
+    np.testing.assert_array_equal(shared.position, whole.position)
+    np.testing.assert_allclose(shared.logits, whole.logits, atol=1e-4)
+    # Hidden states are pooled over whole prompts, so nothing is shared where they are stored.
+    pooled = run(judge, items, tmp_path / "pooled", features=["logits", "hidden"], **options)
+    assert pooled.manifest["provenance"]["runs"][0]["prefix_sharing"] is False
+    np.testing.assert_allclose(pooled.logits, whole.logits, atol=1e-4)

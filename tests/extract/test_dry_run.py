@@ -11,7 +11,8 @@ from lager.extract.dry_run import dry_run
 from lager.extract.judge import Judge, load_judge
 from lager.extract.read_shard import ShardReader
 from support.extraction import run, write_items
-from support.tiny_models import save_judge
+from support.tiny_models import save_judge, tiny_tokenizer
+from tokenizers import processors
 from typer.testing import CliRunner
 
 
@@ -97,6 +98,27 @@ def test_a_batch_that_does_not_fit_is_told(judge, items, tmp_path):
     assert estimate(full, items, tmp_path).batches > estimate(judge, items, tmp_path).batches
 
 
+def test_without_a_readable_prompt_there_is_nothing_to_time(tmp_path):
+    tokenizer = tiny_tokenizer(fresh=True)
+    tokenizer.backend_tokenizer.post_processor = processors.ByteLevel()
+    judge = load_judge(save_judge(tmp_path / "judge", tokenizer=tokenizer), device="cpu")
+    items = write_items(tmp_path / "items.jsonl", 2)
+    with pytest.raises(LagerError, match=r"none of the 2 prompts can be read \(the prompt is empty\)"):
+        estimate(judge, items, tmp_path, truncate_field="prompt", max_field_tokens=0)
+
+
 def test_what_the_run_would_refuse_is_refused(judge, items, tmp_path):
     with pytest.raises(LagerError, match="'10' is"):
         estimate(judge, items, tmp_path, scale="1-10")
+
+
+def test_what_prompts_share_is_counted_once(tmp_path):
+    judge = load_judge(save_judge(tmp_path / "judge", max_position_embeddings=1024), device="cpu")
+    beginning = " ".join(["the quick brown fox jumps over the lazy dog"] * 5)
+    items = tmp_path / "items.jsonl"
+    items.write_text("".join(json.dumps({"prompt": f"{beginning} {'fox ' * n}"}) + "\n" for n in range(1, 13)))
+    shared = estimate(judge, items, tmp_path, shard_size=12)
+    whole = estimate(judge, items, tmp_path, shard_size=12, share_prefixes=False)
+    alone = estimate(judge, items, tmp_path, shard_size=12, deterministic=True)
+    assert shared.computed_tokens < shared.tokens == whole.computed_tokens == alone.computed_tokens
+    assert (whole.batches, alone.batches) == (1, 12)

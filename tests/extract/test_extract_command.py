@@ -42,6 +42,17 @@ def test_json_says_what_was_written_and_nothing_else_is_on_stdout(folder, items,
 
 
 @pytest.mark.parametrize(
+    ("options", "recorded"),
+    [([], (True, False)), (["--no-prefix-sharing"], (False, False)), (["--deterministic"], (False, True))],
+)
+def test_how_prompts_are_batched_is_recorded(folder, items, tmp_path, options, recorded):
+    options = ["--device", "cpu", "--human-range", "0-40", *options]
+    assert call(folder, items, "--cache", tmp_path / "cache", *options).exit_code == 0
+    stored = json.loads((tmp_path / "cache" / "run.json").read_text())["options"]
+    assert (stored["share_prefixes"], stored["deterministic"]) == recorded
+
+
+@pytest.mark.parametrize(
     ("options", "told"),
     [
         (["--chat-args", "[1]"], "--chat-args '[1]': expected a JSON object"),
