@@ -18,25 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
-SHAPES = {
-    "tiny": {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2,
-             "intermediate_size": 192, "vocab_size": 49152},
-    "135m": {"hidden_size": 576, "num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3,
-             "intermediate_size": 1536, "vocab_size": 49152, "tie_word_embeddings": True},
-    "8b": {"hidden_size": 4096, "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
-           "intermediate_size": 14336, "vocab_size": 128256},
-}  # fmt: skip
-WAYS = {
-    "shared": "ours",
-    "plain": "ours, without sharing",
-    "bare": "bare decoder forward, same batches as without sharing",
-    "hidden": "output_hidden_states, batches of 4 padded to the longest",
-    "released": "released code's way: padded to 2,048, 10 tokens generated",
-}
-ONCE = ("hidden", "released")
+from extract_ways import ONCE, RELEASED_ITEMS, SHAPES, WAYS, build_model, read, waiting
+
 SUMMARIES, CRITERIA = 16, 4
-LABELS = (16, 17, 18, 19, 20)
-RELEASED_ITEMS, RELEASED_WIDTH, RELEASED_NEW = 8, 2048, 10
 
 
 def prompts_of(options: argparse.Namespace) -> list[list[int]]:
@@ -76,81 +60,6 @@ def made_up_prompts(options: argparse.Namespace) -> list[list[int]]:
     return [text + end for text in texts for end in ends]
 
 
-def build_model(options: argparse.Namespace):
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = LlamaConfig(**SHAPES[options.shape], max_position_embeddings=8192, attn_implementation=options.attn)
-    torch.manual_seed(0)
-    torch.set_default_dtype(getattr(torch, options.dtype))
-    with torch.device(options.device):
-        model = LlamaForCausalLM(config)
-    torch.set_default_dtype(torch.float32)
-    model.generation_config.eos_token_id = None  # all tokens are generated
-    model.generation_config.pad_token_id = 0
-    if options.compile:
-        model.model.compile(dynamic=True)
-    return model.eval().requires_grad_(False)
-
-
-def read(way: str, model, prompts, options: argparse.Namespace) -> None:
-    """Read all prompts in one of the ways."""
-    import torch
-    from lager.extract.batches import plan_batches
-    from lager.extract.parts import find_parts
-    from lager.extract.readout import read_steps
-    from lager.extract.steps import plan_steps
-
-    if way in ("shared", "plain"):
-        steps = plan_steps(prompts, batch_tokens=options.batch_tokens, share_prefixes=way == "shared")
-        for _ in read_steps(find_parts(model), prompts, steps, LABELS):
-            pass
-        return
-    with torch.inference_mode():
-        if way == "bare":
-            for rows in plan_batches([len(p) for p in prompts], batch_tokens=options.batch_tokens):
-                ids, _ = padded([prompts[row] for row in rows], model.device)
-                model.model(input_ids=ids, use_cache=False)
-        for start in range(0, len(prompts) if way in ("hidden", "released") else 0, 4):
-            batch = prompts[start : start + 4]
-            with_hidden_states(model, batch) if way == "hidden" else as_released(model, batch)
-
-
-def padded(batch, device, *, left: bool = False, width: int = 0):
-    """Return token ids and attention mask."""
-    import torch
-
-    width = max(width, *(len(p) for p in batch))
-    ids, mask = torch.zeros(2, len(batch), width, dtype=torch.long)
-    for row, prompt in enumerate(batch):
-        place = slice(width - len(prompt), width) if left else slice(0, len(prompt))
-        ids[row, place], mask[row, place] = torch.tensor(prompt, dtype=torch.long), 1
-    return ids.to(device), mask.to(device)
-
-
-def with_hidden_states(model, batch):
-    """All positions of all layers, then the last ones times the score tokens' rows; no whole head."""
-    import torch
-
-    ids, mask = padded(batch, model.device)
-    hidden = model.model(input_ids=ids, attention_mask=mask, output_hidden_states=True, use_cache=False).hidden_states
-    last = mask.sum(1) - 1
-    states = torch.stack([layer[torch.arange(len(batch)), last] for layer in hidden], 1)
-    return (states @ model.lm_head.weight[list(LABELS)].T).float().cpu()
-
-
-def as_released(model, batch):
-    """Generation with all hidden states kept; then the whole head on each layer at the last step."""
-    import torch
-
-    ids, mask = padded(batch, model.device, left=True, width=RELEASED_WIDTH)
-    made = model.generate(
-        input_ids=ids, attention_mask=mask, max_new_tokens=RELEASED_NEW, do_sample=False, output_hidden_states=True,
-        return_dict_in_generate=True,
-    )  # fmt: skip
-    return torch.stack([model.lm_head(layer[:, -1]) for layer in made.hidden_states[-1]], 1)[..., list(LABELS)].cpu()
-
-
 def contend(way: str, options: argparse.Namespace) -> dict[str, float]:
     """Time one way in this process."""
     import numpy as np
@@ -158,16 +67,38 @@ def contend(way: str, options: argparse.Namespace) -> dict[str, float]:
 
     prompts = [np.array(ids, dtype=np.int32) for ids in json.loads(Path(options.prompts).read_text())]
     prompts = prompts[:RELEASED_ITEMS] if way == "released" else prompts
-    model = build_model(options)
-    wait = torch.cuda.synchronize if options.device.startswith("cuda") else lambda: None
-    read(way, model, prompts if wait is torch.cuda.synchronize else [prompts[0][:64]], options)
+    (model, parts), wait = build_model(options), waiting(options)
+    read(way, model, parts, prompts if options.device.startswith("cuda") else [prompts[0][:64]], options)
     wait()
     start = time.perf_counter()
-    read(way, model, prompts, options)
+    read(way, model, parts, prompts, options)
     wait()
     seconds = time.perf_counter() - start
     peak = torch.cuda.max_memory_allocated() if options.device.startswith("cuda") else peak_bytes()
     return {"items_per_s": len(prompts) / seconds, "peak": peak / 2**20}
+
+
+def overhead(options: argparse.Namespace) -> float:
+    """Return the time of the bare forward over ours without sharing, taking turns on each batch in one process.
+
+    On a CPU it is processor time, which other work on the machine changes less than the clock's.
+    """
+    import numpy as np
+    from lager.extract.batches import plan_batches
+
+    prompts = [np.array(ids, dtype=np.int32) for ids in json.loads(Path(options.prompts).read_text())]
+    (model, parts), wait = build_model(options), waiting(options)
+    clock = time.perf_counter if options.device.startswith("cuda") else time.process_time
+    seconds = {"bare": 0.0, "plain": 0.0}
+    batches = plan_batches([len(p) for p in prompts], batch_tokens=options.batch_tokens)
+    for number, rows in enumerate([batches[-1], *batches]):
+        for way in sorted(seconds, reverse=number % 2 == 0):
+            wait()
+            start = clock()
+            read(way, model, parts, [prompts[row] for row in rows], options)
+            wait()
+            seconds[way] += (clock() - start) * (number > 0)  # the first warms up
+    return seconds["bare"] / seconds["plain"]
 
 
 def peak_bytes() -> int:
@@ -231,7 +162,7 @@ def main() -> None:
         options.tokens = options.tokens or 1024
     if options.job:
         jobs = {"prepare": lambda: Path(options.prompts).write_text(json.dumps(prompts_of(options))),
-                "peak": lambda: matmul_peak(options)}  # fmt: skip
+                "peak": lambda: matmul_peak(options), "overhead": lambda: overhead(options)}  # fmt: skip
         print(json.dumps(jobs.get(options.job, lambda: contend(options.job, options))()))
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -261,6 +192,7 @@ def compare(options: argparse.Namespace) -> None:
             old = best.get(way, {"items_per_s": 0.0, "peak": float("inf")})
             best[way] = {"items_per_s": max(old["items_per_s"], result["items_per_s"]),
                          "peak": min(old["peak"], result["peak"])}  # fmt: skip
+    ratio = float(child("overhead", options)) if {"plain", "bare"} <= best.keys() else None
     base = best.get("bare", best[ways[0]])
     flops = flops_per_item(options, lengths)
     print(f"{'':60}{'items/s':>10}{'x bare':>9}{'MiB':>9}{'x bare':>9}{'MFU' if peak_flops else '':>7}")
@@ -270,6 +202,8 @@ def compare(options: argparse.Namespace) -> None:
         print(
             f"{WAYS[way]:60}{speed:10.3f}{speed / base['items_per_s']:9.3f}{peak:9.0f}{peak / base['peak']:9.3f}{used}"
         )
+    if ratio is not None:
+        print(f"without sharing, batch by batch in turn with the bare forward: {ratio:.3f} of its speed")
     if {"shared", "released"} <= best.keys():
         times = best["shared"]["items_per_s"] / best["released"]["items_per_s"]
         print(f"ours is {times:.1f} times as fast as the released code's way")
