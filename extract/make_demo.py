@@ -54,6 +54,7 @@ def make_demo(
         train_judge(model, tokenizer, recipe, seed=seed, report=_say)
         model.save_pretrained(out / "judge")
         tokenizer.save_pretrained(out / "judge")
+        (out / "judge" / "model.safetensors").chmod(0o644)  # safetensors leaves it readable by its owner only
         write_json(out / "recipe.json", {"seed": seed, "judge": asdict(recipe), "made_with": _environment()}, indent=2)
         _say(f"made in {time.monotonic() - started:.0f} s; now reading every layer of it")
         for name, rows in items.items():
