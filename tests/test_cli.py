@@ -124,3 +124,16 @@ def test_the_authors_figures_come_out_of_the_commands(capsys, shared, tmp_path):
         assert found[ours] == pytest.approx(expected["corr_pearson_spearman"][theirs], abs=1e-6), ours
     assert (table["n"], table["level"], table["coverage"]) == (298, "pooled", 298 / 300)
     assert all(row["in_sample"] == 0 for row in table["results"])
+
+
+def test_a_damaged_cache_is_verified_with_one_and_repaired(capsys, tmp_path):
+    make_cache(tmp_path / "c")
+    assert run("cache", "verify", tmp_path / "c") == 0
+    path = tmp_path / "c" / "shards" / "00001.h5"
+    path.write_bytes(path.read_bytes()[:-1])
+    capsys.readouterr()
+    assert run("cache", "verify", tmp_path / "c", "--json") == 1
+    assert [fault["file"] for fault in json.loads(capsys.readouterr().out)["faults"]] == ["shards/00001.h5"]
+    assert run("cache", "repair", tmp_path / "c") == 0
+    assert "1 shards are missing" in capsys.readouterr().out
+    assert run("train", tmp_path / "c", "--out", tmp_path / "a.json") == 1
