@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import polars as pl
-
 from .cache_writer import CacheWriter
 from .canonical import sha256_file
 from .errors import LagerError
 from .item_files import check_unique
 from .manifest import ITEMS, MANIFEST, RUN, content_hash, read_manifest, read_sealed, shard_name
+from .parquet_files import read_parquet
 from .shards import read_attributes, read_shard, row_digests
 
 ASIDE = "damaged"
@@ -80,9 +79,9 @@ def _item_ids(folder: Path, listed: dict[str, str]) -> list[str] | None:
     if not path.exists() or listed.get(ITEMS, sha256_file(path)) != sha256_file(path):
         return None
     try:
-        ids: list[str] = pl.read_parquet(path, columns=["item_id"])["item_id"].to_list()
+        ids: list[str] = read_parquet(path, what="item table", columns=["item_id"])["item_id"].to_list()
         check_unique(ids, path=path)
-    except (OSError, LagerError, pl.exceptions.PolarsError):
+    except LagerError:
         return None
     return ids
 
