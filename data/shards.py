@@ -125,10 +125,13 @@ def write_shard(path: Path, data: ShardData, *, attributes: Mapping[str, Any]) -
         The rows.
     attributes : mapping
         JSON that explains the shard by itself; stored as the file's ``lager`` attribute.
+
+    A shard that has the name already stays as it is.
     """
     data.check()
-    with replacing(path) as temporary:
-        with h5py.File(temporary, "w", libver=("earliest", "v110")) as file:
+    with replacing(path, keep_existing=True) as temporary:
+        # In memory first: on a full disk the HDF5 library brings the interpreter down, plain writing an OSError.
+        with h5py.File(path.name, "w", libver=("earliest", "v110"), driver="core", backing_store=False) as file:
             file.attrs["lager"] = canonical_json(dict(attributes))
             for name, column in data.datasets().items():
                 if name in _STRINGS:
@@ -140,6 +143,9 @@ def write_shard(path: Path, data: ShardData, *, attributes: Mapping[str, Any]) -
                     name, data=values, chunks=_chunks(values), compression="gzip", shuffle=True, fletcher32=True,
                     compression_opts=1 if name.startswith("hidden_") else 4,
                 )  # fmt: skip
+            file.flush()
+            image = file.id.get_file_image()
+        temporary.write_bytes(image)
         if row_digests(read_shard(temporary)) != row_digests(data):
             raise LagerError(f"{path}: what was read back differs from what was written; check the disk")
 

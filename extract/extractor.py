@@ -147,7 +147,7 @@ def extract_features(
     judge, plan, loaded = reading.judge, reading.plan, reading.items
 
     from .identity import cache_identity
-    from .shard_run import done_shards, read_missing_shards, with_generated_text
+    from .shard_run import check_text_is_kept, done_shards, read_missing_shards
 
     writer = CacheWriter.start(
         folder,
@@ -167,7 +167,7 @@ def extract_features(
     if len(done) == writer.n_shards and (complete := writer.finished()) is not None:
         return _complete(complete, loaded, keep_text=keep_text, say=say)
     if keep_text and plan.condition.generates:
-        done = with_generated_text(writer, done)
+        check_text_is_kept(writer, done)
     read_missing_shards(
         judge, plan, loaded, writer, done=done, budget=reading.budget, share_prefixes=share_prefixes,
         max_invalid=max_invalid, say=say, shown=not quiet, poolings=reading.poolings, keep_text=keep_text,

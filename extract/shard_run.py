@@ -30,11 +30,11 @@ def stored_separator(folder: Path) -> str | None:
     return sep if isinstance(sep, str) else None
 
 
-def done_shards(writer: CacheWriter, plan: Plan, items: Items) -> list[int]:
-    """Return the shards that an earlier run wrote."""
+def done_shards(writer: CacheWriter, plan: Plan, items: Items, *, among: Sequence[int] | None = None) -> list[int]:
+    """Return the shards, of all or `among` some, that another run wrote."""
     return [
         k
-        for k in range(writer.n_shards)
+        for k in (range(writer.n_shards) if among is None else among)
         if writer.is_done(
             k,
             item_id=[items.item_id[row] for row in writer.rows(k)],
@@ -43,9 +43,14 @@ def done_shards(writer: CacheWriter, plan: Plan, items: Items) -> list[int]:
     ]
 
 
-def with_generated_text(writer: CacheWriter, done: Sequence[int]) -> list[int]:
-    """Return the finished shards that hold generated text: where it is kept, the others are read again."""
-    return [k for k in done if "generated" in optional_names(writer.path / shard_name(k))]
+def check_text_is_kept(writer: CacheWriter, done: Sequence[int]) -> None:
+    """Raise `LagerError` when an earlier run kept no generated text in its shards."""
+    without = [k for k in done if "generated" not in optional_names(writer.path / shard_name(k))]
+    if without:
+        raise LagerError(
+            f"cache {writer.path} was begun without --keep-text, and {len(without)} shards hold no generated text: go "
+            "on without it, or choose another folder for --cache"
+        )
 
 
 def read_missing_shards(
@@ -102,6 +107,9 @@ def read_missing_shards(
                 poolings=poolings, keep_text=keep_text,
             )  # fmt: skip
             for k in sorted(set(range(writer.n_shards)) - set(done)):
+                if k in done_shards(writer, plan, items, among=[k]):  # another process was faster
+                    progress.advance(len(writer.rows(k)))
+                    continue
                 start, clock, rows = _now(), time.monotonic(), writer.rows(k)
                 data = reader.read([items.item_id[row] for row in rows], rows, salt=writer.salt)
                 seconds = round((time.monotonic() - clock) * len(judge.devices), 3)

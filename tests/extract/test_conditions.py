@@ -161,11 +161,14 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(judge, items, tmp_path, mo
     with monkeypatch.context() as patch:
         patch.setattr(read_shard.ShardReader, "read", read)
         with pytest.raises(KeyboardInterrupt):
-            run(judge, items, tmp_path / "cache", **{**options, "keep_text": False})
+            run(judge, items, tmp_path / "cache", **options)
+        with pytest.raises(KeyboardInterrupt):
+            run(judge, items, tmp_path / "plain", **{**options, "keep_text": False})
     resumed = run(judge, items, tmp_path / "cache", **options)
     assert resumed.content_hash == whole.content_hash
-    # The first two shards had no text: they were read again.
     assert resumed.items["generated"].to_list() == whole.items["generated"].to_list()
+    with pytest.raises(LagerError, match="begun without --keep-text, and 2 shards hold no generated text"):
+        run(judge, items, tmp_path / "plain", **options)
 
 
 def test_condition_and_rules_are_part_of_how_a_prompt_is_read(judge, items, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from lager.data.errors import LagerError
+from lager.data.verify import verify_cache
 from lager.extract.features import POOLINGS, check_features
 from lager.extract.hidden_states import pool, read_hidden_batch
 from lager.extract.judge import load_judge
@@ -88,6 +89,7 @@ def test_the_cache_gives_back_the_states_of_every_layer(judge, items, tmp_path, 
             states = own_states(judge.model, judge.tokenizer(prompts[row])["input_ids"])
             expected = pooled(states, pooling, states.shape[1])
             np.testing.assert_allclose(hidden[row], expected, atol=6e-4 * np.abs(expected).max())
+    assert verify_cache(cache.path) == []
     # The last entry is the state behind the logits.
     head = judge.parts.head.weight[cache.manifest["fingerprint_inputs"]["scale"]["token_ids"]].numpy()
     rows = cache.valid
