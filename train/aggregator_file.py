@@ -173,7 +173,8 @@ def check_applies(record: AggregatorRecord, cache: FeatureCache, *, force: bool 
     if aggregator.scale != cache.scale:
         if is_bound_to_scale(aggregator.strategy):
             raise LagerError(
-                f"{aggregator.strategy} learnt scores on {aggregator.scale}, the cache is on {cache.scale}: train it anew"
+                f"{aggregator.strategy} learnt scores on {aggregator.scale}, the cache is on {cache.scale}: train it "
+                "anew"
             )
         notes.append(f"the aggregator was fitted on scale {aggregator.scale}, the cache is on {cache.scale}")
     return notes
@@ -188,7 +189,7 @@ def in_sample(record: AggregatorRecord, cache: FeatureCache) -> NDArray[np.bool_
 
 def _parse(raw: dict[str, Any]) -> AggregatorRecord:
     """Return the record, or raise `LagerError` naming the field that is wrong."""
-    weights, n_layers, rows = raw.get("weights"), raw.get("n_layers"), raw.get("training_rows")
+    rows = raw.get("training_rows")
     if not isinstance(rows, list) or not all(isinstance(key, str) for key in rows):
         raise LagerError("`training_rows` is not a list of text")
     if type(n := raw.get("n")) is not int or n < 0:

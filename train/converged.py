@@ -121,9 +121,7 @@ def _minimise_unbound(loss: Loss, nonnegative: bool) -> Minimum:
     return Minimum(weights, value, int(result.nit), bool(np.abs(slope * weights).sum() <= _GAIN_LEFT))
 
 
-def _descend(
-    loss: Loss, start: NDArray[np.float64], factors: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], int]:
+def _descend(loss: Loss, start: NDArray[np.float64], factors: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
     """Return the weights after one run of L-BFGS-B, and its iterations."""
 
     def of_scaled(t: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

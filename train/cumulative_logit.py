@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _MAX_STEPS = 200
-_TOLERANCE = 1e-10
+_TOLERANCE = 1e-16
 _SMALLEST = 1e-300
 
 

@@ -26,9 +26,7 @@ class Features(NamedTuple):
     shape: tuple[int, int]
     """n_used_entries, n_labels."""
 
-    def on_logits(
-        self, coefficients: NDArray[np.float64], n_entries: int
-    ) -> tuple[NDArray[np.float64], float]:
+    def on_logits(self, coefficients: NDArray[np.float64], n_entries: int) -> tuple[NDArray[np.float64], float]:
         """Return the coefficients of the logits themselves, 0 for entries not used, and the constant to add.
 
         The constant of each item and layer has been taken out of the features; taking it out of the coefficients
@@ -46,9 +44,7 @@ class Features(NamedTuple):
         return out, -float(self.mean @ raw)
 
 
-def standardised(
-    train: Readouts, options: LayerOptions, weight: NDArray[np.float64]
-) -> Features:
+def standardised(train: Readouts, options: LayerOptions, weight: NDArray[np.float64]) -> Features:
     """Return the features of training items.
 
     A constant per item and layer is no information under softmax and is taken out.

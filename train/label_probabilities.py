@@ -20,9 +20,7 @@ def label_probabilities(
     return spread_over_labels(by_class, parameters["classes"], scale)
 
 
-def spread_over_labels(
-    by_class: NDArray[np.float64], classes: Sequence[float], scale: Scale
-) -> NDArray[np.float64]:
+def spread_over_labels(by_class: NDArray[np.float64], classes: Sequence[float], scale: Scale) -> NDArray[np.float64]:
     """Return probabilities of label values as those of labels: 0 for a value that is no class.
 
     Parameters

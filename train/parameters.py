@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 from ..data.errors import LagerError
 from .strategy_names import Strategy, canonical
 
 
-def check_parameters(
-    definition: Strategy, name: str, parameters: Mapping[str, Any], shape: tuple[int, int]
-) -> None:
+def check_parameters(definition: Strategy, name: str, parameters: Mapping[str, Any], shape: tuple[int, int]) -> None:
     """Raise `LagerError` unless these are parameters of the strategy.
 
     Parameters
@@ -54,13 +53,21 @@ def is_vector(value: object, length: int | None = None) -> bool:
 
 
 def _check_classes(name: str, parameters: Mapping[str, Any]) -> None:
-    classes, thresholds = parameters.get("classes"), parameters.get("thresholds")
-    _need(is_vector(classes) and _ascends(classes, strictly=True) and len(classes) > 1, name, "ascending `classes`")
+    classes = _classes(name, parameters)
+    thresholds: Any = parameters.get("thresholds")
     _need(is_vector(thresholds, len(classes) - 1) and _ascends(thresholds), name, "ascending `thresholds`")
 
 
+def _classes(name: str, parameters: Mapping[str, Any]) -> list[float]:
+    classes: Any = parameters.get("classes")
+    _need(is_vector(classes) and len(classes) > 1 and _ascends(classes, strictly=True), name, "ascending `classes`")
+    return list(classes)
+
+
 def _check_curve(definition: Strategy, name: str, parameters: Mapping[str, Any]) -> None:
-    base, start, end = (parameters.get(key) for key in ("base", "from", "to"))
+    base: Any = parameters.get("base")
+    start: Any = parameters.get("from")
+    end: Any = parameters.get("to")
     named = isinstance(base, dict) and isinstance(base.get("strategy"), str)
     _need(named and canonical(base["strategy"]) == canonical(definition.base or ""), name, "the `base` it is named for")
     _need(is_vector(start) and len(start) > 1 and _ascends(start, strictly=True), name, "an ascending list `from`")
@@ -72,8 +79,7 @@ def _check_probe(definition: Strategy, name: str, parameters: Mapping[str, Any])
     named = isinstance(features, list) and bool(features) and all(_is_feature(one) for one in features)
     _need(named, name, "a list `features` of [pooling, layer]")
     if definition.head != "ridge":
-        classes = parameters.get("classes")
-        _need(is_vector(classes) and _ascends(classes, strictly=True) and len(classes) > 1, name, "ascending `classes`")
+        _classes(name, parameters)
     if definition.head == "ordinal":
         _check_classes(name, parameters)
     n_outputs = len(parameters["classes"]) if definition.head == "logistic" else 1
@@ -95,9 +101,8 @@ def _is_matrix(value: object, n_rows: int) -> bool:
     return bool(rows) and isinstance(rows[0], list) and all(is_vector(row, len(rows[0])) for row in rows)
 
 
-def _ascends(values: Sequence[float], *, strictly: bool = False) -> bool:
-    pairs = zip(values, values[1:], strict=False)
-    return all(a < b if strictly else a <= b for a, b in pairs)
+def _ascends(values: Any, *, strictly: bool = False) -> bool:
+    return all(a < b if strictly else a <= b for a, b in pairwise(values))
 
 
 def _need(met: bool, name: str, what: str) -> None:

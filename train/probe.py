@@ -67,7 +67,7 @@ def fit_probe(name: str, train: Readouts, *, seed: int) -> Aggregator:
     path = RidgePath.of(columns, train.human, weight, cluster_codes(train.cluster, len(train)))
     penalty, error = _best_penalty(path)
     head = lookup(name).head or "ridge"
-    outputs, offsets, more = _fit_head(head, train, columns, path, penalty, weight)
+    outputs, offsets, more = _fit_head(head, train, columns, path, penalty)
     directions, at = [], 0
     for one in chosen:
         ours = outputs[:, at : at + len(one.directions)] @ one.directions
@@ -94,7 +94,9 @@ def check_hidden(train: Readouts) -> None:
                 f"hidden states of pooling {pooling} have shape {states.shape}, expected ({len(train)}, n_layers + 1, d)"
             )
         if bad := int((~np.isfinite(states).all(axis=(1, 2))).sum()):
-            raise LagerError(f"{bad} of {len(train)} items have hidden states that are not finite: drop the invalid rows")
+            raise LagerError(
+                f"{bad} of {len(train)} items have hidden states that are not finite: drop the invalid rows"
+            )
 
 
 def _choose(train: Readouts, weight: NDArray[np.float64]) -> list[Reduced]:
@@ -134,7 +136,8 @@ def _reduce(pooling: str, layer: int, states: NDArray[Any], weight: NDArray[np.f
         right = vectors.T
     total = squares.sum()
     kept = [i for i in np.argsort(-squares)[:COMPONENTS] if squares[i] > 1e-10 * total]
-    if total <= 0.0 or not kept:
+    # Of a constant layer only rounding is left.
+    if total <= 1e-14 * max(float(mean @ mean), np.finfo(float).tiny) or not kept:
         return None
     directions = right[kept] / np.linalg.norm(right[kept], axis=1, keepdims=True) / np.sqrt(total)
     return Reduced(pooling, layer, values @ directions.T, directions, mean)
@@ -148,14 +151,10 @@ def _best_penalty(path: RidgePath) -> tuple[float, float]:
 
 
 def _fit_head(
-    head: str,
-    train: Readouts,
-    columns: NDArray[np.float64],
-    path: RidgePath,
-    penalty: float,
-    weight: NDArray[np.float64],
+    head: str, train: Readouts, columns: NDArray[np.float64], path: RidgePath, penalty: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, Any]]:
     """Return a head's coefficients (n_outputs, n_columns), offsets (n_outputs,), and what else it needs to score."""
+    weight = item_weights(train)
     if head == "ridge":
         return path.coefficients(penalty)[None], np.array([weight @ train.human]), {}
     values, targets = class_targets(train)

@@ -92,4 +92,3 @@ class RankLoss:
         # An item may be the anchor of several places: add.at counts each.
         np.subtract.at(gradient, self.anchors, steps @ by_soft)
         return correlation, gradient
-

@@ -51,9 +51,7 @@ def fit_shrunk(name: str, train: Readouts, *, seed: int) -> Aggregator:
     }
     n_layers = train.logits.shape[1] - 1
     parameters = {"strength": strength}
-    return Aggregator(
-        name, "converged", train.scale, n_layers, padded(weights, n_layers + 1), parameters, training
-    )
+    return Aggregator(name, "converged", train.scale, n_layers, padded(weights, n_layers + 1), parameters, training)
 
 
 def strength_curve(loss: MixtureLoss, folds: list[Split], constraint: Constraint) -> NDArray[np.float64]:

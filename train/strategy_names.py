@@ -111,7 +111,7 @@ def canonical(name: str) -> str:
     if strategy.reads == "strategy":
         base = canonical(strategy.base or _ISOTONIC_BASE)
         return "isotonic" if base == _ISOTONIC_BASE else f"{_ISOTONIC}{base}"
-    bare = name.split("+")[0].partition(":")[0]
+    bare = name.split("+", 1)[0].partition(":")[0]
     if strategy.reads == "hidden":
         return bare if strategy.head == PROBE_HEADS[0] else f"{bare}:{strategy.head}"
     return f"{bare}{'' if strategy.number is None else f':{strategy.number}'}{strategy.options.suffix()}"
@@ -119,7 +119,7 @@ def canonical(name: str) -> str:
 
 def layer_of(name: str) -> int | None:
     """Return N of ``layer:N``, or None for any other name."""
-    match = _NUMBERED.match(name.split("+")[0])
+    match = _NUMBERED.match(name.split("+", 1)[0])
     return int(match[2]) if match and match[1] == "layer" else None
 
 
