@@ -12,6 +12,7 @@ COMMANDS = [
     ["extract"],
     ["train"],
     ["evaluate"],
+    ["sweep"],
     ["demo"],
     ["cache"],
     ["cache", "info"],
