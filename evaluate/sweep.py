@@ -96,7 +96,9 @@ def run_sweep(
     names, skipped = _possible(expand(strategies), data)
     work, too_large = plan(names, n_labelled=len(data.train), folds=folds, sizes=sizes, seeds=seeds)
     if too_large:
-        notes.append(f"left out sizes {', '.join(map(str, too_large))}: the training cache has {len(data.train)} labels")
+        notes.append(
+            f"left out sizes {', '.join(map(str, too_large))}: the training cache has {len(data.train)} labels"
+        )
     if folds:
         cluster_folds(data.train.cluster, len(data.train), folds, seed)  # refuses too many before anything is written
     store = SweepStore(Path(out), _identity(train, test, data))

@@ -49,7 +49,7 @@ def run_work(work: Work, data: SweepData) -> list[Row]:
             }
         except LagerError as error:
             return [_row(work, name, train, test, reason=str(error)) for name in work.members]
-        return [_measured(work, name, one, train, test, data.level) for name, one in scores.items()]
+        return [_measured(work, name, one, train=train, test=test, level=data.level) for name, one in scores.items()]
 
 
 def _items(work: Work, data: SweepData) -> tuple[Readouts, Readouts]:
@@ -63,7 +63,7 @@ def _items(work: Work, data: SweepData) -> tuple[Readouts, Readouts]:
 
 
 def _measured(
-    work: Work, name: str, scores: NDArray[np.float64], train: Readouts, test: Readouts, level: str
+    work: Work, name: str, scores: NDArray[np.float64], *, train: Readouts, test: Readouts, level: str
 ) -> Row:
     """Return a cell's row."""
     agreement = evaluate_scores(

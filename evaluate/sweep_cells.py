@@ -56,7 +56,9 @@ def plan(
     """
     asked = sorted(set(sizes))
     if any(size < 2 for size in asked) or seeds < 0 or folds < 0 or folds == 1:
-        raise LagerError(f"got sizes {asked}, {seeds} seeds, {folds} folds: expected sizes and folds of 2 or more, or 0")
+        raise LagerError(
+            f"got sizes {asked}, {seeds} seeds, {folds} folds: expected sizes and folds of 2 or more, or 0"
+        )
     possible = [size for size in asked if size <= n_labelled]
     work: list[Work] = []
     for fitted, members in fitted_once(strategies).items():

@@ -41,9 +41,7 @@ def draw_learning_curves(path: Path, rows: Sequence[Row], *, level: str) -> None
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
-        raise LagerError(
-            f"no {path.name}: it needs matplotlib; install it with: pip install 'lager[plots]'"
-        ) from None
+        raise LagerError(f"no {path.name}: it needs matplotlib; install it with: pip install 'lager[plots]'") from None
     figure = Figure(figsize=(7.2, 4.2), dpi=200, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()

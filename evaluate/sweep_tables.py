@@ -55,7 +55,9 @@ def ranking(rows: Sequence[Row]) -> list[Ranked]:
     """
     sizes = [row["size"] for row in rows if row["protocol"] == "curve" and row["size"]]
     lines = [_line(name, rows, max(sizes, default=None)) for name in dict.fromkeys(row["strategy"] for row in rows)]
-    figure = {one.strategy: one.spearman if sizes or one.folds_spearman is None else one.folds_spearman for one in lines}
+    figure = {
+        one.strategy: one.spearman if sizes or one.folds_spearman is None else one.folds_spearman for one in lines
+    }
     lines.sort(key=lambda one: -np.inf if figure[one.strategy] is None else figure[one.strategy] or 0.0, reverse=True)
     return [
         one._replace(rank=None if figure[one.strategy] is None else place) for place, one in enumerate(lines, start=1)

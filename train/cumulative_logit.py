@@ -48,7 +48,7 @@ def fit_cumulative_logit(
     parameters = np.concatenate([thresholds, np.zeros(n_features)])
     value = loss_at(parameters, columns, targets, weight, penalty)
     for _ in range(_MAX_STEPS):
-        gradient, hessian = _derivatives(parameters, columns, targets, weight, penalty)
+        gradient, hessian = derivatives(parameters, columns, targets, weight, penalty)
         step = _solve(hessian, gradient)
         decrement = float(gradient @ step)
         if decrement <= _TOLERANCE:
@@ -91,7 +91,7 @@ def loss_at(
     return float(-weight @ (targets * log_proba).sum(axis=1) + penalty / 2.0 * beta @ beta)
 
 
-def _derivatives(
+def derivatives(
     parameters: NDArray[np.float64],
     columns: NDArray[np.float64],
     targets: NDArray[np.float64],

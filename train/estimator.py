@@ -41,7 +41,7 @@ class ReadoutEstimator(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self, "aggregator_")
         return self.aggregator_.predict(self._to_score(X))
 
-    @available_if(_has_proba)
+    @available_if(_has_proba)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the distribution over the labels, shape (n_items, n_labels); only where the strategy has one."""
         check_is_fitted(self, "aggregator_")
@@ -121,15 +121,13 @@ class ReadoutEstimator(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             return array
         if array.ndim != 2:
             raise LagerError(
-                f"got read-outs of {array.ndim} dimensions, expected (n_items, n_layers + 1, n_labels); Reshape your data"
+                f"got read-outs of {array.ndim} dimensions: Reshape your data to (n_items, L + 1, n_labels)"
             )
         if n_labels is None:
-            raise LagerError(
-                f"flattened read-outs need `n_labels` or `scale`: {type(self).__name__}(n_labels=5)"
-            )
+            raise LagerError(f"flattened read-outs need `n_labels` or `scale`: {type(self).__name__}(n_labels=5)")
         if array.shape[1] < 2:
             raise LagerError(
-                f"{array.shape[1]} feature(s) (shape={array.shape}) while a minimum of 2 is required: one for each label"
+                f"{array.shape[1]} feature(s) (shape={array.shape}) while a minimum of 2 is required: one a label"
             )
         if isinstance(n_labels, str):
             if n_labels != "all":

@@ -62,9 +62,13 @@ def check_training_data(logits: NDArray[Any], human: NDArray[np.float64], scale:
     if len(human) == 0:
         raise LagerError("there is no item with a human score to train on: add scores to the items, or give --scores")
     if bad := int((~np.isfinite(human)).sum()):
-        raise LagerError(f"{bad} of {len(human)} human scores are not finite (NaN or infinite): drop the items without a score")
+        raise LagerError(
+            f"{bad} of {len(human)} human scores are not finite (NaN or infinite): drop the items without a score"
+        )
     if bad := int((~np.isfinite(logits).all(axis=(1, 2))).sum()):
-        raise LagerError(f"{bad} of {len(human)} items have read-outs that are not finite (NaN or infinite): drop the invalid rows")
+        raise LagerError(
+            f"{bad} of {len(human)} items have read-outs that are not finite (NaN or infinite): drop the invalid rows"
+        )
     if len(human) == 1:
         raise LagerError("got 1 sample, one item with a human score, so there is nothing to learn: label more items")
     if (human == human[0]).all():

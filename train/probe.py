@@ -91,7 +91,7 @@ def check_hidden(train: Readouts) -> None:
     for pooling, states in train.hidden.items():
         if states.ndim != 3 or len(states) != len(train):
             raise LagerError(
-                f"hidden states of pooling {pooling} have shape {states.shape}, expected ({len(train)}, n_layers + 1, d)"
+                f"hidden states of pooling {pooling} have shape {states.shape}, expected ({len(train)}, L + 1, d)"
             )
         if bad := int((~np.isfinite(states).all(axis=(1, 2))).sum()):
             raise LagerError(

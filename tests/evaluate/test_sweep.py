@@ -185,7 +185,7 @@ def test_other_data_or_settings_in_the_folder_are_refused_with_what_differs(cach
     sweep(caches, tmp_path / "s", seeds=0)
     with pytest.raises(LagerError, match="another sweep: seed 42 instead of 43"):
         sweep(caches, tmp_path / "s", seed=43)
-    with pytest.raises(LagerError, match="another sweep: test .* instead of"):
+    with pytest.raises(LagerError, match=r"another sweep: test .* instead of"):
         sweep(caches[:1] * 2, tmp_path / "s")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.tex").write_text("x")
@@ -246,3 +246,29 @@ def test_the_command_refuses_sizes_that_are_no_numbers(caches, tmp_path, capsys)
 def test_every_cache_opens_anew_with_the_same_rows(caches, tmp_path):
     reopened = tuple(FeatureCache.open(cache.path) for cache in caches)
     assert by_key(sweep(reopened, tmp_path / "a")) == by_key(sweep(caches, tmp_path / "b"))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # a local cluster says much about ports and versions
+def test_a_dask_cluster_gives_the_same_rows(caches, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    expected = by_key(sweep(caches, tmp_path / "one"))
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None)
+    with cluster, distributed.Client(cluster), parallel_config(backend="dask"):
+        assert by_key(sweep(caches, tmp_path / "two", jobs=None)) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_ray_cluster_gives_the_same_rows(caches, tmp_path):
+    ray = pytest.importorskip("ray")
+    from ray.util.joblib import register_ray
+
+    expected = by_key(sweep(caches, tmp_path / "one"))
+    register_ray()
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        with parallel_config(backend="ray"):
+            assert by_key(sweep(caches, tmp_path / "two", jobs=2)) == expected
+    finally:
+        ray.shutdown()

@@ -110,7 +110,10 @@ def test_the_probe_fits_hidden_states(head: str, tmp_path) -> None:
         (lambda: StrategyEstimator().fit(X, Y, sample_weight=-np.ones(120)), "item weights must be 120 finite"),
         (lambda: StrategyEstimator().fit(X + 1j, Y), "Complex data"),
         (lambda: StrategyEstimator("lager").fit(np.where(X > 2, np.inf, X), Y), "not finite"),
-        (lambda: StrategyEstimator("lager-tuned", preset="paper").fit(X, Y, sample_weight=np.ones(120)), "item weights"),
+        (
+            lambda: StrategyEstimator("lager-tuned", preset="paper").fit(X, Y, sample_weight=np.ones(120)),
+            "item weights",
+        ),
         (lambda: ProbeEstimator().fit(X[0, 0], Y), "1 dimensions"),
         (lambda: ProbeEstimator("forest").fit(DATA.hidden["last"], Y), "unknown strategy 'probe:forest'"),
     ],

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lager.data.scale import Scale
-from lager.train.cumulative_logit import class_probabilities, fit_cumulative_logit, loss_at
-from lager.train.cumulative_logit import _derivatives as derivatives
+from lager.train.cumulative_logit import class_probabilities, derivatives, fit_cumulative_logit, loss_at
 from lager.train.ordinal import class_targets
 from lager.train.rank_correlation import spearman
 from lager.train.strategies import fit_strategy
