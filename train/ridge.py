@@ -132,15 +132,13 @@ def _left_out_together(half: NDArray[np.float64], residual: NDArray[np.float64])
     half : ndarray of shape (n_clusters, size, n_columns)
     residual : ndarray of shape (n_clusters, size)
     """
-    total = 0.0
-    for rows, error in zip(half, residual, strict=True):
-        if rows.shape[0] <= rows.shape[1]:
-            left_out = np.linalg.lstsq(np.eye(len(error)) - rows @ rows.T, error)[0]
-        else:  # Woodbury: a system of the columns' size instead of the cluster's
-            inner = np.eye(rows.shape[1]) - rows.T @ rows
-            left_out = error + rows @ np.linalg.lstsq(inner, rows.T @ error)[0]
-        total += float(left_out @ left_out)
-    return total
+    turned = half.transpose(0, 2, 1)
+    if half.shape[1] <= half.shape[2]:
+        left_out = np.linalg.solve(np.eye(half.shape[1]) - half @ turned, residual[:, :, None])
+    else:  # Woodbury: a system of the columns' size instead of the cluster's
+        inner = np.linalg.solve(np.eye(half.shape[2]) - turned @ half, turned @ residual[:, :, None])
+        left_out = residual[:, :, None] + half @ inner
+    return float((left_out**2).sum())
 
 
 def _by_size(cluster: NDArray[np.intp]) -> list[NDArray[np.intp]]:
