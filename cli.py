@@ -15,6 +15,7 @@ import typer
 from .data.command import app as cache_app
 from .data.errors import LagerError
 from .evaluate.command import evaluate
+from .evaluate.sweep_command import sweep
 from .extract.command import extract
 from .train.command import train
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command("extract")(extract)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
+app.command("sweep")(sweep)
 app.add_typer(cache_app, name="cache")
 
 _DEMO_FILES = ("judge", "train.jsonl", "test.jsonl")

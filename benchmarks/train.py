@@ -1,27 +1,39 @@
 """How fast the layer weights are fitted, and against a torch loop of the released code's style.
 
-Run: python benchmarks/train.py [--large]     (one process; --large adds 100,000 items)
+Run: python benchmarks/train.py [--large]     (--large adds 100,000 items, linearity, and a whole sweep)
 """
 
 from __future__ import annotations
 
+import itertools
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
+from lager.data.readouts import Readouts
 from lager.data.scale import Scale
-from lager.train.layer_weights import fit_layer_weights
+from lager.train.layer_weights import converged_loss, fit_layer_weights
 from lager.train.objective import MixtureLoss, label_major
+from lager.train.strategies import fit_strategy
 from lager.train.targets import soft_targets
 from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+from support.caches import make_cache
 
 Array = NDArray[np.float64]
 N_ENTRIES, N_LABELS = 33, 5
 SCALE = Scale.parse("1-5")
+SWEPT = (
+    "e-score", "lager", "lager-tuned", "prob-tuned", "lager-shrunk", "lager-scaled", "lager-rank", "lager-early",
+    "best-layer", "ridge", "ordinal", "isotonic",
+)  # fmt: skip
 
 
 def simulate(n: int) -> tuple[NDArray[np.float32], Array]:
@@ -99,24 +111,86 @@ def main() -> None:
         base = base or seconds
         loss = training_loss(weights, logits, human)
         print(f"{name:26}{1e3 * seconds:>10.1f}{seconds / base:>14.1f}{loss:>10.4f}")
+    print_strategies()
     if "--large" in sys.argv[1:]:
         large_logits, large_human = simulate(100_000)
         seconds, _ = best_of(1, preset("converged", large_logits, large_human))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         name = "100,000 x 33 x 5 converged"
         print(f"{name:26}{1e3 * seconds:>10.1f}{seconds / (base or 1):>14.1f}   {peak:.2f} GB peak")
+        print_growth()
+        print_sweep()
     print_start_up()
 
 
+def print_strategies() -> None:
+    """Time the fit of every strategy on 1,000 items, and scoring 100,000."""
+    logits, human = simulate(1000)
+    train, many = as_readouts(logits, human), as_readouts(*simulate(100_000))
+    print(f"\n{'strategy':26}{'fit ms':>10}{'score 100,000, ms':>20}")
+    for name in SWEPT:
+        seconds, _ = best_of(2, lambda: np.array(fit_strategy(name, train).n_layers))  # noqa: B023
+        fitted = fit_strategy(name, train)
+        scoring, _ = best_of(2, lambda: fitted.predict(many))  # noqa: B023
+        print(f"{name:26}{1e3 * seconds:>10.1f}{1e3 * scoring:>20.1f}")
+
+
+def print_growth() -> None:
+    """Show that an evaluation's cost grows with items and with layers, and no faster."""
+    for what, sizes in (("items", (40_000, 80_000, 160_000)), ("layers", (16, 32, 64))):
+        times = []
+        for size in sizes:
+            n, n_entries = (size, N_ENTRIES) if what == "items" else (40_000, size)
+            logits = np.random.default_rng(0).normal(size=(n, n_entries, N_LABELS))
+            human = np.random.default_rng(1).uniform(1, 5, n)
+            loss = converged_loss(logits, human, scale=SCALE)
+            weights = np.full(n_entries, 1 / n_entries)
+            times.append(best_of(5, lambda: loss(weights)[1])[0])  # noqa: B023
+        shown = ", ".join(f"{size:,}: {1e3 * seconds:.1f} ms" for size, seconds in zip(sizes, times, strict=True))
+        print(f"one evaluation by {what:8}{shown}; {times[2] / times[0]:.1f} x the time for 4 x as many")
+
+
+def print_sweep() -> None:
+    """Time a sweep of twelve strategies by five folds over 2,000 items on two workers."""
+    from lager.evaluate.sweep import _results
+    from lager.evaluate.sweep_cell import SweepData
+    from lager.evaluate.sweep_cells import plan
+
+    data = as_readouts(*simulate(2000))
+    work, _ = plan(SWEPT, n_labelled=2000, folds=5, sizes=[], seeds=0)
+    work = [one for one in work if one.protocol == "folds"]
+    start = time.perf_counter()
+    rows = [row for rows in _results(work, SweepData(data, data, "pooled", "converged", 5, 42), 2) for row in rows]
+    seconds = time.perf_counter() - start
+    print(f"sweep of {len(SWEPT)} strategies x 5 folds, 2,000 items: {seconds:.1f} s, {len(rows)} rows")
+
+
+def as_readouts(logits: NDArray[np.float32], human: Array) -> Readouts:
+    """Return arrays as read-outs, the normed ones the same."""
+    n = len(human)
+    ids = np.arange(n).astype(str).astype(object)
+    return Readouts(ids, logits, logits, np.ones(n, np.int32), human, None, None, SCALE)
+
+
 def print_start_up() -> None:
-    """Time the command's imports as a process against those of the libraries it cannot do without."""
+    """Time the command as a process against the imports it cannot do without."""
 
-    def process(code: str) -> float:
-        return best_of(5, lambda: np.array(subprocess.run([sys.executable, "-c", code], check=True).returncode))[0]
+    def process(code: Callable[[], str]) -> float:
+        def run() -> Array:
+            done = subprocess.run([sys.executable, "-c", code()], check=False, capture_output=True)
+            if done.returncode:
+                sys.exit(done.stderr.decode())
+            return np.array(0)
 
-    least = process("import numpy, scipy.optimize, h5py")
-    ours = process("import lager.train.command, lager.train.training_run, lager.data.cache, scipy.optimize")
-    print(f"start-up: {1e3 * ours:.0f} ms with lager's modules, {1e3 * least:.0f} ms without: {ours / least:.1f} x")
+        return best_of(7, run)[0]
+
+    least = process(lambda: "import numpy, scipy.optimize, h5py")
+    with tempfile.TemporaryDirectory() as folder:
+        cache = make_cache(Path(folder) / "cache", 1000)
+        command = ["from lager.cli import main", f"main(['train', {str(cache.path)!r}, '--out', '{folder}/%d.json'])"]
+        numbers = itertools.count()
+        ours = process(lambda: "; ".join(command) % next(numbers))
+    print(f"lager train, 1,000 items, a process: {1e3 * ours:.0f} ms, imports {1e3 * least:.0f}: {ours / least:.1f} x")
 
 
 if __name__ == "__main__":

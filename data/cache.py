@@ -15,6 +15,7 @@ from .canonical import sha256_file
 from .errors import LagerError
 from .item_files import check_columns, check_unique, parse_id, parse_scores, read_rows
 from .items import TABLE_SCHEMA
+from .label_targets import annotator_targets
 from .manifest import ITEMS, read_manifest
 from .parquet_files import read_parquet
 from .readouts import Readouts
@@ -247,6 +248,7 @@ class FeatureCache:
             group=self.column("group"),
             cluster=self.column("cluster"),
             scale=self.scale,
+            target=annotator_targets(self.scores, self.scale.array),
         )
         return everything if len(rows) == self.n_items else everything.take(rows)
 

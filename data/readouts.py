@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,12 @@ class Readouts:
         Criterion, and shared source text; None where the cache declares none.
     scale : Scale
         The labels of the last axis.
+    target : ndarray of shape (n_items, n_labels), or None
+        Distribution of each item's annotators over the labels, NaN where there is none; None where only means are kept.
+    weight : ndarray of shape (n_items,), or None
+        How much each item counts in fitting; None for all the same.
+    hidden : mapping of str to ndarray of shape (n_items, n_layers + 1, n_dimensions)
+        Hidden states by pooling; empty where none are kept.
     """
 
     item_id: NDArray[np.object_]
@@ -41,6 +48,9 @@ class Readouts:
     group: NDArray[np.object_] | None
     cluster: NDArray[np.object_] | None
     scale: Scale
+    target: NDArray[np.float64] | None = None
+    weight: NDArray[np.float64] | None = None
+    hidden: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return the number of items."""
@@ -57,4 +67,7 @@ class Readouts:
             group=None if self.group is None else self.group[rows],
             cluster=None if self.cluster is None else self.cluster[rows],
             scale=self.scale,
+            target=None if self.target is None else self.target[rows],
+            weight=None if self.weight is None else self.weight[rows],
+            hidden={pooling: states[rows] for pooling, states in self.hidden.items()},
         )

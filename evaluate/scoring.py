@@ -14,7 +14,16 @@ from ..data.cache import FeatureCache
 from ..data.errors import LagerError
 from ..train.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator
 from ..train.folds import cluster_folds
-from ..train.strategies import TUNED, Aggregator, derived, fit_strategy, untrained
+from ..train.strategies import (
+    TUNED,
+    Aggregator,
+    derived,
+    fit_strategy,
+    fitted_as,
+    is_bound_to_scale,
+    untrained,
+    why_not,
+)
 from ..train.training_run import train_on_cache
 
 #: Strategies whose scores are no scores on the human scale.
@@ -114,9 +123,12 @@ class CacheScorer:
 
     def add_trained(self, names: Sequence[str], train: FeatureCache, *, force: bool) -> None:
         """Fit strategies on another cache, lager-tuned's weights once for all that share them."""
+        readouts = train.readouts()
         for base, members in fitted_once(names).items():
-            if base == "group-mean" and train.scale != self.cache.scale:
+            reason = why_not(base, readouts)
+            if is_bound_to_scale(base) and train.scale != self.cache.scale:
                 reason = f"learns scores on the training scale {train.scale}, the cache is on {self.cache.scale}"
+            if reason is not None:
                 self.skipped |= dict.fromkeys(members, reason)
                 continue
             run = train_on_cache(train, strategy=base, preset=self.preset, seed=self.seed)
@@ -129,6 +141,10 @@ class CacheScorer:
         rows = np.flatnonzero(np.isfinite(self.readouts.human))
         labelled = self.readouts.take(rows)
         folds = cluster_folds(labelled.cluster, len(labelled), n_folds, self.seed)
+        for fold in folds:
+            train = labelled.take(fold.train)
+            self.skipped |= {name: reason for name in names if (reason := why_not(name, train)) is not None}
+        names = [name for name in names if name not in self.skipped]
         out = {name: np.full(len(self.readouts), np.nan) for name in names}
         for done, fold in enumerate(folds, start=1):
             train, test = labelled.take(fold.train), labelled.take(fold.test)
@@ -171,7 +187,7 @@ def fitted_once(names: Iterable[str]) -> Mapping[str, list[str]]:
     """Group strategies by the one that has to be fitted for them."""
     out: dict[str, list[str]] = {}
     for name in names:
-        out.setdefault("lager-tuned" if name in TUNED else name, []).append(name)
+        out.setdefault(fitted_as(name), []).append(name)
     return out
 
 

@@ -13,6 +13,7 @@ COMMANDS = [
     ["extract"],
     ["train"],
     ["evaluate"],
+    ["sweep"],
     ["demo"],
     ["cache"],
     ["cache", "info"],

@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from .aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator, save_aggregator
     from .folds import cluster_folds, cluster_holdout
     from .lager import LagerAggregator
+    from .probe_estimator import ProbeEstimator
     from .strategies import derived, expand, fit_strategy, needs_fitting, untrained
+    from .strategy_estimator import StrategyEstimator
 
 __all__ = [
     "Aggregator",
     "AggregatorRecord",
     "LagerAggregator",
+    "ProbeEstimator",
+    "StrategyEstimator",
     "check_applies",
     "cluster_folds",
     "cluster_holdout",
@@ -35,6 +39,8 @@ __all__ = [
 _HOMES = {
     "Aggregator": "aggregator",
     "LagerAggregator": "lager",
+    "ProbeEstimator": "probe_estimator",
+    "StrategyEstimator": "strategy_estimator",
     "cluster_folds": "folds",
     "cluster_holdout": "folds",
     "derived": "strategies",

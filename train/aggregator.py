@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 from ..data.errors import LagerError
 from ..data.readouts import Readouts
 from ..data.scale import Scale
+from .baselines import group_means
+from .flattened import linear_scores
+from .label_probabilities import label_probabilities
 from .layer_weights import check_preset
-from .mixing import expected_value, mix_logits, mix_probabilities, most_likely_value
-from .strategy_names import Strategy, lookup
+from .mixing import expected_value, mix_logits, mix_probabilities, most_likely_value, scale_position
+from .parameters import check_parameters, is_number
+from .probe_scores import probe_outputs, probe_probabilities
+from .strategy_names import Strategy, is_bound_to_scale, lookup
+
+_MAX_LAYERS = 100_000
 
 
 @dataclass(frozen=True)
@@ -33,9 +40,9 @@ class Aggregator:
     n_layers : int
         L; the layer axis has L + 1 entries.
     weights : tuple of float or None
-        One number per layer entry, 0 for an entry that is not used; None for baselines, which read no logits.
+        One number per layer entry, 0 for an entry that is not used; None for strategies without layer weights.
     parameters : mapping
-        What else was learnt: the layer of `best-layer`, the means of `group-mean`. JSON types only.
+        What else was learnt: the layer of `best-layer`, the coefficients of `ridge`. JSON types only.
     training : mapping
         How it was fitted (n, seed, loss reached, ...). JSON types only; nothing here changes a score.
 
@@ -64,8 +71,7 @@ class Aggregator:
             raise LagerError(f"strategy {self.strategy} needs {self.n_layers + 1} layer weights, got {got}")
         elif not all(math.isfinite(w) for w in self.weights) or not any(self.weights):
             raise LagerError(f"layer weights of {self.strategy} must be finite and not all zero")
-        if self.strategy == "group-mean":
-            _check_means(self.parameters)
+        check_parameters(self.definition, self.strategy, self.parameters, (self.n_layers + 1, len(self.scale)))
 
     @property
     def definition(self) -> Strategy:
@@ -88,8 +94,16 @@ class Aggregator:
         """
         if self.strategy == "length":
             return readouts.n_tokens.astype(np.float64)
+        self._check_scale(readouts)
         if self.strategy == "group-mean":
-            return self._group_means(readouts)
+            return group_means(readouts, self.parameters)
+        if self.definition.reads == "strategy":
+            base = Aggregator.from_json(self.parameters["base"]).predict(readouts)
+            return np.interp(base, self.parameters["from"], self.parameters["to"])
+        if self.definition.picks is None and self.definition.reads == "hidden":
+            return probe_outputs(readouts, self.parameters)[:, 0]
+        if self.definition.picks is None:
+            return self._linear(readouts) + self.parameters["intercept"]
         proba = self.predict_proba(readouts)
         pick = expected_value if self.definition.picks == "expectation" else most_likely_value
         return pick(proba, readouts.scale.array)
@@ -106,36 +120,88 @@ class Aggregator:
         LagerError
             As `predict`; and for baselines, which have no distribution.
         """
-        if self.weights is None:
+        if self.definition.picks is None:
             raise LagerError(f"strategy {self.strategy} has no distribution over the labels: use predict")
+        self._check_scale(readouts)
+        if self.definition.reads == "hidden":
+            return probe_probabilities(readouts, self.parameters, self.scale)
+        if self.weights is None:
+            return label_probabilities(self._linear(readouts), self.parameters, self.scale)
+        logits, weights = self._logits(readouts), np.array(self.weights)
+        if self.definition.mixes == "probabilities":
+            return mix_probabilities(logits, weights, second_softmax=self.preset == "release")
+        if "slopes" not in self.parameters:
+            return mix_logits(logits, weights)
+        lean = float(weights @ np.array(self.parameters["biases"]))
+        return mix_logits(
+            logits, weights * np.array(self.parameters["slopes"]), offset=lean * scale_position(readouts.scale)
+        )
+
+    @property
+    def has_proba(self) -> bool:
+        """Whether the score is read from a distribution over the labels."""
+        return self.definition.picks is not None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `from_json` reads."""
+        return {
+            "strategy": self.strategy,
+            "preset": self.preset,
+            "weights": None if self.weights is None else list(self.weights),
+            "parameters": dict(self.parameters),
+            "scale": self.scale.as_json(),
+            "n_layers": self.n_layers,
+            "training": dict(self.training),
+        }
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Aggregator:
+        """Read what `as_json` wrote.
+
+        Raises
+        ------
+        LagerError
+            Naming the field that is wrong.
+        """
+        weights, n_layers = raw.get("weights"), raw.get("n_layers")
+        if weights is not None and not (isinstance(weights, list) and all(is_number(w) for w in weights)):
+            raise LagerError("`weights` is not a list of numbers")
+        if type(n_layers) is not int or not 0 <= n_layers <= _MAX_LAYERS:
+            raise LagerError("`n_layers` is not a count of layers")
+        for key in ("strategy", "preset"):
+            if not isinstance(raw.get(key), str):
+                raise LagerError(f"`{key}` is not text")
+        for key in ("parameters", "training"):
+            if not isinstance(raw.get(key), dict):
+                raise LagerError(f"`{key}` is not an object")
+        return cls(
+            strategy=raw["strategy"],
+            preset=raw["preset"],
+            scale=Scale.from_json(raw.get("scale")),
+            n_layers=n_layers,
+            weights=None if weights is None else tuple(float(w) for w in weights),
+            parameters=raw["parameters"],
+            training=raw["training"],
+        )
+
+    def _logits(self, readouts: Readouts) -> NDArray[Any]:
+        """Return the read-outs that the strategy looks at, after checking that they are of as many layers."""
         found = readouts.logits.shape[1] - 1
         if found != self.n_layers:
             raise LagerError(
                 f"the aggregator ({self.strategy}) was fitted on {self.n_layers} layers and the read-outs have "
                 f"{found}: train it on read-outs of the same model"
             )
-        weights = np.array(self.weights)
-        if self.definition.weights == "final":
-            return mix_logits(readouts.logits_normed, weights)
-        if self.definition.mixes == "logits":
-            return mix_logits(readouts.logits, weights)
-        return mix_probabilities(readouts.logits, weights, second_softmax=self.preset == "release")
+        normed = self.definition.weights == "final" or self.definition.options.readout == "normed"
+        return readouts.logits_normed if normed else readouts.logits
 
-    def _group_means(self, readouts: Readouts) -> NDArray[np.float64]:
-        """Return the training mean of each item's group; of all training items where the group was not seen."""
-        if readouts.scale.values != self.scale.values:
+    def _linear(self, readouts: Readouts) -> NDArray[np.float64]:
+        """Return the linear score of the flattened read-out."""
+        return linear_scores(self._logits(readouts), np.array(self.parameters["coefficients"], dtype=np.float64))
+
+    def _check_scale(self, readouts: Readouts) -> None:
+        """Raise `LagerError` where scores of one scale would be given to items on another."""
+        if readouts.scale.values != self.scale.values and is_bound_to_scale(self.strategy):
             raise LagerError(
-                f"group-mean learnt scores on {self.scale}, the items are on {readouts.scale}: train it anew"
+                f"{self.strategy} learnt scores on {self.scale}, the items are on {readouts.scale}: train it anew"
             )
-        overall, means = self.parameters["mean"], self.parameters["group_means"]
-        if readouts.group is None:
-            return np.full(len(readouts), overall, dtype=np.float64)
-        return np.array([means.get(group, overall) for group in readouts.group], dtype=np.float64)
-
-
-def _check_means(parameters: Mapping[str, Any]) -> None:
-    """Raise `LagerError` unless these are the parameters of `group-mean`."""
-    means = parameters.get("group_means")
-    numbers = [parameters.get("mean"), *(means.values() if isinstance(means, dict) else (None,))]
-    if not all(isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in numbers):
-        raise LagerError("group-mean needs a finite `mean` and an object `group_means` of finite numbers")

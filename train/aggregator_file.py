@@ -7,7 +7,6 @@ that evaluating on a subset, or on the same items in another order, is still rec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,8 @@ from .. import __version__
 from ..data.canonical import seal
 from ..data.errors import LagerError
 from ..data.files import read_json, refuse_existing, write_json
-from ..data.scale import Scale
 from .aggregator import Aggregator
+from .strategy_names import is_bound_to_scale
 
 if TYPE_CHECKING:
     from ..data.cache import FeatureCache
@@ -29,7 +28,6 @@ FORMAT = "lager-aggregator"
 FORMAT_VERSION = 1
 
 _KEY_BYTES = 8
-_MAX_LAYERS = 100_000
 
 
 @dataclass(frozen=True)
@@ -89,17 +87,11 @@ def save_aggregator(path: str | Path, record: AggregatorRecord | Aggregator) -> 
     content = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "strategy": aggregator.strategy,
-        "preset": aggregator.preset,
-        "weights": None if aggregator.weights is None else list(aggregator.weights),
-        "parameters": dict(aggregator.parameters),
-        "scale": aggregator.scale.as_json(),
-        "n_layers": aggregator.n_layers,
+        **aggregator.as_json(),
         "readout_id": record.readout_id,
         "fingerprint": record.fingerprint,
         "items_hash": record.items_hash,
         "n": aggregator.training.get("n", 0),
-        "training": dict(aggregator.training),
         "training_rows": sorted(record.training_rows),
         "library_version": __version__,
     }
@@ -156,7 +148,7 @@ def check_applies(record: AggregatorRecord, cache: FeatureCache, *, force: bool 
         When the read-outs are others; both values are named.
     """
     aggregator, notes = record.aggregator, []
-    if aggregator.weights is not None and aggregator.n_layers != cache.n_layers:
+    if aggregator.definition.reads != "nothing" and aggregator.n_layers != cache.n_layers:
         raise LagerError(
             f"the aggregator ({aggregator.strategy}) was fitted on {aggregator.n_layers} layers and cache {cache.path} "
             f"has {cache.n_layers}: train one on read-outs of the same model"
@@ -179,9 +171,10 @@ def check_applies(record: AggregatorRecord, cache: FeatureCache, *, force: bool 
             f"{_short(cache.fingerprint)}: another template or condition of the same model"
         )
     if aggregator.scale != cache.scale:
-        if aggregator.strategy == "group-mean":
+        if is_bound_to_scale(aggregator.strategy):
             raise LagerError(
-                f"group-mean learnt scores on {aggregator.scale}, the cache is on {cache.scale}: train it anew"
+                f"{aggregator.strategy} learnt scores on {aggregator.scale}, the cache is on {cache.scale}: train it "
+                "anew"
             )
         notes.append(f"the aggregator was fitted on scale {aggregator.scale}, the cache is on {cache.scale}")
     return notes
@@ -196,32 +189,16 @@ def in_sample(record: AggregatorRecord, cache: FeatureCache) -> NDArray[np.bool_
 
 def _parse(raw: dict[str, Any]) -> AggregatorRecord:
     """Return the record, or raise `LagerError` naming the field that is wrong."""
-    weights, n_layers, rows = raw.get("weights"), raw.get("n_layers"), raw.get("training_rows")
-    if weights is not None and not (isinstance(weights, list) and all(_is_number(w) for w in weights)):
-        raise LagerError("`weights` is not a list of numbers")
-    if type(n_layers) is not int or not 0 <= n_layers <= _MAX_LAYERS:
-        raise LagerError("`n_layers` is not a count of layers")
+    rows = raw.get("training_rows")
     if not isinstance(rows, list) or not all(isinstance(key, str) for key in rows):
         raise LagerError("`training_rows` is not a list of text")
     if type(n := raw.get("n")) is not int or n < 0:
         raise LagerError("`n` is not a count of items")
-    aggregator = Aggregator(
-        strategy=_text(raw, "strategy"),
-        preset=_text(raw, "preset"),
-        scale=Scale.from_json(raw.get("scale")),
-        n_layers=n_layers,
-        weights=None if weights is None else tuple(float(w) for w in weights),
-        parameters=_mapping(raw, "parameters"),
-        training=_mapping(raw, "training"),
-    )
+    aggregator = Aggregator.from_json(raw)
     identity = {key: _text_or_none(raw, key) for key in ("readout_id", "fingerprint", "items_hash")}
     return AggregatorRecord(
         aggregator, **identity, training_rows=frozenset(rows), library_version=_text(raw, "library_version")
     )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _text(raw: dict[str, Any], key: str) -> str:
@@ -232,12 +209,6 @@ def _text(raw: dict[str, Any], key: str) -> str:
 
 def _text_or_none(raw: dict[str, Any], key: str) -> str | None:
     return None if raw.get(key) is None else _text(raw, key)
-
-
-def _mapping(raw: dict[str, Any], key: str) -> Mapping[str, Any]:
-    if not isinstance(value := raw.get(key), dict):
-        raise LagerError(f"`{key}` is not an object")
-    return value
 
 
 def _short(digest: str) -> str:

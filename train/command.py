@@ -17,6 +17,8 @@ from .training_run import TrainingRun, train_on_cache
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _LARGEST = 3
+#: Parameters that are told, and how they are called.
+_TOLD = {"strength": "strength", "last_entry": "last entry", "penalty": "penalty"}
 
 
 def train(
@@ -83,6 +85,11 @@ def describe(run: TrainingRun, out: Path) -> str:
         lines.append(f"  loss      {training['loss']:.4f} (uniform weights: {training['loss_uniform']:.4f})")
     if aggregator.weights is not None:
         lines.append(f"  weights   {weights_line(aggregator)}")
+    lines += [
+        f"  {title:<9} {aggregator.parameters[key]:g}"
+        for key, title in _TOLD.items()
+        if isinstance(aggregator.parameters.get(key), int | float)
+    ]
     if "mean" in aggregator.parameters:
         n_groups = len(aggregator.parameters["group_means"])
         lines.append(f"  mean      {aggregator.parameters['mean']:.3f}, in {n_groups} groups")

@@ -81,6 +81,16 @@ def cluster_holdout(cluster: Sequence[Any] | NDArray[Any] | None, n: int, share:
     return _split(np.isin(of_row, shuffled[:n_held_out]))
 
 
+def count_clusters(cluster: Sequence[Any] | NDArray[Any] | None, n: int) -> int:
+    """Return the number of clusters in n rows; a row without one is a cluster of its own."""
+    return _clusters(cluster, n)[1]
+
+
+def cluster_codes(cluster: Sequence[Any] | NDArray[Any] | None, n: int) -> NDArray[np.intp]:
+    """Return each row's cluster as a number from 0, in order of appearance; shape (n,)."""
+    return _clusters(cluster, n)[0]
+
+
 def _clusters(cluster: Sequence[Any] | NDArray[Any] | None, n: int) -> tuple[NDArray[np.intp], int]:
     """Return each row's cluster as a number from 0, in order of appearance, and how many there are."""
     if cluster is None:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from ..data.errors import LagerError
 from ..data.scale import Scale
-from .converged import minimise_on_simplex
+from .converged import minimise
+from .layer_options import Constraint
 from .minibatch import AdamSettings, adam
 from .mixing import softmax
 from .objective import MixtureLoss, label_major
-from .targets import soft_targets, truncated_targets
+from .targets import target_distributions, truncated_targets
 
 Preset = Literal["converged", "paper", "release"]
 PRESETS: tuple[str, ...] = get_args(Preset)
@@ -61,9 +62,15 @@ def check_training_data(logits: NDArray[Any], human: NDArray[np.float64], scale:
     if len(human) == 0:
         raise LagerError("there is no item with a human score to train on: add scores to the items, or give --scores")
     if bad := int((~np.isfinite(human)).sum()):
-        raise LagerError(f"{bad} of {len(human)} human scores are not finite: drop the items without a score")
+        raise LagerError(
+            f"{bad} of {len(human)} human scores are not finite (NaN or infinite): drop the items without a score"
+        )
     if bad := int((~np.isfinite(logits).all(axis=(1, 2))).sum()):
-        raise LagerError(f"{bad} of {len(human)} items have read-outs that are not finite: drop the invalid rows")
+        raise LagerError(
+            f"{bad} of {len(human)} items have read-outs that are not finite (NaN or infinite): drop the invalid rows"
+        )
+    if len(human) == 1:
+        raise LagerError("got 1 sample, one item with a human score, so there is nothing to learn: label more items")
     if (human == human[0]).all():
         raise LagerError(
             f"all {len(human)} human scores are {human[0]:g}, so there is nothing to learn: train on items that "
@@ -72,7 +79,15 @@ def check_training_data(logits: NDArray[Any], human: NDArray[np.float64], scale:
 
 
 def fit_layer_weights(
-    logits: NDArray[Any], human: NDArray[np.float64], *, scale: Scale, preset: str = "converged", seed: int = 42
+    logits: NDArray[Any],
+    human: NDArray[np.float64],
+    *,
+    scale: Scale,
+    preset: str = "converged",
+    seed: int = 42,
+    constraint: Constraint = "simplex",
+    target: NDArray[np.float64] | None = None,
+    weight: NDArray[np.float64] | None = None,
 ) -> LayerWeights:
     """Fit the layer weights of `lager-tuned`.
 
@@ -85,6 +100,13 @@ def fit_layer_weights(
     preset : {"converged", "paper", "release"}
     seed : int
         Order of the batches; `converged` uses none.
+    constraint : {"simplex", "nonneg", "free"}
+        What the weights may be, in preset `converged`; the others have their own.
+    target : ndarray of shape (n_items, n_labels), optional
+        Distribution of the annotators, the target of the cross-entropy; without it, or where it is NaN, the two labels
+        beside the score. `release` takes none.
+    weight : ndarray of shape (n_items,), optional
+        How much each item counts; in preset `converged`.
 
     Raises
     ------
@@ -92,32 +114,90 @@ def fit_layer_weights(
         When the data cannot be used, see `check_training_data`.
     """
     check_preset(preset)
-    check_training_data(logits, human, scale)
+    if preset != "converged" and (constraint != "simplex" or weight is not None):
+        what = f"+{constraint}" if weight is None else "item weights"
+        raise LagerError(f"preset {preset} has no {what}: use preset converged")
     if preset == "converged":
-        return _fit_converged(logits, human, scale)
+        loss = converged_loss(logits, human, scale=scale, target=target, weight=weight)
+        return fit_converged(loss, constraint)
+    check_training_data(logits, human, scale)
     if preset == "paper":
-        return _fit_paper(logits, human, scale, seed)
+        return _fit_paper(logits, human, scale, seed, target)
     return _fit_release(logits, human, scale, seed)
 
 
-def _fit_converged(logits: NDArray[Any], human: NDArray[np.float64], scale: Scale) -> LayerWeights:
-    """Soft targets, CE + MSE, mixtures of all entries, to the minimum."""
-    values = scale.array
-    loss = MixtureLoss(
-        label_major(logits), soft_targets(human, values), human, values, _unit(scale), _RELEASED_ALPHA, "squared"
+def converged_loss(
+    logits: NDArray[Any],
+    human: NDArray[np.float64],
+    *,
+    scale: Scale,
+    target: NDArray[np.float64] | None = None,
+    weight: NDArray[np.float64] | None = None,
+) -> MixtureLoss:
+    """Return the loss that preset converged minimises: soft targets, CE + MSE.
+
+    Raises
+    ------
+    LagerError
+        When the data cannot be used, see `check_training_data`.
+    """
+    check_training_data(logits, human, scale)
+    if weight is not None:
+        check_weights(weight, len(human))
+        counted = weight > 0.0
+        logits, human, weight = logits[counted], human[counted], weight[counted] / weight[counted].mean()
+        target = None if target is None else target[counted]
+        check_training_data(logits, human, scale)
+    return MixtureLoss(
+        label_major(logits),
+        target_distributions(human, scale.array, target),
+        human,
+        scale.array,
+        _unit(scale),
+        _RELEASED_ALPHA,
+        "squared",
+        1.0 if weight is None else weight,
     )
-    uniform, _ = loss(_uniform(logits.shape[1]))
-    minimum = minimise_on_simplex(loss)
-    settings = {"alpha": _RELEASED_ALPHA, "iterations": minimum.iterations, "converged": minimum.converged}
+
+
+def fit_converged(loss: MixtureLoss, constraint: Constraint = "simplex") -> LayerWeights:
+    """Minimise a loss over layer weights.
+
+    Raises
+    ------
+    LagerError
+        When weights are free and items too few to determine them.
+    """
+    n_entries, _, n_items = loss.logits.shape
+    if constraint == "free" and n_items <= n_entries:
+        raise LagerError(
+            f"{n_items} items for {n_entries} free layer weights: label more than {n_entries} items, or leave out +free"
+        )
+    uniform, _ = loss(_uniform(n_entries))
+    minimum = minimise(loss, constraint)
+    settings = {"alpha": loss.alpha, "iterations": minimum.iterations, "converged": minimum.converged}
     return LayerWeights(minimum.weights, minimum.loss, uniform, settings)
 
 
-def _fit_paper(logits: NDArray[Any], human: NDArray[np.float64], scale: Scale, seed: int) -> LayerWeights:
+def check_weights(weight: NDArray[np.float64], n_items: int) -> None:
+    """Raise `LagerError` unless these are weights of so many items."""
+    if weight.shape != (n_items,) or not np.isfinite(weight).all() or (weight < 0.0).any() or not weight.any():
+        raise LagerError(
+            f"item weights must be {n_items} finite numbers, none negative and not all zero; got shape {weight.shape}"
+        )
+
+
+def _fit_paper(
+    logits: NDArray[Any],
+    human: NDArray[np.float64],
+    scale: Scale,
+    seed: int,
+    target: NDArray[np.float64] | None,
+) -> LayerWeights:
     """Free weights from uniform, CE + MAE, Adam (paper, section 3.3 and 4). No parity is claimed: alpha is ours."""
     values = scale.array
-    items = MixtureLoss(
-        label_major(logits), soft_targets(human, values), human, values, _unit(scale), _PAPER_ALPHA, "absolute"
-    )
+    targets = target_distributions(human, values, target)
+    items = MixtureLoss(label_major(logits), targets, human, values, _unit(scale), _PAPER_ALPHA, "absolute")
     start = _uniform(logits.shape[1])
     adam_settings = AdamSettings()
     weights = adam(lambda w, batch: batch(w), items, start, settings=adam_settings, seed=seed)

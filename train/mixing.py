@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.errors import LagerError
+from ..data.scale import Scale
 
-# Rows worked on at once: keeps temporaries at tens of megabytes for any number of items.
-_BLOCK_ROWS = 8192
+# Rows worked on at once: few enough for the temporaries of 33 x 5 read-outs to stay in a core's cache.
+_BLOCK_ROWS = 512
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -20,14 +21,18 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
 
 
-def mix_logits(readout: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``softmax(sum_l w_l z^(l))``, the paper's aggregation.
+def mix_logits(
+    readout: NDArray[Any], weights: NDArray[np.float64], *, offset: NDArray[np.float64] | float = 0.0
+) -> NDArray[np.float64]:
+    """Return ``softmax(sum_l w_l z^(l) + offset)``, the paper's aggregation.
 
     Parameters
     ----------
     readout : ndarray of shape (n_items, n_entries, n_labels)
     weights : ndarray of shape (n_entries,)
         Entries of weight zero are not looked at.
+    offset : ndarray of shape (n_labels,) or float
+        Added to every item's mixed logits.
 
     Returns
     -------
@@ -40,8 +45,9 @@ def mix_logits(readout: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[n
     """
     out = np.empty((readout.shape[0], readout.shape[2]))
     for rows, block, used in _blocks(readout, weights):
-        out[rows] = np.einsum("l,nlk->nk", used, block)
-    _require_finite(out)
+        out[rows] = np.matmul(used, block.astype(np.float64))
+    require_finite(out)
+    out += offset
     return softmax(out)
 
 
@@ -71,8 +77,8 @@ def mix_probabilities(
     out = np.empty((readout.shape[0], readout.shape[2]))
     for rows, block, used in _blocks(readout, weights):
         with np.errstate(invalid="ignore"):  # an infinite logit becomes NaN here and is refused below
-            out[rows] = np.einsum("l,nlk->nk", used, softmax(block.astype(np.float64)))
-    _require_finite(out)
+            out[rows] = _mixed_softmax(block, used)
+    require_finite(out)
     if second_softmax:
         return softmax(out)
     out = np.maximum(out, 0.0)
@@ -83,6 +89,24 @@ def mix_probabilities(
             "preset converged, whose weights are never negative"
         )
     return np.asarray(out / total)
+
+
+def _mixed_softmax(block: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``sum_l w_l softmax(z^(l))`` of some rows, shape (n_rows, n_labels).
+
+    Labels become the first axis: sums over the few of them run over whole rows, nine times faster than along them.
+    """
+    n_rows, n_entries, n_labels = block.shape
+    proba = np.array(block.reshape(n_rows * n_entries, n_labels).T, dtype=np.float64, order="C")
+    proba -= proba.max(axis=0)
+    np.exp(proba, out=proba)
+    proba /= proba.sum(axis=0)
+    return np.asarray((proba.reshape(n_labels * n_rows, n_entries) @ weights).reshape(n_labels, n_rows).T)
+
+
+def scale_position(scale: Scale) -> NDArray[np.float64]:
+    """Return where each label's value lies on the scale, from -1 for the lowest to 1; shape (n_labels,)."""
+    return (2.0 * scale.array - scale.low - scale.high) / (scale.high - scale.low)
 
 
 def expected_value(proba: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -107,11 +131,11 @@ def _blocks(
         yield rows, block, weights[used]
 
 
-def _require_finite(mixed: NDArray[np.float64]) -> None:
+def require_finite(mixed: NDArray[np.float64]) -> None:
     """Raise `LagerError` when a row cannot be scored."""
     finite = np.isfinite(mixed).all(axis=1)
     if not finite.all():
         raise LagerError(
-            f"{(~finite).sum()} of {len(mixed)} items have read-outs that are not finite (the first is row "
-            f"{int(np.argmin(finite))}), so they have no score: keep only the valid rows"
+            f"{(~finite).sum()} of {len(mixed)} items have read-outs that are not finite, NaN or infinite (the first "
+            f"is row {int(np.argmin(finite))}), so they have no score: keep only the valid rows"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -55,6 +55,8 @@ class MixtureLoss:
     alpha : float
         Share of the cross-entropy, in [0, 1].
     error : {"squared", "absolute"}
+    weight : ndarray of shape (n_items,) or 1
+        How much each item counts; their mean is 1.
     """
 
     logits: NDArray[np.float64]
@@ -64,18 +66,30 @@ class MixtureLoss:
     unit: float
     alpha: float
     error: ErrorKind
+    weight: NDArray[np.float64] | float = 1.0
 
     def take(self, rows: NDArray[np.intp]) -> MixtureLoss:
         """Return the loss of some items: one batch."""
-        return MixtureLoss(
-            self.logits[:, :, rows],
-            self.targets[:, rows],
-            self.human[rows],
-            self.values,
-            self.unit,
-            self.alpha,
-            self.error,
+        return replace(
+            self,
+            logits=self.logits[:, :, rows],
+            targets=self.targets[:, rows],
+            human=self.human[rows],
+            weight=_of_rows(self.weight, rows),
         )
+
+    def first(self, n_entries: int) -> MixtureLoss:
+        """Return the loss of mixtures of the first layer entries."""
+        return replace(self, logits=self.logits[:n_entries])
+
+    def mixed(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``sum_l w_l z^(l)`` of every item, shape (n_labels, n_items)."""
+        n_entries, n_labels, n_items = self.logits.shape
+        return np.asarray((weights @ self.logits.reshape(n_entries, -1)).reshape(n_labels, n_items))
+
+    def expected(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return every item's expected score under the weights, shape (n_items,)."""
+        return expected_scores(self.mixed(weights), self.values)
 
     def __call__(self, weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the loss and its gradient with respect to the weights.
@@ -91,22 +105,43 @@ class MixtureLoss:
         """
         n_entries, n_labels, n_items = self.logits.shape
         flat = self.logits.reshape(n_entries, n_labels * n_items)
-        mixed = (weights @ flat).reshape(n_labels, n_items)
+        mixed = self.mixed(weights)
         mixed -= mixed.max(axis=0)
         proba = np.exp(mixed)
         total = proba.sum(axis=0)
         proba /= total
-        cross_entropy = np.log(total).sum() - np.vdot(self.targets, mixed)
+        targets = self.targets * self.weight if self._weighs else self.targets
+        cross_entropy = (self.weight * np.log(total)).sum() - np.vdot(targets, mixed)
         expected = self.values @ proba
         residual = (expected - self.human) / self.unit
         if self.error == "squared":
-            error, slope = np.vdot(residual, residual), 2.0 * residual
+            error, slope = np.vdot(self.weight * residual, residual), 2.0 * self.weight * residual
         else:
-            error, slope = np.abs(residual).sum(), np.sign(residual)
+            error, slope = (self.weight * np.abs(residual)).sum(), self.weight * np.sign(residual)
         # d E / d z_k = P_k (s_k - E);  d CE / d z_k = P_k - target_k
         by_logit = self.values[:, None] - expected
         by_logit *= proba
         by_logit *= slope * ((1.0 - self.alpha) / (self.unit * n_items))
-        by_logit += (self.alpha / n_items) * (proba - self.targets)
+        by_logit += (self.alpha / n_items) * ((self.weight * proba if self._weighs else proba) - targets)
         loss = (self.alpha * cross_entropy + (1.0 - self.alpha) * error) / n_items
         return float(loss), flat @ by_logit.ravel()
+
+    @property
+    def _weighs(self) -> bool:
+        """Whether items count differently."""
+        return isinstance(self.weight, np.ndarray)
+
+
+def expected_scores(mixed: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``sum_s s softmax(z)_s`` of label-major logits, shape (n_items,)."""
+    proba = np.exp(mixed - mixed.max(axis=0))
+    return np.asarray(values @ proba / proba.sum(axis=0))
+
+
+def _of_rows(weight: NDArray[np.float64] | float, rows: NDArray[np.intp]) -> NDArray[np.float64] | float:
+    """Return the weights of some items, brought to mean 1 again."""
+    if not isinstance(weight, np.ndarray):
+        return weight
+    kept = weight[rows]
+    total = kept.mean()
+    return kept / total if total > 0.0 else 1.0

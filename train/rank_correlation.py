@@ -13,6 +13,13 @@ def average_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((last - (counts - 1) / 2.0)[place])
 
 
+def weighted_ranks(values: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the weight below each item plus half of the weight tied with it; shape (n_items,)."""
+    _, place = np.unique(values, return_inverse=True)
+    mass = np.bincount(place, weights=weight)
+    return np.asarray((np.cumsum(mass) - mass / 2.0)[place])
+
+
 def spearman(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:
     """Return Spearman's rho with average ranks, or None where it is undefined (a constant side, under 2 items)."""
     a, b = average_ranks(first), average_ranks(second)

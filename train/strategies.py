@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -11,9 +10,32 @@ from ..data.errors import LagerError
 from ..data.readouts import Readouts
 from ..data.scale import Scale
 from .aggregator import Aggregator
-from .layer_weights import check_preset, check_training_data, fit_layer_weights
-from .rank_correlation import spearman
-from .strategy_names import ABLATION, STRATEGIES, TUNED, Strategy, expand, layer_of, lookup, needs_fitting
+from .baselines import learn_group_means
+from .best_layer import fit_best_layer, one_hot
+from .early import fit_early
+from .folds import count_clusters
+from .isotonic import fit_isotonic
+from .labelled import item_weights, padded, used_logits
+from .layer_weights import check_preset, check_weights, fit_layer_weights
+from .ordinal import fit_ordinal
+from .probe import fit_probe
+from .ranked import fit_ranked
+from .ridge import fit_ridge
+from .scaled import fit_scaled
+from .shrunk import fit_shrunk
+from .strategy_names import (
+    ABLATION,
+    STRATEGIES,
+    TUNED,
+    Strategy,
+    canonical,
+    expand,
+    fitted_as,
+    is_bound_to_scale,
+    layer_of,
+    lookup,
+    needs_fitting,
+)
 
 __all__ = [
     "ABLATION",
@@ -21,13 +43,17 @@ __all__ = [
     "TUNED",
     "Aggregator",
     "Strategy",
+    "canonical",
     "derived",
     "expand",
     "fit_strategy",
+    "fitted_as",
+    "is_bound_to_scale",
     "layer_of",
     "lookup",
     "needs_fitting",
     "untrained",
+    "why_not",
 ]
 
 
@@ -42,17 +68,18 @@ def untrained(name: str, *, n_layers: int, scale: Scale, preset: str = "converge
         For an unknown name, a layer that is not there, or a strategy that needs fitting.
     """
     check_preset(preset)
+    name = canonical(name)
     strategy = lookup(name)
     if strategy.needs_fitting:
         raise LagerError(f"strategy {name} has to be fitted: give training data or an aggregator file")
     weights: tuple[float, ...] | None = None
     if strategy.weights == "final":
-        weights = _one_hot(n_layers, n_layers)
+        weights = one_hot(n_layers, n_layers)
     elif strategy.weights == "layer":
-        layer = layer_of(name)
+        layer = strategy.number
         if layer is None or layer > n_layers:
             raise LagerError(f"there is no {name}: the read-outs have entries layer:0 to layer:{n_layers}")
-        weights = _one_hot(layer, n_layers)
+        weights = one_hot(layer, n_layers)
     elif strategy.weights == "uniform":
         weights = _uniform(strategy, n_layers, preset)
     return Aggregator(name, preset, scale, n_layers, weights)
@@ -71,8 +98,9 @@ def fit_strategy(name: str, train: Readouts, *, preset: str = "converged", seed:
     train : Readouts
         Items without a human score are left out.
     preset : {"converged", "paper", "release"}
+        Of lager-tuned and of what needs no fitting; the other strategies have one way of fitting, the converged one.
     seed : int
-        Order of the batches, in the presets that have batches.
+        Order of the batches, in the presets that have batches; folds on which settings are chosen.
 
     Raises
     ------
@@ -80,16 +108,53 @@ def fit_strategy(name: str, train: Readouts, *, preset: str = "converged", seed:
         For an unknown name, and for training data that cannot be used.
     """
     check_preset(preset)
+    name = canonical(name)
     strategy = lookup(name)
     n_layers = train.logits.shape[1] - 1
     if not strategy.needs_fitting:
         return untrained(name, n_layers=n_layers, scale=train.scale, preset=preset)
-    labelled = train if np.isfinite(train.human).all() else train.take(np.isfinite(train.human))
+    train = _counted(train)
     if strategy.weights == "tuned":
-        return derived(_fit_lager_tuned(labelled, preset, seed), name)
+        return derived(_fit_lager_tuned(fitted_as(name), train, preset, seed), name)
+    if strategy.weights == "shrunk":
+        return fit_shrunk(name, train, seed=seed)
+    if strategy.weights == "scaled":
+        return fit_scaled(name, train)
+    if strategy.weights == "rank":
+        return fit_ranked(name, train)
+    if strategy.weights == "early":
+        return fit_early(name, train, seed=seed)
     if strategy.weights == "best":
-        return _fit_best_layer(labelled, preset)
-    return _fit_group_mean(labelled, preset)
+        return fit_best_layer(name, train)
+    if strategy.reads == "flattened":
+        return fit_ridge(name, train) if strategy.picks is None else fit_ordinal(name, train)
+    if strategy.reads == "strategy":
+        base = strategy.base or ""
+        return fit_isotonic(name, train, lambda part: fit_strategy(base, part, preset=preset, seed=seed), seed=seed)
+    if strategy.reads == "hidden":
+        return fit_probe(name, train, seed=seed)
+    return Aggregator(
+        name, preset, train.scale, n_layers, None, learn_group_means(train, item_weights(train)), {"n": len(train)}
+    )
+
+
+def why_not(name: str, train: Readouts) -> str | None:
+    """Return why a strategy cannot be fitted on these items whatever their scores are, or None when it can.
+
+    What has no reason here may still fail on the scores themselves, with a `LagerError`.
+    """
+    strategy = lookup(name)
+    base = strategy.base if strategy.base is not None else name
+    if lookup(base).reads == "hidden" and not train.hidden:
+        return "needs hidden states, and the cache has none: extract with --features hidden"
+    leaves_out = strategy.weights in {"shrunk", "early"} or is_bound_to_scale(name)
+    if leaves_out and name != "group-mean" and strategy.number is None and strategy.needs_fitting:
+        labelled = np.isfinite(train.human)
+        cluster = None if train.cluster is None else train.cluster[labelled]
+        n_clusters = count_clusters(cluster, int(labelled.sum()))
+        if labelled.any() and n_clusters < 2:
+            return f"chooses its settings by leaving clusters out, and the training items have {n_clusters}"
+    return None
 
 
 def derived(aggregator: Aggregator, name: str) -> Aggregator:
@@ -100,67 +165,50 @@ def derived(aggregator: Aggregator, name: str) -> Aggregator:
     LagerError
         When `aggregator` is not lager-tuned, or `name` is not a tuned strategy.
     """
-    if aggregator.strategy != "lager-tuned" or name not in TUNED:
+    if lookup(name).weights != "tuned" or aggregator.strategy != fitted_as(name):
         raise LagerError(
             f"cannot derive {name} from {aggregator.strategy}: only {', '.join(TUNED)} share "
-            "weights, those of lager-tuned"
+            "weights, those of lager-tuned with the same options"
         )
     return replace(aggregator, strategy=name)
 
 
-def _fit_lager_tuned(train: Readouts, preset: str, seed: int) -> Aggregator:
-    """Fit one weight per layer entry."""
-    fit = fit_layer_weights(train.logits, train.human, scale=train.scale, preset=preset, seed=seed)
-    training = {"n": len(train), "loss": fit.loss, "loss_uniform": fit.loss_uniform, **fit.settings}
-    weights = tuple(fit.weights.tolist())
-    return Aggregator("lager-tuned", preset, train.scale, len(weights) - 1, weights, training=training)
-
-
-def _fit_best_layer(train: Readouts, preset: str) -> Aggregator:
-    """Choose the entry whose expectation ranks the training items best; of equal ones the lowest."""
-    check_training_data(train.logits, train.human, train.scale)
-    n_layers = train.logits.shape[1] - 1
-    best: tuple[float, int] | None = None
-    for layer in range(n_layers + 1):
-        single = untrained(f"layer:{layer}", n_layers=n_layers, scale=train.scale)
-        rho = spearman(single.predict(train), train.human)
-        if rho is not None and (best is None or rho > best[0]):
-            best = (rho, layer)
-    if best is None:
-        raise LagerError("no layer's score varies over the training items, so none is best: train on more items")
-    parameters = {"layer": best[1], "spearman": best[0]}
-    training = {"n": len(train)}
-    weights = _one_hot(best[1], n_layers)
-    return Aggregator("best-layer", preset, train.scale, n_layers, weights, parameters, training)
-
-
-def _fit_group_mean(train: Readouts, preset: str) -> Aggregator:
-    """Average the human scores, over all items and by group."""
-    if len(train) == 0:
+def _counted(train: Readouts) -> Readouts:
+    """Return the items that have a human score and count."""
+    counted = np.isfinite(train.human)
+    if train.weight is not None:
+        check_weights(train.weight, len(train))
+        counted &= train.weight > 0.0
+    if not counted.any():
         raise LagerError("there is no item with a human score to train on: add scores to the items, or give --scores")
-    by_group: dict[str, list[float]] = {}
-    for group, score in zip(train.group if train.group is not None else (), train.human, strict=False):
-        if group is not None:
-            by_group.setdefault(group, []).append(float(score))
-    parameters: dict[str, Any] = {
-        "mean": float(train.human.mean()),
-        "group_means": {group: float(np.mean(scores)) for group, scores in sorted(by_group.items())},
-    }
+    return train if counted.all() else train.take(counted)
+
+
+def _fit_lager_tuned(name: str, train: Readouts, preset: str, seed: int) -> Aggregator:
+    """Fit one weight per layer entry."""
+    options = lookup(name).options
+    fit = fit_layer_weights(
+        used_logits(train, options),
+        train.human,
+        scale=train.scale,
+        preset=preset,
+        seed=seed,
+        constraint=options.constraint,
+        target=train.target,
+        weight=train.weight,
+    )
+    training = {"n": len(train), "loss": fit.loss, "loss_uniform": fit.loss_uniform, **fit.settings}
     n_layers = train.logits.shape[1] - 1
-    return Aggregator("group-mean", preset, train.scale, n_layers, None, parameters, {"n": len(train)})
-
-
-def _one_hot(layer: int, n_layers: int) -> tuple[float, ...]:
-    """Return all weight on one entry."""
-    return tuple(float(entry == layer) for entry in range(n_layers + 1))
+    weights = padded(fit.weights, n_layers + 1)
+    return Aggregator(name, preset, train.scale, n_layers, weights, training=training)
 
 
 def _uniform(strategy: Strategy, n_layers: int, preset: str) -> tuple[float, ...]:
-    """Return equal weights, as the preset has them."""
-    if preset != "release":
-        return (1.0 / (n_layers + 1),) * (n_layers + 1)
-    if n_layers < 1:
-        raise LagerError("preset release drops the last entry, and the read-outs have only one: use preset converged")
+    """Return equal weights of the entries in use: all, or all but the last, as the preset and the options have it."""
+    last = strategy.options.last and preset != "release"
+    n_used = n_layers + last
+    if n_used < 1:
+        raise LagerError("without the last entry nothing is left, as the read-outs have only one: use preset converged")
     # The released code sums per-layer probabilities; logits it averages.
-    share = 1.0 if strategy.mixes == "probabilities" else 1.0 / n_layers
-    return (*(share,) * n_layers, 0.0)
+    share = 1.0 if strategy.mixes == "probabilities" and preset == "release" else 1.0 / n_used
+    return (*(share,) * n_used, *(0.0,) * (n_layers + 1 - n_used))

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.errors import LagerError
+from ..data.label_targets import split_between_labels
 
 # Means of annotators are stored rounded: 4.999999999 and 5.000000001 are both 5.
 _OFF_SCALE_TOLERANCE = 1e-6
@@ -14,8 +15,7 @@ _OFF_SCALE_TOLERANCE = 1e-6
 def soft_targets(human: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Split each score's mass between the two label values beside it.
 
-    The target's mean is the score itself: 3.25 becomes 0.75 on 3 and 0.25 on 4. Neighbours are taken in
-    the order of the values, not of the labels; labels of equal value share their mass evenly.
+    The target's mean is the score itself, see `split_between_labels`.
 
     Parameters
     ----------
@@ -34,22 +34,47 @@ def soft_targets(human: NDArray[np.float64], values: NDArray[np.float64]) -> NDA
     LagerError
         When a score lies off the scale.
     """
-    distinct, place, shared_by = np.unique(values, return_inverse=True, return_counts=True)
-    slack = _OFF_SCALE_TOLERANCE * (distinct[-1] - distinct[0])
-    off = (human < distinct[0] - slack) | (human > distinct[-1] + slack)
+    low, high = values.min(), values.max()
+    slack = _OFF_SCALE_TOLERANCE * (high - low)
+    off = (human < low - slack) | (human > high + slack)
     if off.any():
         raise LagerError(
-            f"{off.sum()} of {len(human)} human scores are off the scale {distinct[0]:g} to {distinct[-1]:g} "
+            f"{off.sum()} of {len(human)} human scores are off the scale {low:g} to {high:g} "
             f"(the first is {human[off][0]:g}): choose the scale of the scores, or map them onto it"
         )
-    upper = np.clip(np.searchsorted(distinct, human, side="right"), 1, len(distinct) - 1)
-    below, above = distinct[upper - 1], distinct[upper]
-    share = np.clip((human - below) / (above - below), 0.0, 1.0)
-    items = np.arange(len(human))
-    mass = np.zeros((len(distinct), len(human)))
-    mass[upper - 1, items] = 1.0 - share
-    mass[upper, items] = share
-    return mass[place] / shared_by[place][:, None]
+    return split_between_labels(human, values)
+
+
+def target_distributions(
+    human: NDArray[np.float64], values: NDArray[np.float64], annotators: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
+    """Return the annotators' distribution of each item where it is known, else its soft target.
+
+    Parameters
+    ----------
+    annotators : ndarray of shape (n_items, n_labels) or None
+        NaN in items without one.
+
+    Returns
+    -------
+    ndarray of shape (n_labels, n_items)
+
+    Raises
+    ------
+    LagerError
+        When a score lies off the scale, or the distributions have another shape or do not sum to 1.
+    """
+    targets = soft_targets(human, values)
+    if annotators is None:
+        return targets
+    if annotators.shape != targets.T.shape:
+        raise LagerError(f"got target distributions of shape {annotators.shape}, expected {targets.T.shape}")
+    known = np.isfinite(annotators).all(axis=1)
+    given = annotators[known]
+    if (given < 0.0).any() or not np.allclose(given.sum(axis=1), 1.0, atol=1e-6):
+        raise LagerError("target distributions must not be negative and each must sum to 1: give shares, not counts")
+    targets[:, known] = given.T
+    return targets
 
 
 def truncated_targets(

@@ -95,7 +95,7 @@ def train_on_cache(
         items_hash=cache.items_hash,
         training_rows=frozenset(row_keys(cache.prompt_sha256[in_cache]) if fitted else ()),
     )
-    held_out = _score_held_out(aggregator, readouts.take(test_rows)) if holdout is not None else None
+    held_out = _score_held_out(aggregator, readouts.take(test_rows), preset) if holdout is not None else None
     return TrainingRun(record, held_out, notes)
 
 
@@ -109,10 +109,12 @@ def _unused_rows(cache: FeatureCache, n_valid: int, n_labelled: int, strategy: s
 def _doubts(aggregator: Aggregator, n: int) -> list[str]:
     """Return reasons to mistrust a fit."""
     doubts = []
-    if lookup(aggregator.strategy).weights == "tuned" and n <= aggregator.n_layers:
-        doubts.append(
-            f"{n} items for {aggregator.n_layers + 1} weights: too few to tell layers apart; compare with lager"
-        )
+    fitted = lookup(aggregator.strategy).weights in {"tuned", "scaled", "rank", "early"}
+    n_weights = aggregator.n_layers + 1
+    if fitted and n < n_weights:
+        doubts.append(f"{n} items for {n_weights} weights: too few to tell layers apart; compare with lager-shrunk")
+    if lookup(aggregator.strategy).reads == "flattened" and n <= (n_logits := _n_logits(aggregator)):
+        doubts.append(f"{n} items for {n_logits} coefficients: the penalty decides much; compare with lager-shrunk")
     if aggregator.training.get("converged") is False:
         doubts.append(
             "the minimiser stopped before the minimum: the weights are usable, but not the best on these items"
@@ -120,10 +122,15 @@ def _doubts(aggregator: Aggregator, n: int) -> list[str]:
     return doubts
 
 
-def _score_held_out(aggregator: Aggregator, test: Readouts) -> HeldOut:
+def _n_logits(aggregator: Aggregator) -> int:
+    """Return the number of coefficients of a regression on the flattened read-out."""
+    return (aggregator.n_layers + 1) * len(aggregator.scale)
+
+
+def _score_held_out(aggregator: Aggregator, test: Readouts, preset: str) -> HeldOut:
     """Rank held-out items by the fitted strategy, uniform lager and e-score."""
     rivals = [
-        untrained(name, n_layers=test.logits.shape[1] - 1, scale=test.scale, preset=aggregator.preset)
+        untrained(name, n_layers=test.logits.shape[1] - 1, scale=test.scale, preset=preset)
         for name in ("lager", "e-score")
         if name != aggregator.strategy
     ]

@@ -35,7 +35,22 @@ def simulate(
         group=np.array([f"criterion{i % 2}" for i in range(n)], dtype=object),
         cluster=np.array([f"text{i // 4}" for i in range(n)], dtype=object),
         scale=scale,
+        hidden=hidden_states(quality, n_layers, informative, rng),
     )
+
+
+def hidden_states(
+    quality: np.ndarray, n_layers: int, informative: tuple[int, ...], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Hidden states of two poolings; one direction of the informative layers, the same in every draw, shows quality."""
+    direction = np.random.default_rng(99).normal(size=12)
+    out = {}
+    for pooling, strength in (("last", 1.0), ("mean", 0.3)):
+        states = rng.normal(size=(len(quality), n_layers + 1, 12))
+        for layer in informative:
+            states[:, layer] += strength * quality[:, None] * direction
+        out[pooling] = states.astype(np.float32)
+    return out
 
 
 def from_arrays(logits: np.ndarray, human: np.ndarray, *, scale: Scale = SCALE) -> Readouts:

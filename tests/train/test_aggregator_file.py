@@ -194,3 +194,43 @@ def test_another_template_or_scale_is_a_note() -> None:
 def test_training_prompts_are_recognised_in_any_order() -> None:
     shuffled = np.random.default_rng(1).permutation(80)
     np.testing.assert_array_equal(in_sample(record(), cache(prompt_sha256=PROMPTS[shuffled])), shuffled < 60)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("ridge", {"coefficients": [[1.0] * 5] * 8}, "ridge needs `coefficients` for 9 x 5 logits"),
+        ("ridge", {"coefficients": "all"}, "ridge needs `coefficients`"),
+        ("ridge", {"intercept": None}, "a finite `intercept`"),
+        ("ordinal", {"thresholds": [2.0, 1.0, 3.0, 4.0]}, "ascending `thresholds`"),
+        ("ordinal", {"thresholds": [1.0]}, "ascending `thresholds`"),
+        ("ordinal", {"classes": [3.0]}, "ascending `classes`"),
+        ("ordinal", {"classes": None}, "ascending `classes`"),
+        ("lager-scaled", {"slopes": [1.0]}, "9 finite `slopes`"),
+        ("lager-scaled", {"biases": [True] * 9}, "9 finite `biases`"),
+        ("isotonic", {"base": None}, "the `base` it is named for"),
+        ("isotonic", {"base": {"strategy": "lager"}}, "the `base` it is named for"),
+        ("isotonic", {"from": [3.0, 1.0]}, "ascending list `from`"),
+        ("isotonic", {"to": [1.0]}, "ascending list `to`"),
+        ("probe", {"features": []}, "a list `features`"),
+        ("probe", {"features": [["last", -1]]}, "a list `features`"),
+        ("probe", {"directions": [[[1.0], [2.0]]]}, "`directions` for each"),
+        ("probe", {"offsets": []}, "1 finite `offsets`"),
+        ("probe:logistic", {"classes": [1, 1]}, "ascending `classes`"),
+    ],
+)
+def test_wrong_parameters_of_a_strategy_are_refused_with_what_it_needs(
+    name: str, change: dict, message: str, tmp_path: Path
+) -> None:
+    save_aggregator(tmp_path / "a.json", record(name))
+    content = json.loads((tmp_path / "a.json").read_text())
+    content["parameters"] |= change
+    (tmp_path / "a.json").write_text(json.dumps(seal(content)))
+    with pytest.raises(LagerError, match=message):
+        load_aggregator(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("name", ["ridge", "ordinal", "isotonic", "probe"])
+def test_scores_learnt_on_one_scale_do_not_apply_to_a_cache_on_another(name: str) -> None:
+    with pytest.raises(LagerError, match=f"{name} learnt scores on 1-5, the cache is on 1-9"):
+        check_applies(record(name), cache(scale=Scale.parse("1-9")))

@@ -154,7 +154,7 @@ def test_fewer_items_than_weights_still_gives_a_mixture() -> None:
     ("change", "message"),
     [
         (lambda x, y: (x, np.full_like(y, 3.0)), "all 300 human scores are 3, so there is nothing to learn"),
-        (lambda x, y: (x[:1], y[:1]), "all 1 human scores are"),
+        (lambda x, y: (x[:1], y[:1]), "got 1 sample"),
         (lambda x, y: (x[:0], y[:0]), "no item with a human score"),
         (lambda x, y: (x, np.where(np.arange(300) < 2, np.nan, y)), "2 of 300 human scores are not finite"),
         (lambda x, y: (np.where(np.arange(300)[:, None, None] == 7, np.inf, x), y), "1 of 300 items have read-outs"),

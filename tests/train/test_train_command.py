@@ -135,3 +135,32 @@ def test_the_weights_line_has_one_bar_per_entry_and_names_the_largest() -> None:
 
 def test_help_has_an_example() -> None:
     assert "lager train cache/flask --out flask.json" in run("--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        ("lager-shrunk", "strength"),
+        ("lager-early", "last entry"),
+        ("ridge", "penalty"),
+        ("ordinal", "penalty"),
+        ("isotonic:lager", "items     58"),
+        ("lager-tuned+normed+nonneg", "lager-tuned+normed+nonneg (converged)"),
+    ],
+)
+def test_every_strategy_is_trained_saved_and_told(
+    cache: FeatureCache, tmp_path: Path, strategy: str, said: str
+) -> None:
+    result = run(cache.path, "--out", tmp_path / "a.json", "--strategy", strategy)
+    assert said in result.stdout
+    assert load_aggregator(tmp_path / "a.json").aggregator.strategy == strategy
+
+
+def test_a_probe_on_a_cache_without_hidden_states_names_the_option(cache: FeatureCache, tmp_path: Path) -> None:
+    with pytest.raises(LagerError, match="extract with --features hidden"):
+        run(cache.path, "--out", tmp_path / "a.json", "--strategy", "probe")
+
+
+def test_more_coefficients_than_items_are_doubted_aloud(cache: FeatureCache, tmp_path: Path) -> None:
+    options = ("--strategy", "ridge", "--limit", 20)
+    assert "20 items for 25 coefficients" in run(cache.path, "--out", tmp_path / "a.json", *options).stderr

@@ -1,0 +1,35 @@
+"""`group-mean`: what a table would show for a judge that knows the criterion and nothing of the text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.readouts import Readouts
+
+
+def learn_group_means(train: Readouts, weight: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the weighted mean human score, over all items and by group.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_items,)
+        How much each item counts; sum 1.
+    """
+    rows: dict[str, list[int]] = {}
+    for row, group in enumerate(train.group if train.group is not None else ()):
+        if group is not None:
+            rows.setdefault(group, []).append(row)
+    means = {group: float(np.average(train.human[own], weights=weight[own])) for group, own in sorted(rows.items())}
+    return {"mean": float(weight @ train.human), "group_means": means}
+
+
+def group_means(readouts: Readouts, parameters: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Return the training mean of each item's group; of all training items where the group was not seen."""
+    overall, means = parameters["mean"], parameters["group_means"]
+    if readouts.group is None:
+        return np.full(len(readouts), overall, dtype=np.float64)
+    return np.array([means.get(group, overall) for group in readouts.group], dtype=np.float64)

@@ -1,0 +1,149 @@
+"""The cumulative logit model: ordered classes behind one linear score (proportional odds; McCullagh 1980)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MAX_STEPS = 200
+_TOLERANCE = 1e-16
+_SMALLEST = 1e-300
+
+
+class CumulativeLogit(NamedTuple):
+    """``P(class <= k) = sigmoid(theta_k - x . beta)`` with ascending thresholds."""
+
+    thresholds: NDArray[np.float64]
+    """ndarray of shape (n_classes - 1,)."""
+    coefficients: NDArray[np.float64]
+    """ndarray of shape (n_features,)."""
+    loss: float
+    """Mean negative log-likelihood and penalty at the minimum."""
+    converged: bool
+
+
+def fit_cumulative_logit(
+    columns: NDArray[np.float64], targets: NDArray[np.float64], weight: NDArray[np.float64], penalty: float
+) -> CumulativeLogit:
+    """Minimise ``-sum_i w_i sum_k t_ik log P_k(x_i) + penalty / 2 |beta|^2`` by Newton's method.
+
+    The sum is convex in thresholds and coefficients together (Pratt 1981), so that every start leads to the same
+    minimum; steps are halved until the thresholds ascend and the loss falls.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_items, n_features)
+    targets : ndarray of shape (n_items, n_classes)
+        Each item's distribution over the classes, in ascending order; every class has some mass.
+    weight : ndarray of shape (n_items,)
+        Sum 1.
+    penalty : float
+        Not negative.
+    """
+    shares = np.cumsum(weight @ targets)[:-1]
+    thresholds = np.log(shares / (1.0 - shares))
+    n_cuts, n_features = len(thresholds), columns.shape[1]
+    parameters = np.concatenate([thresholds, np.zeros(n_features)])
+    value = loss_at(parameters, columns, targets, weight, penalty)
+    for _ in range(_MAX_STEPS):
+        gradient, hessian = derivatives(parameters, columns, targets, weight, penalty)
+        step = _solve(hessian, gradient)
+        decrement = float(gradient @ step)
+        if decrement <= _TOLERANCE:
+            return CumulativeLogit(parameters[:n_cuts], parameters[n_cuts:], value, True)
+        length = 1.0
+        while True:
+            moved = parameters - length * step
+            if (np.diff(moved[:n_cuts]) > 0.0).all():
+                found = loss_at(moved, columns, targets, weight, penalty)
+                if found <= value - 1e-4 * length * decrement:
+                    break
+            length /= 2.0
+            if length < 1e-10:  # rounding, not slope, is what is left
+                return CumulativeLogit(parameters[:n_cuts], parameters[n_cuts:], value, decrement <= 1e-6)
+        parameters, value = moved, found
+    return CumulativeLogit(parameters[:n_cuts], parameters[n_cuts:], value, False)
+
+
+def class_probabilities(scores: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``P_k = sigmoid(theta_k - s) - sigmoid(theta_(k-1) - s)``, shape (n_items, n_classes)."""
+    cuts = thresholds - scores[:, None]
+    upper = np.pad(cuts, ((0, 0), (0, 1)), constant_values=np.inf)
+    lower = np.pad(cuts, ((0, 0), (1, 0)), constant_values=-np.inf)
+    # Where both are far above 0 both sigmoids round to 1; their complements still differ.
+    return np.where(lower > 0.0, _sigmoid(-lower) - _sigmoid(-upper), _sigmoid(upper) - _sigmoid(lower))
+
+
+def loss_at(
+    parameters: NDArray[np.float64],
+    columns: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    penalty: float,
+) -> float:
+    """Return what `fit_cumulative_logit` minimises; thresholds first in `parameters`."""
+    n_cuts = targets.shape[1] - 1
+    beta = parameters[n_cuts:]
+    proba = class_probabilities(columns @ beta, parameters[:n_cuts])
+    log_proba = np.log(np.maximum(proba, _SMALLEST))
+    return float(-weight @ (targets * log_proba).sum(axis=1) + penalty / 2.0 * beta @ beta)
+
+
+def derivatives(
+    parameters: NDArray[np.float64],
+    columns: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    penalty: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return gradient and Hessian of `loss_at`."""
+    n_cuts = targets.shape[1] - 1
+    beta = parameters[n_cuts:]
+    scores = columns @ beta
+    by_cut, curvature = _by_cut(scores, parameters[:n_cuts], targets)
+    by_cut *= weight[:, None]
+    curvature *= weight[:, None, None]
+    gradient = np.concatenate([by_cut.sum(axis=0), penalty * beta - columns.T @ by_cut.sum(axis=1)])
+    across = -(columns.T @ curvature.sum(axis=2))
+    of_beta = (columns * curvature.sum(axis=(1, 2))[:, None]).T @ columns + penalty * np.eye(len(beta))
+    return gradient, np.block([[curvature.sum(axis=0), across.T], [across, of_beta]])
+
+
+def _by_cut(
+    scores: NDArray[np.float64], thresholds: NDArray[np.float64], targets: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return derivatives of each item's loss by its cuts ``theta_j - s``: (n, n_cuts) and (n, n_cuts, n_cuts)."""
+    n_cuts = len(thresholds)
+    proba = np.maximum(class_probabilities(scores, thresholds), _SMALLEST)
+    sigmoid = _sigmoid(thresholds - scores[:, None])
+    density = sigmoid * (1.0 - sigmoid)
+    slope = density * (1.0 - 2.0 * sigmoid)
+    below, above = targets[:, :-1] / proba[:, :-1], targets[:, 1:] / proba[:, 1:]
+    by_cut = density * (above - below)
+    curvature = np.zeros((len(scores), n_cuts, n_cuts))
+    own = np.arange(n_cuts)
+    squares = below / proba[:, :-1] + above / proba[:, 1:]
+    curvature[:, own, own] = slope * (above - below) + density**2 * squares
+    if n_cuts > 1:
+        between = -density[:, :-1] * density[:, 1:] * targets[:, 1:-1] / proba[:, 1:-1] ** 2
+        curvature[:, own[:-1], own[1:]] = curvature[:, own[1:], own[:-1]] = between
+    return by_cut, curvature
+
+
+def _solve(hessian: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the Newton step; the shortest one where features repeat each other and there is no penalty."""
+    try:
+        half = np.linalg.cholesky(hessian)
+        if half.diagonal().min() > 1e-7 * half.diagonal().max():
+            return np.linalg.solve(half.T, np.linalg.solve(half, gradient))
+    except np.linalg.LinAlgError:
+        pass
+    return np.asarray(np.linalg.lstsq(hessian, gradient, rcond=1e-12)[0])
+
+
+def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``1 / (1 + exp(-x))`` without overflow."""
+    tail = np.exp(-np.abs(x))
+    return np.asarray(np.where(x >= 0.0, 1.0, tail) / (1.0 + tail))
