@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .comparison import Comparison
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -122,6 +124,10 @@ class Agreement:
         The bootstrap.
     strategies : tuple of StrategyAgreement
         In the order given.
+    interval : str
+        percentile or bca.
+    comparison : Comparison or None
+        Every strategy against a baseline, where one was named.
     """
 
     level: str
@@ -133,6 +139,8 @@ class Agreement:
     resamples: int
     seed: int
     strategies: tuple[StrategyAgreement, ...]
+    interval: str = "percentile"
+    comparison: Comparison | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON object, strategies under ``results``."""
@@ -145,7 +153,9 @@ class Agreement:
             "clusters": self.n_clusters,
             "resamples": self.resamples,
             "seed": self.seed,
+            "interval": self.interval,
             "results": [strategy.as_json() for strategy in self.strategies],
+            "comparison": None if self.comparison is None else self.comparison.as_json(),
         }
 
     def __getitem__(self, strategy: str) -> StrategyAgreement:

@@ -96,7 +96,7 @@ def best_strategies(evaluation: CacheEvaluation) -> dict[str, set[str]]:
             for one in evaluation.agreement.strategies
             if one.strategy in fair and (value := one.metrics[metric].estimate) is not None
         }
-        choose = min if METRICS[metric].on_scale else max
+        choose = min if METRICS[metric].better == "lower" else max
         top = choose(values.values(), default=None)
         best[metric] = {name for name, value in values.items() if value == top}
     return best
