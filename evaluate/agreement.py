@@ -11,11 +11,13 @@ from ..data.errors import LagerError
 from ..data.scale import Scale
 from .context import DEFAULT_THRESHOLD, Context, check_threshold
 from .estimates import LevelEstimates
+from .human_reference import human_reference
 from .interval import check_kind
 from .labelled_scores import LabelledScores
 from .levels import choose_level, encode
 from .metrics import METRICS, check_metrics
 from .paired import Estimated, Paired
+from .raters import Raters
 from .resample import ClusterBootstrap
 from .result import Agreement, StrategyAgreement
 
@@ -27,6 +29,7 @@ def evaluate_scores(
     group: ArrayLike | None = None,
     cluster: ArrayLike | None = None,
     system: ArrayLike | None = None,
+    annotators: Sequence[Sequence[float]] | None = None,
     level: str | None = None,
     metrics: Sequence[str] = tuple(METRICS),
     off_scale: Collection[str] = (),
@@ -52,6 +55,8 @@ def evaluate_scores(
     group, cluster, system : array-like of shape (n_items,), optional
         Labels: what agreement is averaged over, what is resampled as a whole (else single items), what wrote the
         text. Items whose group or system is None form one more; an item whose cluster is None is one by itself.
+    annotators : sequence of n_items sequences of float, optional
+        Every annotator's score of each item, where they are kept; gives the human reference.
     level : {"pooled", "group", "system"}, optional
         ``group`` where groups are given, else ``pooled``.
     metrics : sequence of str
@@ -99,6 +104,8 @@ def evaluate_scores(
         cluster=None if labelled.cluster is None else cluster_codes,
         threshold=check_threshold(threshold),
     )
+    if chosen == "group":
+        _refuse_single_items(labelled)
     bootstrap = ClusterBootstrap(n_clusters, resamples, seed)
     paired = Paired(labelled, cluster_codes, context, chosen, bootstrap, names, check_kind(interval))
     batches = list(labelled.batches())
@@ -115,6 +122,12 @@ def evaluate_scores(
         results |= {result.strategy: result for result in compared}
         found |= {name: Estimated(at_level, index, rows) for index, name in enumerate(batch.scores)}
     scored = labelled.scored()
+    strategies = tuple(results[name] for name in labelled.scores)
+    reference = None
+    if annotators is not None:
+        raters = Raters.from_lists(annotators).take(~np.isnan(np.asarray(human, dtype=np.float64)))
+        tables = {one.strategy: one.metrics for one in strategies}
+        reference = human_reference(raters, paired, tables, off_scale=off_scale)
     return Agreement(
         level=chosen,
         n=int(scored.sum()),
@@ -124,10 +137,22 @@ def evaluate_scores(
         n_clusters=None if labelled.cluster is None else n_clusters,
         resamples=resamples,
         seed=seed,
-        strategies=tuple(results[name] for name in labelled.scores),
+        strategies=strategies,
         interval=paired.interval,
         comparison=None if baseline is None else paired.compare(baseline, found, off_scale),
+        human_reference=reference,
     )
+
+
+def _refuse_single_items(labelled: LabelledScores) -> None:
+    """Raise `LagerError` when no group has two items: nothing could be ranked in any."""
+    if labelled.group is not None:
+        labels, codes = encode(labelled.group)
+        if len(labels) > 1 and len(labels) == len(codes):
+            raise LagerError(
+                f"each of the {len(labels)} groups has one labelled item and a correlation needs 2: use level "
+                "pooled, or group by another column"
+            )
 
 
 def _agreements(

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data.errors import LagerError
 from ..data.files import replacing, write_json
-from .cache_evaluation import CacheEvaluation
+from .evaluation import Evaluation
 from .layer_curve import layer_curve
 from .layer_figure import draw_layer_figure
 
@@ -35,7 +35,7 @@ def check_out(folder: Path) -> None:
             raise LagerError(f"{folder / name} exists already: choose another folder for --out, or remove it first")
 
 
-def write_outputs(evaluation: CacheEvaluation, folder: Path) -> tuple[list[Path], list[str]]:
+def write_outputs(evaluation: Evaluation, folder: Path) -> tuple[list[Path], list[str]]:
     """Write an evaluation's files into a folder.
 
     Returns
@@ -72,7 +72,7 @@ def write_outputs(evaluation: CacheEvaluation, folder: Path) -> tuple[list[Path]
 _LEVEL_TEXT = {"pooled": "pooled", "group": "mean over groups", "system": "between systems"}
 
 
-def tidy_rows(evaluation: CacheEvaluation) -> Iterator[dict[str, Any]]:
+def tidy_rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     """Yield one row per strategy, level, group and metric, nothing rounded."""
     level = evaluation.agreement.level
     for strategy, scored in zip(evaluation.agreement.strategies, evaluation.scored, strict=True):
