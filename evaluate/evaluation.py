@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from ..data.scale import Scale
+from .grouping import group_column
 from .metrics import SHOWN
 from .result import Agreement
 from .scoring import StrategyScores
@@ -64,6 +65,11 @@ class Evaluation:
     def human(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Mean human score of each item, NaN where there is none."""
         return self.items["scores"].list.mean().fill_null(np.nan).to_numpy()
+
+    @property
+    def group(self) -> np.ndarray[tuple[int], np.dtype[np.object_]] | None:
+        """The group of each item that agreement is averaged over, None where there is none."""
+        return group_column(self.items, self.about.get("by", ()))
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``--json`` prints and results.json holds: no NaN, null with a reason instead."""

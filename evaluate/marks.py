@@ -102,8 +102,8 @@ def human_lines(evaluation: Evaluation) -> Iterator[str]:
     if reference is None or reference.reason is not None:
         return
     yield (
-        f"human: one of up to {reference.raters} raters against the mean of the others, {reference.n} items; a "
-        "strategy against the same targets is in the files"
+        f"human: one rater of an item against the mean of the others, {reference.n} items; a strategy "
+        "against the same targets is in the files"
     )
     ceiling, alpha = reference.ceiling, reference.alpha
     known = [f"{what} {figure(value.estimate)}" for what, value in (

@@ -49,10 +49,11 @@ class Raters:
         """Yield each rater's scores and the means of the others, NaN where an item has no such rater or no others.
 
         A rater is a place in the items' lists: where annotators differ from item to item, the first, the second and
-        so on of each item.
+        so on of each item. Places that fewer than half of the items with two scores have are passed over: figures of a
+        few items would weigh as much as the others.
         """
-        totals = self.sums(self.values)
-        for place in range(int(self.counts.max(initial=0))):
+        totals, several = self.sums(self.values), self.counts[self.counts >= 2]
+        for place in range(int(np.median(several)) if len(several) else 0):
             there = (self.counts > place) & (self.counts >= 2)
             own = np.full(len(self.counts), np.nan)
             own[there] = self.values[self.starts[there] + place]

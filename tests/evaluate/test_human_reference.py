@@ -64,7 +64,9 @@ def test_human_is_each_rater_against_the_mean_of_the_others_and_the_judge_agains
     scores, means, judge = rated
     found = evaluate_scores(means, {"j": judge}, annotators=scores, metrics=["spearman"], resamples=30)
     own, against = [], []
-    for place in range(4):
+    places = int(np.median([len(one) for one in scores]))
+    assert places == 3
+    for place in range(places):
         items = [i for i, one in enumerate(scores) if len(one) > place]
         others = [(sum(scores[i]) - scores[i][place]) / (len(scores[i]) - 1) for i in items]
         own.append(stats.spearmanr([scores[i][place] for i in items], others).statistic)
