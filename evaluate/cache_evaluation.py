@@ -133,9 +133,8 @@ def evaluate_cache(
 
 def about_cache(cache: FeatureCache) -> dict[str, Any]:
     """Return what was read and how, as JSON: model, benchmark, template, condition, mass on the score tokens."""
-    identity = cache.manifest
-    recorded, inputs = identity.get("recorded") or {}, identity.get("inputs") or {}
-    source = (identity.get("provenance") or {}).get("source") or {}
+    recorded, inputs = cache.manifest.get("recorded") or {}, cache.manifest.get("fingerprint_inputs") or {}
+    source = (cache.manifest.get("provenance") or {}).get("source") or {}
     prompt = inputs.get("prompt") or {}
     template = prompt.get("template")
     return {

@@ -35,7 +35,7 @@ def markdown(evaluation: Evaluation) -> str:
     if reference is not None and reference.human:
         cells = ["human", *(_with_interval(reference.human[metric]) for metric in evaluation.shown)]
         lines.append(_markdown_row([*cells, *[""] * (len(titles) - len(cells))]))
-    notes = [line.replace("* best in its column", "Bold: best in its column") for line in footnotes(evaluation)]
+    notes = bold_notes(evaluation)
     lines += ["", *(f"- {escape_markdown(line)}" for line in notes)]
     return "\n".join(lines) + "\n"
 
@@ -94,6 +94,11 @@ def _with_interval(value: Estimate, mark: str = "") -> str:
         return "-"
     bounds = "" if value.low is None or value.high is None else f" [{figure(value.low)}, {figure(value.high)}]"
     return f"{figure(value.estimate)}{mark}{bounds}"
+
+
+def bold_notes(evaluation: Evaluation) -> list[str]:
+    """Return the footnotes of a table that shows the best in bold, not with a star."""
+    return [line.replace("* best in its column", "bold: best in its column") for line in footnotes(evaluation)]
 
 
 def escape_markdown(text: str) -> str:

@@ -28,6 +28,8 @@ _INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", 
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper"} | {
     colour: f"series-{index}" for index, colour in enumerate(SERIES)
 }
+_PIXELS = 104  # of a page for an inch of a figure
+_NARROW = 520  # pixels below which a figure is scrolled, not shrunk
 _NO_MATPLOTLIB = "no figures: they need matplotlib; install it with: pip install 'lager[plots]'"
 
 
@@ -115,7 +117,9 @@ def inline(drawn: Drawn) -> str:
     text = text.replace("url(#", f"url(#{drawn.name}-")
     head, rest = text.split(">", 1)
     head = re.sub(r'\s(?:width|height)="[^"]*"', "", head)
-    return f'{head} role="img" aria-label="{_escape(drawn.alt)}">{rest}'
+    width = round(_PIXELS * float(drawn.figure.get_figwidth()))
+    style = f"max-width:{width}px;min-width:{min(width, _NARROW)}px"
+    return f'{head} role="img" aria-label="{_escape(drawn.alt)}" style="{style}">{rest}'
 
 
 def _svg(drawn: Drawn, *, facecolor: str) -> str:
@@ -154,7 +158,7 @@ def line_labels(axes: Axes, lines: Sequence[tuple[str, float, str, Any]], *, gap
             va="center",
             fontsize=8.5,
             arrowprops={"arrowstyle": "-", "color": colour, "linestyle": dashes, "linewidth": 1.1, "shrinkA": 1,
-                        "shrinkB": 0},
+                        "shrinkB": 0, "relpos": (0, 0.5)},
         )  # fmt: skip
 
 

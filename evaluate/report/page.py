@@ -11,9 +11,10 @@ import numpy as np
 
 from ... import __version__
 from ..evaluation import Evaluation
-from ..marks import best_strategies, figure, footnotes, headline, significance
+from ..marks import best_strategies, figure, headline, significance
 from ..metrics import METRICS
 from ..result import Estimate
+from ..text_tables import bold_notes
 from .drawing import Drawn, inline
 
 _NONE = "-"
@@ -55,7 +56,7 @@ def render_report(evaluation: Evaluation, drawn: Sequence[Drawn]) -> str:
             *_human_table(evaluation),
             *_comparison_table(evaluation),
         ],
-        notes=list(footnotes(evaluation)),
+        notes=bold_notes(evaluation),
         figures=[_figure(one) for one in drawn],
         worst=worst_items(evaluation),
     )

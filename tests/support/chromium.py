@@ -1,6 +1,7 @@
 """A headless Chromium, driven over its debugging pipe: no driver, no port, nothing but the browser."""
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -34,19 +35,17 @@ class Page:
     def __init__(self, profile: Path) -> None:
         to_browser, self._write = os.pipe()
         self._read, from_browser = os.pipe()
-
-        def wire() -> None:
-            os.dup2(to_browser, 63)
-            os.dup2(from_browser, 64)
-            os.dup2(63, 3)
-            os.dup2(64, 4)
-
+        # The browser reads commands from 3 and writes answers to 4; high numbers are not in the way of either.
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (to_browser, from_browser)]
+        command = [find() or "chromium", *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
         self._process = subprocess.Popen(
-            [find() or "chromium", *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=wire, pass_fds=(3, 4, 63, 64),  # noqa: PLW1509
-        )  # fmt: skip
-        os.close(to_browser)
-        os.close(from_browser)
+            ["bash", "-c", f'exec "$@" 3<&{ends[0]} 4>&{ends[1]}', "bash", *command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=ends,
+        )
+        for end in (to_browser, from_browser, *ends):
+            os.close(end)
         self._buffer, self._next, self._session = b"", 0, None
         self.logged: list[str] = []
         self.requests: list[str] = []
@@ -83,6 +82,7 @@ class Page:
         self.logged.clear()
         self.requests.clear()
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.call("Emulation.setScrollbarsHidden", hidden=True)
         scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.call("Emulation.setEmulatedMedia", features=scheme)
         self.call("Page.navigate", url=path.resolve().as_uri())
