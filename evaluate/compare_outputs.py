@@ -98,7 +98,7 @@ def latex(compared: Compared) -> str:
         sections[-1].append([escape_latex(row.model if row.model != shown else ""), escape_latex(row.strategy), *texts])
         shown = row.model
     titles = ["model", "strategy", *compared.columns, "mean"]
-    return latex_table(titles, sections, comments=list(notes(compared, best="bold:")))
+    return latex_table(titles, sections, comments=list(notes(compared, best="bold:")), names=2)
 
 
 def _write_csv(compared: Compared, path: Path) -> None:

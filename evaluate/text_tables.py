@@ -63,13 +63,22 @@ def latex(evaluation: Evaluation) -> str:
     return latex_table(titles, [rows, below], comments=[*headline(agreement), *footnotes(evaluation)])
 
 
-def latex_table(titles: Sequence[str], sections: Sequence[Sequence[Sequence[str]]], *, comments: Sequence[str]) -> str:
-    """Return a booktabs tabular; cells are LaTeX already, titles are escaped here, sections are parted by a rule."""
+def latex_table(
+    titles: Sequence[str], sections: Sequence[Sequence[Sequence[str]]], *, comments: Sequence[str], names: int = 1
+) -> str:
+    """Return a booktabs tabular; cells are LaTeX already, titles are escaped here, sections are parted by a rule.
+
+    The first columns, `names` of them, are text; the others are figures.
+    """
     body = [rf"{' & '.join(row)} \\" for row in sections[0]]
     for section in sections[1:]:
         body += [r"\midrule", *(rf"{' & '.join(row)} \\" for row in section)] if section else []
     lines = [f"% {line}" for text in comments for line in text.splitlines()]
-    lines += ["% needs \\usepackage{booktabs}", rf"\begin{{tabular}}{{l{'r' * (len(titles) - 1)}}}", r"\toprule"]
+    lines += [
+        "% needs \\usepackage{booktabs}",
+        rf"\begin{{tabular}}{{{'l' * names}{'r' * (len(titles) - names)}}}",
+        r"\toprule",
+    ]
     lines += [" & ".join(map(escape_latex, titles)) + r" \\", r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
     return "\n".join(lines) + "\n"
 
