@@ -65,6 +65,9 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the results, as JSON, CSV, Markdown, LaTeX and a report.")
     ] = None,
+    sweep: Annotated[
+        Path | None, typer.Option("--sweep", help="Folder of lager sweep, for its learning curves in the report.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, not as a table.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Apply an aggregator of other read-outs anyway.")] = False,
 ) -> None:
@@ -73,11 +76,15 @@ def evaluate(
     Example: lager evaluate cache/flask --train cache/helpsteer --baseline e-score --out results/flask
     """
     from .grouping import parse_by
+    from .learning_points import read_learning_points
     from .metrics import SHOWN, check_metrics
     from .outputs import check_out, write_outputs
 
     if out is not None:
         check_out(out)
+    elif sweep is not None:
+        raise LagerError("--sweep is for the report: give --out DIR too, or leave it out")
+    learning = () if sweep is None else read_learning_points(sweep)
     common: dict[str, Any] = {
         "level": level, "by": () if by is None else parse_by(by), "shown": check_metrics(metric or SHOWN),
         "threshold": threshold, "baseline": baseline, "interval": interval, "resamples": resamples, "seed": seed,
@@ -110,7 +117,7 @@ def evaluate(
         from .table import print_table
 
         print_table(evaluation, Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH))
-    written, missing = ([], []) if out is None else write_outputs(evaluation, out)
+    written, missing = ([], []) if out is None else write_outputs(evaluation, out, learning=learning)
     for path in written:
         typer.echo(f"written: {path}", err=True)
     for line in missing:

@@ -52,7 +52,7 @@ def draw_all(
     metric = evaluation.shown[0]
     drawn.append(draw_groups(agreement.strategies, metric=metric, title=METRICS[metric].title))
     if learning:
-        drawn.append(draw_learning(learning, metric=text))
+        drawn.append(draw_learning(learning, metric="Spearman on the sweep's test items"))
     return [one for one in drawn if one is not None]
 
 

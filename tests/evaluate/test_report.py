@@ -5,9 +5,11 @@ import re
 import numpy as np
 import pytest
 from lager.data.cache import FeatureCache
+from lager.data.errors import LagerError
 from lager.evaluate.cache_evaluation import evaluate_cache
 from lager.evaluate.file_evaluation import evaluate_score_files
 from lager.evaluate.layer_curve import depth_curve
+from lager.evaluate.learning_points import read_learning_points
 from lager.evaluate.outputs import write_outputs
 from lager.evaluate.report.drawing import drawing
 from lager.evaluate.report.learning_figure import LearningPoint, draw_learning
@@ -146,6 +148,31 @@ def test_learning_curves_take_points_of_any_sweep():
     with drawing():
         drawn = draw_learning(points, metric="Spearman")
     assert "a from 0.060 at 50 to 0.110 at 100" in drawn.alt
+
+
+def test_a_sweep_gives_learning_curves_of_its_best_strategies(tmp_path):
+    lines = ["protocol,strategy,size,draw,spearman"]
+    lines += [f"curve,s{i},{size},{d},{i / 10 + size / 1000}" for i in range(8) for size in (50, 100) for d in (0, 1)]
+    (tmp_path / "sweep.csv").write_text("\n".join([*lines, "folds,s9,,0,0.99", "curve,s9,100,0,"]) + "\n")
+    points = read_learning_points(tmp_path)
+    assert list(dict.fromkeys(point.strategy for point in points)) == ["s7", "s6", "s5", "s4", "s3", "s2"]
+    assert len(points) == 6 * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "does not exist"),
+        ("strategy,size\na,1\n", "no column 'protocol', 'spearman'"),
+        ("protocol,strategy,size,spearman\nfolds,a,,0.5\n", "has no learning curve"),
+        ("protocol,strategy,size,spearman\ncurve,a,many,0.5\n", "row 1: size 'many'"),
+    ],
+)
+def test_folders_without_a_sweep_are_refused(tmp_path, text, message):
+    if text is not None:
+        (tmp_path / "sweep.csv").write_text(text)
+    with pytest.raises(LagerError, match=message):
+        read_learning_points(tmp_path)
 
 
 def test_opening_the_cache_again_changes_nothing(evaluation):
