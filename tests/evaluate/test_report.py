@@ -11,7 +11,7 @@ from lager.evaluate.file_evaluation import evaluate_score_files
 from lager.evaluate.layer_curve import depth_curve
 from lager.evaluate.learning_points import read_learning_points
 from lager.evaluate.outputs import write_outputs
-from lager.evaluate.report.drawing import drawing
+from lager.evaluate.report.drawing import drawing, inline
 from lager.evaluate.report.learning_figure import LearningPoint, draw_learning
 from lager.evaluate.report.score_figures import calibration_points
 from lager.evaluate.text_tables import escape_latex, escape_markdown, latex, markdown
@@ -147,7 +147,10 @@ def test_learning_curves_take_points_of_any_sweep():
     points = [LearningPoint(name, size, size / 1000 + s / 100) for name in "ab" for size in (50, 100) for s in range(3)]
     with drawing():
         drawn = draw_learning(points, metric="Spearman")
+        text = inline(drawn)
     assert "a from 0.060 at 50 to 0.110 at 100" in drawn.alt
+    assert ">50</text>" in text
+    assert "mathdefault" not in text
 
 
 def test_a_sweep_gives_learning_curves_of_its_best_strategies(tmp_path):
