@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,67 +26,69 @@ class _Row(NamedTuple):
     system: str
 
 
-SUMMEVAL_RUBRICS = {
-    "coherence": "the sentences of the summary build on each other and form one well-organised whole.",
-    "fluency": "each sentence of the summary is grammatical, complete and easy to read.",
-    "consistency": "every fact in the summary is supported by the article.",
-    "relevance": "the summary holds the important content of the article and leaves out the rest.",
-}
-HANNA_RUBRICS = {
-    "relevance": "the story matches its prompt.",
-    "coherence": "the story makes sense from beginning to end.",
-    "empathy": "the reader understands and shares the emotions of the characters.",
-    "surprise": "the end of the story is unexpected and still fits.",
-    "engagement": "the story holds the reader's attention.",
-    "complexity": "the story is elaborate in its plot, world and language.",
-}
+class _Layout(NamedTuple):
+    """Columns of a JSONL benchmark in which each row is a text with one score a criterion."""
+
+    source_id: str
+    writer_id: str
+    source: str
+    response: str
+    instruction: str
+    rubrics: dict[str, str]
+
+
+_SUMMEVAL = _Layout(
+    source_id="article_id",
+    writer_id="summary_id",
+    source="article",
+    response="summary",
+    instruction="Summarise the article.",
+    rubrics={
+        "coherence": "the sentences of the summary build on each other and form one well-organised whole.",
+        "fluency": "each sentence of the summary is grammatical, complete and easy to read.",
+        "consistency": "every fact in the summary is supported by the article.",
+        "relevance": "the summary holds the important content of the article and leaves out the rest.",
+    },
+)
+_HANNA = _Layout(
+    source_id="prompt_id",
+    writer_id="story_id",
+    source="prompt",
+    response="story",
+    instruction="Write a story for the prompt.",
+    rubrics={
+        "relevance": "the story matches its prompt.",
+        "coherence": "the story makes sense from beginning to end.",
+        "empathy": "the reader understands and shares the emotions of the characters.",
+        "surprise": "the end of the story is unexpected and still fits.",
+        "engagement": "the story holds the reader's attention.",
+        "complexity": "the story is elaborate in its plot, world and language.",
+    },
+)
 _RECIPE_ID = re.compile(r"(.+_\d+)_(\w+)\Z")
 
 
-def _summeval(path: Path) -> tuple[list[_Row], Scale]:
-    rows = read_rows(path, what="SummEval file")
-    check_columns(rows, ("article_id", "summary_id", "article", "summary", *SUMMEVAL_RUBRICS), path=path)
+def _rated_texts(path: Path, layout: _Layout) -> tuple[list[_Row], Scale]:
+    """Read a file whose rows hold a text and, under each criterion's name, its mean score from 1 to 5."""
+    rows = read_rows(path, what="benchmark file")
+    check_columns(rows, (*layout[:4], *layout.rubrics), path=path)
     items = [
         _Row(
-            f"{row['article_id']}/{row['summary_id']}/{criterion}",
+            f"{row[layout.source_id]}/{row[layout.writer_id]}/{criterion}",
             {
-                "instruction": "Summarise the article.",
-                "source": row["article"],
-                "response": row["summary"],
+                "instruction": layout.instruction,
+                "source": row[layout.source],
+                "response": row[layout.response],
                 "criterion": criterion,
                 "rubric": rubric,
             },
             parse_scores(row[criterion], row=number, path=path, column=criterion),
             criterion,
-            str(row["article_id"]),
-            str(row["summary_id"]),
+            str(row[layout.source_id]),
+            str(row[layout.writer_id]),
         )
         for number, row in enumerate(rows, start=1)
-        for criterion, rubric in SUMMEVAL_RUBRICS.items()
-    ]
-    return items, Scale.parse("1-5")
-
-
-def _hanna(path: Path) -> tuple[list[_Row], Scale]:
-    rows = read_rows(path, what="HANNA file")
-    check_columns(rows, ("prompt_id", "story_id", "prompt", "story", *HANNA_RUBRICS), path=path)
-    items = [
-        _Row(
-            f"{row['prompt_id']}/{row['story_id']}/{criterion}",
-            {
-                "instruction": "Write a story for the prompt.",
-                "source": row["prompt"],
-                "response": row["story"],
-                "criterion": criterion,
-                "rubric": rubric,
-            },
-            parse_scores(row[criterion], row=number, path=path, column=criterion),
-            criterion,
-            str(row["prompt_id"]),
-            str(row["story_id"]),
-        )
-        for number, row in enumerate(rows, start=1)
-        for criterion, rubric in HANNA_RUBRICS.items()
+        for criterion, rubric in layout.rubrics.items()
     ]
     return items, Scale.parse("1-5")
 
@@ -139,8 +142,8 @@ def _dish_and_version(instance_id: str) -> tuple[str, str]:
 
 _Adapter = Callable[[Path], tuple[list[_Row], Scale]]
 BENCHMARKS: dict[str, tuple[_Adapter, str]] = {
-    "summeval": (_summeval, "MIT; texts from CNN/DailyMail"),
-    "hanna": (_hanna, "MIT"),
+    "summeval": (partial(_rated_texts, layout=_SUMMEVAL), "MIT; texts from CNN/DailyMail"),
+    "hanna": (partial(_rated_texts, layout=_HANNA), "MIT"),
     "recipe": (_recipe, "CC-BY-4.0"),
 }
 

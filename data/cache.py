@@ -16,6 +16,7 @@ from .errors import LagerError
 from .item_files import check_columns, check_unique, parse_id, parse_scores, read_rows
 from .items import TABLE_SCHEMA
 from .manifest import ITEMS, read_manifest
+from .parquet_files import read_parquet
 from .readouts import Readouts
 from .scale import Scale
 from .shards import read_columns
@@ -74,10 +75,7 @@ class FeatureCache:
         items_path = folder / ITEMS
         if verify:
             _check_sha256(items_path, manifest["items"]["sha256"])
-        try:
-            items = pl.read_parquet(items_path)
-        except (OSError, pl.exceptions.PolarsError):
-            raise LagerError(f"{items_path} cannot be read: restore it, or run the extraction again") from None
+        items = read_parquet(items_path, what="item table")
         wrong = [name for name, kind in TABLE_SCHEMA.items() if items.schema.get(name) != kind]
         if wrong or len(items) != manifest["items"]["rows"]:
             raise LagerError(

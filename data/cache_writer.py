@@ -166,8 +166,15 @@ class CacheWriter:
         return cache
 
     def write(self, shard: int, data: ShardData, *, cost: Mapping[str, Any] | None = None) -> None:
-        """Write one shard. `cost` (start, end, devices, device_seconds, tokens) goes to the provenance."""
+        """Write one shard, unless another process wrote the same one meanwhile.
+
+        `cost` (start, end, devices, device_seconds, tokens) goes to the provenance.
+        """
+        path = self.path / shard_name(shard)
+        if self.is_done(shard, item_id=data.item_id, prompt_sha256=data.prompt_sha256):
+            return
         (self.path / MANIFEST).unlink(missing_ok=True)  # it would no longer be true
+        path.unlink(missing_ok=True)  # damaged, or of prompts that have changed
         identity = {key: self.run[key] for key in ("format", "format_version", "fingerprint", "fingerprint_inputs")}
         record = {**identity, "readout_id": self.run["readout_id"], "scale": self.run["scale"]}
         rows = self.rows(shard)
@@ -178,7 +185,7 @@ class CacheWriter:
             "content_hash": content_hash(data.item_id, row_digests(data)),
             "cost": dict(cost or {}),
         }
-        write_shard(self.path / shard_name(shard), data, attributes=attributes)
+        write_shard(path, data, attributes=attributes)
 
     def finalize(
         self, items: Items, *, provenance: Mapping[str, Any], texts: Sequence[str] | None = None
@@ -193,6 +200,20 @@ class CacheWriter:
             What to record about this run.
         texts : sequence of str, optional
             The prompts, stored with the items when given.
+
+        Raises
+        ------
+        LagerError
+            When a shard is missing or does not fit.
+        """
+        items_path = self.path / ITEMS
+        table = items.table if texts is None else items.table.with_columns(pl.Series("text", list(texts)))
+        with replacing(items_path) as temporary:
+            table.write_parquet(temporary)
+        return self.seal_shards(list(items.item_id), provenance={**provenance, "source": items.source})
+
+    def seal_shards(self, item_id: list[str], *, provenance: Mapping[str, Any]) -> FeatureCache:
+        """Check that the shards hold these items, and write the manifest of the shards and the item table.
 
         Raises
         ------
@@ -214,21 +235,18 @@ class CacheWriter:
             digests += row_digests(data)
             costs.append(read_attributes(path)["cost"])
             shards.append({"file": shard_name(k), "rows": len(data), "sha256": sha256_file(path)})
-        if ids != list(items.item_id):
+        if ids != item_id:
             raise LagerError(f"cache {self.path}: its shards hold other items than the input; run the extraction again")
-        items_path = self.path / ITEMS
-        table = items.table if texts is None else items.table.with_columns(pl.Series("text", list(texts)))
-        with replacing(items_path) as temporary:
-            table.write_parquet(temporary)
+        kept = {key: value for key, value in self.run.items() if key not in {"salt", "self_sha256", "item_ids_sha256"}}
         manifest = {
-            **{key: value for key, value in self.run.items() if key not in {"salt", "self_sha256", "item_ids_sha256"}},
+            **kept,
             "n_entries": shape[0],
             "n_labels": shape[1],
             "items_hash": items_hash(ids, prompts),
             "content_hash": content_hash(ids, digests),
             "shards": shards,
-            "items": {"file": ITEMS, "rows": len(table), "sha256": sha256_file(items_path)},
-            "provenance": {**provenance, "source": items.source, "runs": _by_run(costs)},
+            "items": {"file": ITEMS, "rows": len(ids), "sha256": sha256_file(self.path / ITEMS)},
+            "provenance": {**provenance, "runs": _by_run(costs)},
         }
         write_json(self.path / MANIFEST, sealed(manifest))
         return FeatureCache.open(self.path)

@@ -17,10 +17,18 @@ MAX_JSON_BYTES = 256 << 20
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, keep_existing: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well it is synced and takes that name.
 
     When the block fails, the temporary file is removed and whatever `path` held stays as it was.
+
+    Parameters
+    ----------
+    path : Path
+        The name to take.
+    keep_existing : bool
+        Whether a file that has the name by then stays, and the new one is dropped: of several processes that make the
+        same file, one wins, and nobody sees it change.
 
     Raises
     ------
@@ -41,12 +49,24 @@ def replacing(path: Path) -> Iterator[Path]:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
+        if not (keep_existing and _link(temporary, path)):
+            temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         raise LagerError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _link(temporary: Path, path: Path) -> bool:
+    """Give the file its name unless another has it; return False where the file system has no links."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    except OSError:
+        return path.exists()
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from .errors import LagerError
+from .parquet_files import read_parquet
 
 _LISTED = 3
 
@@ -72,7 +73,7 @@ def _read_csv(path: Path) -> list[dict[str, Any]]:
 
 
 def _read_parquet(path: Path) -> list[dict[str, Any]]:
-    return pl.read_parquet(path).to_dicts()
+    return read_parquet(path, what="item file").to_dicts()
 
 
 def parse_id(value: Any, *, row: int, path: Path) -> str:

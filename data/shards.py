@@ -94,10 +94,13 @@ def write_shard(path: Path, data: ShardData, *, attributes: Mapping[str, Any]) -
         The rows.
     attributes : mapping
         JSON that explains the shard by itself; stored as the file's ``lager`` attribute.
+
+    A shard that has the name already stays as it is.
     """
     data.check()
-    with replacing(path) as temporary:
-        with h5py.File(temporary, "w", libver=("earliest", "v110")) as file:
+    with replacing(path, keep_existing=True) as temporary:
+        # In memory first: on a full disk the HDF5 library brings the interpreter down, plain writing an OSError.
+        with h5py.File(path.name, "w", libver=("earliest", "v110"), driver="core", backing_store=False) as file:
             file.attrs["lager"] = canonical_json(dict(attributes))
             for name in _STRINGS:
                 file.create_dataset(name, data=getattr(data, name), dtype=h5py.string_dtype("utf-8"))
@@ -108,6 +111,9 @@ def write_shard(path: Path, data: ShardData, *, attributes: Mapping[str, Any]) -
                     name, data=values, chunks=chunks, compression="gzip", compression_opts=4, shuffle=True,
                     fletcher32=True,
                 )  # fmt: skip
+            file.flush()
+            image = file.id.get_file_image()
+        temporary.write_bytes(image)
         if row_digests(read_shard(temporary)) != row_digests(data):
             raise LagerError(f"{path}: what was read back differs from what was written; check the disk")
 

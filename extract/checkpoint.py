@@ -165,4 +165,7 @@ def _weights(finder: _Finder) -> dict[str, Path]:
             f"model {finder.where} has only {next(iter(pickled))}, a pickle that runs code when loaded; expected "
             f"{_WEIGHTS}: convert it with transformers' save_pretrained, or choose a revision with safetensors"
         )
-    raise LagerError(f"model {finder.where} has no weights: looked for {_WEIGHTS} and {_WEIGHTS_INDEX}")
+    raise LagerError(
+        f"model {finder.where} has no weights: looked for {_WEIGHTS} and {_WEIGHTS_INDEX}; download them, or name "
+        "another model"
+    )

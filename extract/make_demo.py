@@ -7,6 +7,7 @@ The items need neither torch nor the judge; the judge is trained on one CPU thre
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import sys
 import time
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from ..data.errors import LagerError
 from ..data.files import refuse_existing, write_json
+from ..data.templates import load_template
 from .demo_items import heldout_items, training_items, write_jsonl
 
 _LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "jinja2")
@@ -54,7 +56,10 @@ def make_demo(
         train_judge(model, tokenizer, recipe, seed=seed, report=_say)
         model.save_pretrained(out / "judge")
         tokenizer.save_pretrained(out / "judge")
-        write_json(out / "recipe.json", {"seed": seed, "judge": asdict(recipe), "made_with": _environment()}, indent=2)
+        (out / "judge" / "model.safetensors").chmod(0o644)  # safetensors leaves it readable by its owner only
+        template = hashlib.sha256(load_template("direct").text.encode()).hexdigest()
+        made = {"seed": seed, "judge": asdict(recipe), "template_sha256": template, "made_with": _environment()}
+        write_json(out / "recipe.json", made, indent=2)
         _say(f"made in {time.monotonic() - started:.0f} s; now reading every layer of it")
         for name, rows in items.items():
             _print_agreement(name, rows, model, tokenizer)

@@ -28,11 +28,11 @@ def stored_separator(folder: Path) -> str | None:
     return sep if isinstance(sep, str) else None
 
 
-def done_shards(writer: CacheWriter, plan: Plan, items: Items) -> list[int]:
-    """Return the shards that an earlier run wrote."""
+def done_shards(writer: CacheWriter, plan: Plan, items: Items, *, among: Sequence[int] | None = None) -> list[int]:
+    """Return the shards, of all or `among` some, that another run wrote."""
     return [
         k
-        for k in range(writer.n_shards)
+        for k in (range(writer.n_shards) if among is None else among)
         if writer.is_done(
             k,
             item_id=[items.item_id[row] for row in writer.rows(k)],
@@ -80,6 +80,9 @@ def read_missing_shards(
         with ItemProgress(len(items), done=n_done, shown=shown) as progress:
             reader = ShardReader(judge, plan, batch_tokens=batch_tokens, advance=progress.advance)
             for k in sorted(set(range(writer.n_shards)) - set(done)):
+                if k in done_shards(writer, plan, items, among=[k]):  # another process was faster
+                    progress.advance(len(writer.rows(k)))
+                    continue
                 start, clock, rows = _now(), time.monotonic(), writer.rows(k)
                 data = reader.read([items.item_id[row] for row in rows], rows, salt=writer.salt)
                 seconds = round((time.monotonic() - clock) * len(judge.devices), 3)

@@ -1,5 +1,6 @@
 """The command line as a user meets it."""
 
+import json
 import subprocess
 import sys
 
@@ -17,6 +18,20 @@ COMMANDS = [
     ["cache", "info"],
     ["cache", "import-release"],
 ]
+
+
+RELEASED_NAMES = {
+    "direct_score": "vscore",
+    "e_score": "e-score",
+    "lager_wo": "lager",
+    "lager_w": "lager-tuned",
+    "logits_agg_max_score": "lager-max",
+    "logits_agg_weighted_max_score": "lager-tuned-max",
+    "prob_agg_e_score": "prob",
+    "prob_agg_max_score": "prob-max",
+    "prob_weighted_agg_e_score": "prob-tuned",
+    "prob_weighted_agg_max_score": "prob-tuned-max",
+}
 
 
 def run(*arguments):
@@ -86,3 +101,39 @@ def test_cache_info_tells_two_caches_apart(capsys, tmp_path):
     text = capsys.readouterr().out
     assert "too long" in text
     assert "template differ" in text
+
+
+@pytest.mark.shared
+def test_the_authors_figures_come_out_of_the_commands(capsys, shared, tmp_path):
+    fixture = shared / "reference" / "release-parity"
+    for name in ("valid", "test"):
+        assert (
+            run("cache", "import-release", fixture / f"p_{name}.json.gz", "--cache", tmp_path / name, "--model", "m")
+            == 0
+        )
+    assert run("train", tmp_path / "valid", "--out", tmp_path / "a.json", "--preset", "release") == 0
+    expected = json.loads((fixture / "p_expected.json").read_text())
+    weights = json.loads((tmp_path / "a.json").read_text())["weights"]
+    assert weights == pytest.approx([*expected["weights"], 0], abs=1e-6)
+    capsys.readouterr()
+    options = ["--preset", "release", "--aggregator", tmp_path / "a.json", "--resamples", "0", "--json"]
+    assert run("evaluate", tmp_path / "test", *options) == 0
+    table = json.loads(capsys.readouterr().out)
+    found = {row["strategy"]: (row["pearson"]["estimate"], row["spearman"]["estimate"]) for row in table["results"]}
+    for theirs, ours in RELEASED_NAMES.items():
+        assert found[ours] == pytest.approx(expected["corr_pearson_spearman"][theirs], abs=1e-6), ours
+    assert (table["n"], table["level"], table["coverage"]) == (298, "pooled", 298 / 300)
+    assert all(row["in_sample"] == 0 for row in table["results"])
+
+
+def test_a_damaged_cache_is_verified_with_one_and_repaired(capsys, tmp_path):
+    make_cache(tmp_path / "c")
+    assert run("cache", "verify", tmp_path / "c") == 0
+    path = tmp_path / "c" / "shards" / "00001.h5"
+    path.write_bytes(path.read_bytes()[:-1])
+    capsys.readouterr()
+    assert run("cache", "verify", tmp_path / "c", "--json") == 1
+    assert [fault["file"] for fault in json.loads(capsys.readouterr().out)["faults"]] == ["shards/00001.h5"]
+    assert run("cache", "repair", tmp_path / "c") == 0
+    assert "1 shards are missing" in capsys.readouterr().out
+    assert run("train", tmp_path / "c", "--out", tmp_path / "a.json") == 1

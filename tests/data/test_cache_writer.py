@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from lager.data.cache_writer import CacheWriter
@@ -75,12 +77,23 @@ def test_a_shard_that_is_not_sound_is_not_done(tmp_path, fault):
     assert writer.finished() is None
 
 
-def test_rewriting_a_shard_takes_the_manifest_away_until_all_is_true_again(tmp_path):
-    make_cache(tmp_path / "c")
+def test_changed_prompts_take_the_manifest_away_until_all_is_true_again(tmp_path):
+    before = make_cache(tmp_path / "c")
     writer = start(tmp_path / "c")
-    writer.write(0, rows_of(SHARD, writer.rows(0)))
+    rows = rows_of(SHARD, writer.rows(0))
+    writer.write(0, replace(rows, prompt_sha256=rows.prompt_sha256 ^ np.uint8(1)))
     assert writer.finished() is None
-    assert writer.finalize(ITEMS, provenance={}).content_hash == make_cache(tmp_path / "d").content_hash
+    after = writer.finalize(ITEMS, provenance={})
+    assert after.content_hash != before.content_hash
+    assert after.items_hash != before.items_hash
+
+
+def test_a_shard_that_another_process_wrote_meanwhile_stays_as_it_is(tmp_path):
+    mine, theirs = start(tmp_path / "c"), start(tmp_path / "c")
+    theirs.write(0, rows_of(SHARD, theirs.rows(0)), cost={"run": "theirs"})
+    before = (tmp_path / "c" / "shards" / "00000.h5").read_bytes()
+    mine.write(0, rows_of(SHARD, mine.rows(0)), cost={"run": "mine"})
+    assert (tmp_path / "c" / "shards" / "00000.h5").read_bytes() == before
 
 
 def test_finalising_with_a_hole_names_the_shard(tmp_path):

@@ -1,5 +1,6 @@
 """The bundled demo is what its script makes, and fit for what the commands do with it."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -205,3 +206,8 @@ def test_script_makes_the_same_demo_twice_and_says_what_it_made(tmp_path: Path):
     assert {path.name for path in files} >= JUDGE_FILES | {"train.jsonl", "test.jsonl", "recipe.json"}
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+
+
+def test_the_judge_was_trained_on_the_template_that_it_is_read_with(demo):
+    recipe = json.loads((demo / "recipe.json").read_text())
+    assert recipe["template_sha256"] == hashlib.sha256(load_template("direct").text.encode()).hexdigest()

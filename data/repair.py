@@ -1,0 +1,111 @@
+"""Repairing a cache: damaged shards are set aside, and a lost manifest is made again from what is sound."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .cache_writer import CacheWriter
+from .canonical import sha256_file
+from .errors import LagerError
+from .item_files import check_unique
+from .manifest import ITEMS, MANIFEST, RUN, content_hash, read_manifest, read_sealed, shard_name
+from .parquet_files import read_parquet
+from .shards import read_attributes, read_shard, row_digests
+
+ASIDE = "damaged"
+
+
+class Repair(NamedTuple):
+    """What a repair did.
+
+    Attributes
+    ----------
+    complete : bool
+        Whether the cache is sound and complete now.
+    aside : list of str
+        Files that were moved into the folder ``damaged``.
+    missing : list of int
+        Shards that an extraction has to make again.
+    """
+
+    complete: bool
+    aside: list[str]
+    missing: list[int]
+
+
+def repair_cache(path: str | Path) -> Repair:
+    """Set damaged files aside and, when nothing is missing then, write the manifest.
+
+    Raises
+    ------
+    LagerError
+        When the record of the run is lost, so that nothing tells what the shards should be.
+    """
+    folder = Path(path)
+    if not (folder / RUN).exists():
+        raise LagerError(f"{folder} has no {RUN}, so nothing tells what its shards should be: restore that file")
+    writer = CacheWriter(folder, read_sealed(folder / RUN, what="run record"))
+    listed, provenance = _listed(folder)
+    ids = _item_ids(folder, listed)
+    bad = [k for k in range(writer.n_shards) if not _is_sound(writer, k, ids, listed)]
+    aside = [shard_name(k) for k in bad if (folder / shard_name(k)).exists()]
+    if ids is None and (folder / ITEMS).exists():
+        aside.append(ITEMS)
+    complete = ids is not None and not bad
+    if not complete and (folder / MANIFEST).exists():
+        aside.append(MANIFEST)
+    for name in aside:
+        _set_aside(folder, name)
+    if complete and ids is not None:
+        writer.seal_shards(ids, provenance=provenance)
+    return Repair(complete, aside, bad)
+
+
+def _listed(folder: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the checksums that a sound manifest lists, and its provenance; nothing when it is lost or damaged."""
+    try:
+        manifest = read_manifest(folder)
+    except LagerError:
+        return {}, {"repaired": True}
+    files = [*manifest["shards"], manifest["items"]]
+    kept = {key: value for key, value in manifest["provenance"].items() if key != "runs"}
+    return {entry["file"]: entry["sha256"] for entry in files}, kept
+
+
+def _item_ids(folder: Path, listed: dict[str, str]) -> list[str] | None:
+    """Return the ids of the item table, or None when it is lost or damaged."""
+    path = folder / ITEMS
+    if not path.exists() or listed.get(ITEMS, sha256_file(path)) != sha256_file(path):
+        return None
+    try:
+        ids: list[str] = read_parquet(path, what="item table", columns=["item_id"])["item_id"].to_list()
+        check_unique(ids, path=path)
+    except LagerError:
+        return None
+    return ids
+
+
+def _is_sound(writer: CacheWriter, shard: int, ids: list[str] | None, listed: dict[str, str]) -> bool:
+    path = writer.path / shard_name(shard)
+    if not path.exists() or listed.get(shard_name(shard), sha256_file(path)) != sha256_file(path):
+        return False
+    try:
+        data, attributes = read_shard(path), read_attributes(path)
+    except LagerError:
+        return False
+    rows = writer.rows(shard)
+    return (
+        attributes.get("fingerprint") == writer.run["fingerprint"]
+        and attributes.get("content_hash") == content_hash(data.item_id, row_digests(data))
+        and len(data) == len(rows)
+        and (ids is None or data.item_id == ids[rows.start : rows.stop])
+    )
+
+
+def _set_aside(folder: Path, name: str) -> None:
+    """Move a file into the folder `ASIDE`, under a name that is free there; nothing is ever deleted."""
+    target = folder / ASIDE / name.replace("/", "-")
+    target.parent.mkdir(exist_ok=True)
+    numbers = (target.with_name(f"{target.name}.{n}") for n in range(1, 10_000))
+    (folder / name).rename(next(path for path in (target, *numbers) if not path.exists()))
