@@ -16,6 +16,7 @@ from .data.command import app as cache_app
 from .data.errors import LagerError
 from .evaluate.command import evaluate
 from .evaluate.sweep_command import sweep
+from .evaluate.compare_command import compare
 from .extract.command import extract
 from .train.command import train
 
@@ -30,6 +31,7 @@ app.command("extract")(extract)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("sweep")(sweep)
+app.command("compare")(compare)
 app.add_typer(cache_app, name="cache")
 
 _DEMO_FILES = ("judge", "train.jsonl", "test.jsonl")
@@ -76,7 +78,7 @@ def demo(
     print("  judge, train.jsonl, test.jsonl   the judge and the items")
     print("  cache/train, cache/test          what the judge said at every layer")
     print("  aggregator.json                  the weights of the layers")
-    print("  results                          tables and the figure")
+    print("  results                          tables, figures and report.html")
 
 
 def _new_folder(out: Path | None) -> Path:

@@ -25,25 +25,26 @@ N_ENTRIES = 33
 CORRELATIONS = ("spearman", "pearson", "kendall")
 
 
-def made_up_readouts(n: int, *, groups: int, seed: int = 0) -> Readouts:
-    """Read-outs whose later layers know more, and the mean of three raters."""
+def made_up_readouts(n: int, *, groups: int, seed: int = 0) -> tuple[Readouts, np.ndarray]:
+    """Read-outs whose later layers know more, and the scores of three raters, whose mean is the human score."""
     rng = np.random.default_rng(seed)
     quality = rng.uniform(1, 5, size=n)
-    human = np.clip(np.round(quality[:, None] + rng.normal(size=(n, 3))), 1, 5).mean(axis=1)
+    raters = np.clip(np.round(quality[:, None] + rng.normal(size=(n, 3))), 1, 5)
     logits = rng.normal(size=(n, N_ENTRIES, 5), scale=2).astype(np.float32)
     depth = np.linspace(0, 0.5, N_ENTRIES, dtype=np.float32)
     for entry in range(N_ENTRIES):
         logits[:, entry] -= depth[entry] * (np.arange(1, 6) - quality[:, None]) ** 2
-    return Readouts(
+    readouts = Readouts(
         item_id=np.arange(n).astype(object),
         logits=logits,
         logits_normed=logits,
         n_tokens=np.full(n, 100, np.int32),
-        human=human,
+        human=raters.mean(axis=1),
         group=(np.arange(n) % groups).astype(str).astype(object),
         cluster=(np.arange(n) // groups).astype(str).astype(object),
         scale=SCALE,
     )
+    return readouts, raters
 
 
 def score(readouts: Readouts, train: Readouts) -> dict[str, np.ndarray]:
@@ -59,27 +60,29 @@ def score(readouts: Readouts, train: Readouts) -> dict[str, np.ndarray]:
 
 
 def loop_over_data_frames(readouts: Readouts, weights: np.ndarray) -> dict[str, tuple[float, ...]]:
-    """The ten strategies, one item and one data frame at a time, then three correlations; no intervals."""
-    values, scores = SCALE.array, {name: [] for name in ABLATION}
+    """The ten strategies, each a pass with one data frame an item, then three correlations; no intervals."""
     uniform = np.full(len(weights), 1 / len(weights))
-    for item in range(len(readouts)):
-        frame = pl.DataFrame(
-            {
-                "layer": range(len(weights)),
-                "logits": readouts.logits[item].tolist(),
-                "probs": softmax(readouts.logits[item], axis=1).tolist(),
-            }
-        )
-        logits, probs = np.array(frame["logits"].to_list()), np.array(frame["probs"].to_list())
-        final = softmax(logits[-1])
-        scores["vscore"].append(values[final.argmax()])
-        scores["e-score"].append(final @ values)
-        for suffix, w in (("", uniform), ("-tuned", weights)):
-            for family, mixed in (("lager", softmax(w @ logits)), ("prob", w @ probs)):
-                scores[f"{family}{suffix}"].append(mixed @ values)
-                scores[f"{family}{suffix}-max"].append(values[mixed.argmax()])
+    scores = {
+        name: [score_of_frame(name, readouts.logits[item], uniform, weights) for item in range(len(readouts))]
+        for name in ABLATION
+    }
     correlations = (stats.spearmanr, stats.pearsonr, stats.kendalltau)
     return {name: tuple(f(s, readouts.human).statistic for f in correlations) for name, s in scores.items()}
+
+
+def score_of_frame(name: str, readout: np.ndarray, uniform: np.ndarray, tuned: np.ndarray) -> float:
+    """One strategy's score of one item, from a frame with a row for each layer."""
+    values = SCALE.array
+    frame = pl.DataFrame(
+        {"layer": range(len(readout)), "logits": readout.tolist(), "probs": softmax(readout, axis=1).tolist()}
+    )
+    logits, probs = np.array(frame["logits"].to_list()), np.array(frame["probs"].to_list())
+    weights = tuned if "tuned" in name else uniform
+    if name in {"vscore", "e-score"}:
+        mixed = softmax(logits[-1])
+    else:
+        mixed = weights @ probs if name.startswith("prob") else softmax(weights @ logits)
+    return float(values[mixed.argmax()] if name == "vscore" or name.endswith("-max") else mixed @ values)
 
 
 def timed(what: str, call):
@@ -98,7 +101,8 @@ def main() -> None:
     parser.add_argument("--no-loop", action="store_true", help="leave the plain loop out")
     options = parser.parse_args()
     n, resamples = options.items, options.resamples
-    readouts, train = made_up_readouts(n, groups=options.groups), made_up_readouts(1000, groups=4, seed=1)
+    readouts, raters = made_up_readouts(n, groups=options.groups)
+    train, _ = made_up_readouts(1000, groups=4, seed=1)
     print(f"ten strategies, {n:,} items, {N_ENTRIES} x {len(SCALE)} read-outs")
     timed("fit lager-tuned on 1,000 items", lambda: fit_strategy("lager-tuned", train))
     scores, seconds_scores = timed("fit, and score by ten strategies", lambda: score(readouts, train))
@@ -113,10 +117,22 @@ def main() -> None:
             f"Spearman, Pearson, Kendall, {resamples:,} resamples of items",
             lambda: evaluate_scores(human, scores, metrics=CORRELATIONS, resamples=resamples),
         )
+    everything = {"group": readouts.group, "cluster": readouts.cluster, "scale": SCALE, "resamples": resamples}
     timed(
         f"every metric, {options.groups} groups and pooled, {resamples:,} resamples of clusters",
-        lambda: evaluate_scores(human, scores, group=readouts.group, cluster=readouts.cluster, resamples=resamples),
+        lambda: evaluate_scores(human, scores, **everything),
     )
+    timed(
+        "the same, differences to a baseline, and the human reference",
+        lambda: evaluate_scores(human, scores, baseline="e-score", annotators=raters.tolist(), **everything),
+    )
+    if resamples:
+        timed(
+            "the same with BCa intervals",
+            lambda: evaluate_scores(
+                human, scores, baseline="e-score", annotators=raters.tolist(), interval="bca", **everything
+            ),
+        )
     if not options.no_loop:
         weights = np.array(fit_strategy("lager-tuned", train).weights)
         looped, seconds_loop = timed(

@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from ..data.errors import LagerError
-from .estimates import LevelEstimates, estimate_level
+from ..data.scale import Scale
+from .context import DEFAULT_THRESHOLD, Context, check_threshold
+from .estimates import LevelEstimates
+from .human_reference import human_reference
+from .interval import check_kind
 from .labelled_scores import LabelledScores
-from .levels import LevelName, arrange, choose_level, encode
+from .levels import choose_level, encode
 from .metrics import METRICS, check_metrics
+from .paired import Estimated, Paired
+from .raters import Raters
 from .resample import ClusterBootstrap
 from .result import Agreement, StrategyAgreement
 
@@ -23,9 +29,14 @@ def evaluate_scores(
     group: ArrayLike | None = None,
     cluster: ArrayLike | None = None,
     system: ArrayLike | None = None,
+    annotators: Sequence[Sequence[float]] | None = None,
     level: str | None = None,
     metrics: Sequence[str] = tuple(METRICS),
     off_scale: Collection[str] = (),
+    scale: Scale | None = None,
+    threshold: float = DEFAULT_THRESHOLD,
+    baseline: str | None = None,
+    interval: str = "percentile",
     resamples: int = 1000,
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
@@ -44,12 +55,22 @@ def evaluate_scores(
     group, cluster, system : array-like of shape (n_items,), optional
         Labels: what agreement is averaged over, what is resampled as a whole (else single items), what wrote the
         text. Items whose group or system is None form one more; an item whose cluster is None is one by itself.
+    annotators : sequence of n_items sequences of float, optional
+        Every annotator's score of each item, where they are kept; gives the human reference.
     level : {"pooled", "group", "system"}, optional
         ``group`` where groups are given, else ``pooled``.
     metrics : sequence of str
-        From `METRICS`.
+        From `METRICS`, or ``all``.
     off_scale : collection of str
         Judges whose scores are not on the human scale: they get no mae and rmse.
+    scale : Scale, optional
+        The score scale; metrics of labels (accuracy, qwk, f1, kl, range_used) are null without it.
+    threshold : float
+        For `f1`, as a share of the scale.
+    baseline : str, optional
+        A judge that the others are compared with.
+    interval : {"percentile", "bca"}
+        Kind of the intervals.
     resamples : int
         Bootstrap resamples for the 95 % intervals; 0 for none.
     seed : int
@@ -64,7 +85,7 @@ def evaluate_scores(
     Raises
     ------
     LagerError
-        When lengths differ, scores are infinite, or nothing can be compared.
+        When lengths differ, scores are infinite, an option is unknown, or nothing can be compared.
 
     Examples
     --------
@@ -78,24 +99,35 @@ def evaluate_scores(
     chosen = choose_level(level, grouped=group is not None, systems=system is not None)
     labelled = LabelledScores.check(human, scores, group=group, cluster=cluster, system=system)
     n_clusters, cluster_codes = labelled.cluster_codes()
+    context = Context(
+        labels=None if scale is None else np.sort(scale.array),
+        cluster=None if labelled.cluster is None else cluster_codes,
+        threshold=check_threshold(threshold),
+    )
+    if chosen == "group":
+        _refuse_single_items(labelled)
     bootstrap = ClusterBootstrap(n_clusters, resamples, seed)
+    paired = Paired(labelled, cluster_codes, context, chosen, bootstrap, names, check_kind(interval))
     batches = list(labelled.batches())
     tick = _ticker(progress, total=resamples * len(batches) * (1 if chosen == "pooled" else 2))
     results: dict[str, StrategyAgreement] = {}
+    found: dict[str, Estimated] = {}
     for batch in batches:
         rows = ~np.isnan(labelled.scores[next(iter(batch.scores))])
-        compared = _compare(
-            batch,
-            cluster_codes[rows],
-            n_labelled=len(labelled),
-            level=chosen,
-            bootstrap=bootstrap,
-            metrics=names,
-            off_scale=off_scale,
-            tick=tick,
-        )
+        at_level = paired.estimate(rows, list(batch.scores), progress=tick)
+        pooled = at_level
+        if chosen != "pooled":
+            pooled = paired._replace(level="pooled").estimate(rows, list(batch.scores), progress=tick)
+        compared = _agreements(batch, at_level, pooled, paired, off_scale=off_scale)
         results |= {result.strategy: result for result in compared}
+        found |= {name: Estimated(at_level, index, rows) for index, name in enumerate(batch.scores)}
     scored = labelled.scored()
+    strategies = tuple(results[name] for name in labelled.scores)
+    reference = None
+    if annotators is not None:
+        raters = Raters.from_lists(annotators).take(~np.isnan(np.asarray(human, dtype=np.float64)))
+        tables = {one.strategy: one.metrics for one in strategies}
+        reference = human_reference(raters, paired, tables, off_scale=off_scale)
     return Agreement(
         level=chosen,
         n=int(scored.sum()),
@@ -105,36 +137,40 @@ def evaluate_scores(
         n_clusters=None if labelled.cluster is None else n_clusters,
         resamples=resamples,
         seed=seed,
-        strategies=tuple(results[name] for name in labelled.scores),
+        strategies=strategies,
+        interval=paired.interval,
+        comparison=None if baseline is None else paired.compare(baseline, found, off_scale),
+        human_reference=reference,
     )
 
 
-def _compare(
+def _refuse_single_items(labelled: LabelledScores) -> None:
+    """Raise `LagerError` when no group has two items: nothing could be ranked in any."""
+    if labelled.group is not None:
+        labels, codes = encode(labelled.group)
+        if len(labels) > 1 and len(labels) == len(codes):
+            raise LagerError(
+                f"each of the {len(labels)} groups has one labelled item and a correlation needs 2: use level "
+                "pooled, or group by another column"
+            )
+
+
+def _agreements(
     batch: LabelledScores,
-    cluster: NDArray[np.intp],
+    at_level: LevelEstimates,
+    pooled: LevelEstimates,
+    paired: Paired,
     *,
-    n_labelled: int,
-    level: LevelName,
-    bootstrap: ClusterBootstrap,
-    metrics: Sequence[str],
     off_scale: Collection[str],
-    tick: Callable[[int], None],
 ) -> Iterator[StrategyAgreement]:
     """Yield the agreement of judges that scored the same rows, at the level and pooled."""
-
-    def figures(at: LevelName) -> LevelEstimates:
-        arranged = arrange(at, batch.human, list(batch.scores.values()), group=batch.group, system=batch.system)
-        return estimate_level(arranged, cluster, bootstrap, metrics, progress=tick)
-
-    pooled = figures("pooled")
-    at_level = pooled if level == "pooled" else figures(level)
-    averaged = level != "pooled" and batch.group is not None
+    averaged = paired.level != "pooled" and batch.group is not None
     for index, name in enumerate(batch.scores):
         on_scale = name not in off_scale
         yield StrategyAgreement(
             strategy=name,
             n=len(batch),
-            coverage=len(batch) / n_labelled,
+            coverage=len(batch) / len(paired.labelled),
             metrics=at_level.overall(index, averaged=averaged, on_scale=on_scale),
             pooled=pooled.overall(index, averaged=False, on_scale=on_scale),
             groups=at_level.by_group(index, on_scale=on_scale) if averaged else (),

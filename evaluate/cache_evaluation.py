@@ -3,61 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..data.cache import FeatureCache
 from ..data.errors import LagerError
 from ..train.strategies import expand, needs_fitting
 from .agreement import evaluate_scores
-from .result import Agreement
+from .context import DEFAULT_THRESHOLD
+from .evaluation import Evaluation, reading_notes
+from .grouping import column, group_column
+from .metrics import SHOWN
+from .score_files import read_external
 from .scoring import NO_SOURCE, CacheScorer, StrategyScores
 
 Progress = Callable[[str, float], None]
-_FEW_CLUSTERS = 20
-
-
-@dataclass(frozen=True)
-class CacheEvaluation:
-    """Agreement of strategies on a cache, and all that a reader has to know about it.
-
-    Parameters
-    ----------
-    agreement : Agreement
-        The figures.
-    scored : tuple of StrategyScores
-        The scores behind them, in the same order.
-    skipped : mapping of str to str
-        Strategies without figures, and why.
-    notes : tuple of str
-        What a reader should know.
-    cache : FeatureCache
-        What was evaluated.
-    """
-
-    agreement: Agreement
-    scored: tuple[StrategyScores, ...]
-    skipped: dict[str, str]
-    notes: tuple[str, ...]
-    cache: FeatureCache
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what ``--json`` prints and results.json holds: no NaN, null with a reason instead."""
-        out = self.agreement.as_json()
-        for row, scored in zip(out["results"], self.scored, strict=True):
-            row |= {"source": scored.source, "in_sample": scored.in_sample}
-        out["skipped"] = [{"strategy": name, "reason": reason} for name, reason in self.skipped.items()]
-        out["notes"] = list(self.notes)
-        out["cache"] = {
-            "fingerprint": self.cache.fingerprint,
-            "items_hash": self.cache.items_hash,
-            "content_hash": self.cache.content_hash,
-            "readout_id": self.cache.readout_id,
-            "scale": self.cache.scale.as_json(),
-            "rows": self.cache.n_items,
-        }
-        return out
+_LOW_MASS = 0.5
 
 
 def evaluate_cache(
@@ -67,13 +31,19 @@ def evaluate_cache(
     aggregators: Sequence[Path] = (),
     train: FeatureCache | None = None,
     folds: int | None = None,
+    external: Sequence[str] = (),
     preset: str = "converged",
     level: str | None = None,
+    by: Sequence[str] = (),
+    shown: Sequence[str] = SHOWN,
+    threshold: float = DEFAULT_THRESHOLD,
+    baseline: str | None = None,
+    interval: str = "percentile",
     resamples: int = 1000,
     seed: int = 42,
     force: bool = False,
     progress: Progress | None = None,
-) -> CacheEvaluation:
+) -> Evaluation:
     """Score a cache's items by strategies and compare with its human scores.
 
     Parameters
@@ -88,11 +58,17 @@ def evaluate_cache(
         Where strategies that need fitting are fitted.
     folds : int, optional
         Or fit them on the cache itself and score out of fold.
+    external : sequence of str
+        Other judges' scores as ``FILE:COLUMN``, joined by id.
     preset : {"converged", "paper", "release"}
         Of what is fitted here or needs no fitting.
     level : {"pooled", "group", "system"}, optional
         ``group`` where the cache declares groups, else ``pooled``.
-    resamples, seed : int
+    by : sequence of str
+        Columns of the items that group them, instead of the declared group.
+    shown : sequence of str
+        Metrics of the table; all of them are computed.
+    threshold, baseline, interval, resamples, seed
         See `evaluate_scores`; the seed also orders folds and fits.
     force : bool
         Apply aggregators of other read-outs.
@@ -121,28 +97,80 @@ def evaluate_cache(
     if not scorer.scored:
         raise LagerError(f"no strategy left to evaluate: {', '.join(scorer.skipped)} {NO_SOURCE}")
     scored = _in_order(scorer.scored, names)
+    judges = read_external(external, cache.items, cache.scale, taken=[one.name for one in scored])
+    scored += tuple(StrategyScores(one.name, one.scores, "external", 0, True) for one in judges)
     agreement = evaluate_scores(
         cache.mean_scores,
         {one.name: one.scores for one in scored},
-        group=cache.column("group"),
-        cluster=cache.column("cluster"),
-        system=cache.column("system"),
+        group=group_column(cache.items, by, level=level),
+        cluster=column(cache.items, "cluster"),
+        system=column(cache.items, "system"),
+        annotators=cache.scores,
         level=level,
+        scale=cache.scale,
+        threshold=threshold,
+        baseline=baseline,
+        interval=interval,
         off_scale=[one.name for one in scored if not one.on_scale],
         resamples=resamples,
         seed=seed,
         progress=lambda done: _tell(progress, "resampling", done),
     )
-    notes = [*scorer.notes, *_few_clusters(agreement)]
-    return CacheEvaluation(agreement, scored, scorer.skipped, tuple(notes), cache)
+    about = about_cache(cache) | {"by": list(by)}
+    return Evaluation(
+        agreement=agreement,
+        scored=scored,
+        items=cache.items,
+        scale=cache.scale,
+        about=about,
+        shown=tuple(shown),
+        skipped=scorer.skipped,
+        notes=(*scorer.notes, *reading_notes(agreement), *_low_mass(about["score_mass"])),
+        cache=cache,
+        aggregators=scorer.aggregators,
+    )
 
 
-def _few_clusters(agreement: Agreement) -> list[str]:
-    """Warn of intervals that rest on hardly any independent texts."""
-    n_clusters = agreement.n_clusters
-    if agreement.resamples and n_clusters is not None and 1 < n_clusters < _FEW_CLUSTERS:
-        return [f"the intervals rest on {n_clusters} clusters only; of so few they are usually too narrow"]
-    return []
+def about_cache(cache: FeatureCache) -> dict[str, Any]:
+    """Return what was read and how, as JSON: model, benchmark, template, condition, mass on the score tokens."""
+    recorded, inputs = cache.manifest.get("recorded") or {}, cache.manifest.get("fingerprint_inputs") or {}
+    source = (cache.manifest.get("provenance") or {}).get("source") or {}
+    prompt = inputs.get("prompt") or {}
+    template = prompt.get("template")
+    return {
+        "model": recorded.get("model"),
+        "revision": recorded.get("revision"),
+        "benchmark": source.get("benchmark") or (Path(source["file"]).stem if source.get("file") else cache.path.name),
+        "condition": (inputs.get("condition") or {}).get("name"),
+        "template": None if template is None else sha256(str(template).encode()).hexdigest()[:12],
+        "dtype": inputs.get("dtype"),
+        "quantization": inputs.get("quantization"),
+        "fingerprint": cache.fingerprint,
+        "items_hash": cache.items_hash,
+        "scale": str(cache.scale),
+        "layers": cache.n_layers,
+        "rows": cache.n_items,
+        "valid": int(cache.valid.sum()),
+        "score_mass": score_mass(cache),
+    }
+
+
+def score_mass(cache: FeatureCache) -> dict[str, Any]:
+    """Return the model's probability of answering with a score token: mean and 5 % quantile over the valid items."""
+    mass = cache.score_mass[cache.valid]
+    mass = mass[np.isfinite(mass)]
+    if not len(mass):
+        return {"mean": None, "low": None, "reason": "the cache has no log-sum-exp of the whole vocabulary"}
+    return {"mean": float(mass.mean()), "low": float(np.quantile(mass, 0.05))}
+
+
+def _low_mass(mass: dict[str, Any]) -> list[str]:
+    if mass["mean"] is None or mass["mean"] >= _LOW_MASS:
+        return []
+    return [
+        f"the model answers with a score token with probability {mass['mean']:.2f} on average: its scores rest on what "
+        "it would rather not have said; check the template"
+    ]
 
 
 def _in_order(scored: Sequence[StrategyScores], names: Sequence[str]) -> tuple[StrategyScores, ...]:

@@ -6,20 +6,24 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..data.canonical import canonical_json
+from ..data.errors import LagerError
 
 if TYPE_CHECKING:
     from .cache_evaluation import Progress
+    from .evaluation import Evaluation
 
 _PIPED_WIDTH = 120
 
 
 def evaluate(
-    cache: Annotated[Path, typer.Argument(help="Feature cache with human scores.", show_default=False)],
+    cache: Annotated[
+        Path | None, typer.Argument(help="Feature cache with human scores; none to compare files of scores alone.")
+    ] = None,
     *,
     aggregator: Annotated[
         list[Path] | None, typer.Option("--aggregator", help="Aggregator file of lager train; may be repeated.")
@@ -33,43 +37,78 @@ def evaluate(
         int | None, typer.Option(help="Or fit it on the cache itself, N times, and score each fold by the others.")
     ] = None,
     scores: Annotated[Path | None, typer.Option(help="Human scores from a file (id, score), joined by id.")] = None,
+    external: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--external", metavar="FILE:COLUMN", help="Another judge's scores, joined by id; may be repeated."
+        ),
+    ] = None,
     preset: Annotated[str, typer.Option(help="converged, paper, or release (the authors' code).")] = "converged",
     level: Annotated[
         str | None, typer.Option(help="group, pooled or system (default: group where declared, else pooled)")
     ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Group by these columns of the items, with commas between, not by the group.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", "--metrics", help="Metric to show, or all; may be repeated. Files hold all of them."),
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(help="For f1: the share of the scale from which a score is a yes.")
+    ] = 0.75,
+    baseline: Annotated[str | None, typer.Option(help="Strategy or judge that the others are tested against.")] = None,
+    interval: Annotated[str, typer.Option(help="percentile or bca")] = "percentile",
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the intervals; 0 for none.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of resamples, folds and fits.")] = 42,
-    out: Annotated[Path | None, typer.Option("--out", help="Folder for results.json, results.csv, layers.png.")] = None,
+    scale: Annotated[str | None, typer.Option(help="Score scale, without CACHE only: 1-5, A=4,B=3, ...")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the results, as JSON, CSV, Markdown, LaTeX and a report.")
+    ] = None,
+    sweep: Annotated[
+        Path | None, typer.Option("--sweep", help="Folder of lager sweep, for its learning curves in the report.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, not as a table.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Apply an aggregator of other read-outs anyway.")] = False,
 ) -> None:
-    """Compare strategies' scores with the human scores of a feature cache.
+    """Compare strategies' scores with the human scores of a feature cache, or files of scores with each other.
 
-    Example: lager evaluate cache/flask --train cache/helpsteer --out results/flask
+    Example: lager evaluate cache/flask --train cache/helpsteer --baseline e-score --out results/flask
     """
-    from ..data.cache import FeatureCache
-    from .cache_evaluation import evaluate_cache
+    from .grouping import parse_by
+    from .learning_points import read_learning_points
+    from .metrics import SHOWN, check_metrics
     from .outputs import check_out, write_outputs
 
     if out is not None:
         check_out(out)
-    opened = FeatureCache.open(cache)
-    if scores is not None:
-        opened = opened.with_scores(scores)
+    elif sweep is not None:
+        raise LagerError("--sweep is for the report: give --out DIR too, or leave it out")
+    learning = () if sweep is None else read_learning_points(sweep)
+    common: dict[str, Any] = {
+        "level": level, "by": () if by is None else parse_by(by), "shown": check_metrics(metric or SHOWN),
+        "threshold": threshold, "baseline": baseline, "interval": interval, "resamples": resamples, "seed": seed,
+    }  # fmt: skip
     with _progress_bar() as progress:
-        evaluation = evaluate_cache(
-            opened,
-            strategy or ["all"],
-            aggregators=aggregator or [],
-            train=None if train is None else FeatureCache.open(train),
-            folds=folds,
-            preset=preset,
-            level=level,
-            resamples=resamples,
-            seed=seed,
-            force=force,
-            progress=progress,
-        )
+        if cache is None:
+            _refuse_without_cache(aggregator=aggregator, strategy=strategy, train=train, folds=folds)
+            evaluation = _evaluate_files(scores, external or [], scale, progress=progress, **common)
+        else:
+            if scale is not None:
+                raise LagerError("--scale: a cache has its own scale; leave the option out")
+            evaluation = _evaluate_cache(
+                cache,
+                scores,
+                strategies=strategy or ["all"],
+                aggregators=aggregator or [],
+                train=train,
+                folds=folds,
+                external=external or [],
+                preset=preset,
+                force=force,
+                progress=progress,
+                **common,
+            )
     if as_json:
         typer.echo(canonical_json(evaluation.as_json()))
     else:
@@ -78,11 +117,36 @@ def evaluate(
         from .table import print_table
 
         print_table(evaluation, Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH))
-    written, missing = ([], []) if out is None else write_outputs(evaluation, out)
+    written, missing = ([], []) if out is None else write_outputs(evaluation, out, learning=learning)
     for path in written:
         typer.echo(f"written: {path}", err=True)
     for line in missing:
         typer.echo(f"note: {line}", err=True)
+
+
+def _evaluate_cache(cache: Path, scores: Path | None, *, train: Path | None, **options: Any) -> Evaluation:
+    from ..data.cache import FeatureCache
+    from .cache_evaluation import evaluate_cache
+
+    opened = FeatureCache.open(cache)
+    if scores is not None:
+        opened = opened.with_scores(scores)
+    return evaluate_cache(opened, train=None if train is None else FeatureCache.open(train), **options)
+
+
+def _evaluate_files(scores: Path | None, external: list[str], scale: str | None, **options: Any) -> Evaluation:
+    from ..data.scale import Scale
+    from .file_evaluation import evaluate_score_files
+
+    if scores is None:
+        raise LagerError("there is nothing to evaluate: give a CACHE, or --scores FILE and --external FILE:COLUMN")
+    return evaluate_score_files(scores, external, scale=None if scale is None else Scale.parse(scale), **options)
+
+
+def _refuse_without_cache(**options: object) -> None:
+    """Raise `LagerError` for options that score the items of a cache when there is none."""
+    if given := [f"--{name}" for name, value in options.items() if value]:
+        raise LagerError(f"{', '.join(given)} needs a CACHE to score: give one, or leave it out")
 
 
 @contextmanager

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .interval import Interval, percentile_interval
+from .interval import Interval, IntervalKind, bca_interval, percentile_interval
 from .levels import Level
-from .metrics import METRICS
-from .resample import ClusterBootstrap
+from .metrics import METRICS, OFF_SCALE
+from .resample import JACKKNIFE_PARTS, ClusterBootstrap
 from .result import Estimate, GroupAgreement
 
-OFF_SCALE = "not on the human score scale"
 _GROUP_VALUES = 50_000_000  # replicates kept for intervals of single groups: 200 MB
 
 
@@ -38,6 +37,10 @@ class LevelEstimates:
         Clusters that were drawn from.
     group_replicates : ndarray of shape (n_scores, n_metrics, n_segments, n_resamples), float32, or None
         Values of each segment; None where they would take too much memory.
+    jackknife : ndarray of shape (n_scores, n_metrics, n_parts), or None
+        Means over the defined segments without each part of the sample; None unless BCa intervals are asked for.
+    group_jackknife : ndarray of shape (n_scores, n_metrics, n_segments, n_parts), float32, or None
+        The same for each segment.
     """
 
     level: Level
@@ -46,6 +49,8 @@ class LevelEstimates:
     replicates: NDArray[np.float64]
     n_clusters: int
     group_replicates: NDArray[np.float32] | None
+    jackknife: NDArray[np.float64] | None = None
+    group_jackknife: NDArray[np.float32] | None = None
 
     def overall(self, score: int, *, averaged: bool, on_scale: bool) -> dict[str, Estimate]:
         """Return the estimate of each metric, the mean over segments where `averaged`."""
@@ -77,10 +82,12 @@ class LevelEstimates:
         defined = points[~np.isnan(points)]
         groups, undefined_groups = (len(defined), len(points) - len(defined)) if averaged else (None, None)
         if not len(defined):
-            reasons = {self.level.why_undefined(score, segment) for segment in range(len(points))}
+            name = self.metrics[metric]
+            reasons = {self.level.why_undefined(score, segment, name) for segment in range(len(points))}
             reason = " or ".join(sorted(reasons)) + (f" in all {len(points)} groups" if averaged else "")
             return Estimate(None, None, None, reason, groups=groups, undefined_groups=undefined_groups)
-        interval = self._interval(self.replicates[score, metric])
+        jackknife = None if self.jackknife is None else self.jackknife[score, metric]
+        interval = self.interval(self.replicates[score, metric], float(defined.mean()), jackknife)
         spread = float(defined.std(ddof=1)) if averaged and len(defined) > 1 else None
         return Estimate(
             float(defined.mean()),
@@ -96,17 +103,20 @@ class LevelEstimates:
     def _single(self, score: int, metric: int, segment: int) -> Estimate:
         point = self.points[score, metric, segment]
         if np.isnan(point):
-            return Estimate(None, None, None, self.level.why_undefined(score, segment))
+            return Estimate(None, None, None, self.level.why_undefined(score, segment, self.metrics[metric]))
         if self.group_replicates is None:
             return Estimate(float(point), None, None, "too many groups for intervals of each")
-        interval = self._interval(self.group_replicates[score, metric, segment])
+        jackknife = None if self.group_jackknife is None else self.group_jackknife[score, metric, segment]
+        interval = self.interval(self.group_replicates[score, metric, segment], float(point), jackknife)
         return Estimate(float(point), interval.low, interval.high, interval.reason, interval.undefined)
 
-    def _interval(self, replicates: NDArray[np.floating[Any]]) -> Interval:
-        """Return the percentile interval; a single cluster, drawn again in every resample, has none."""
+    def interval(
+        self, replicates: NDArray[np.floating[Any]], point: float, jackknife: NDArray[np.floating[Any]] | None
+    ) -> Interval:
+        """Return the interval; a single cluster, drawn again in every resample, has none."""
         if self.n_clusters == 1:
             return Interval(None, None, 0, "only one cluster")
-        return percentile_interval(replicates)
+        return percentile_interval(replicates) if jackknife is None else bca_interval(replicates, point, jackknife)
 
 
 def estimate_level(
@@ -115,7 +125,8 @@ def estimate_level(
     bootstrap: ClusterBootstrap,
     metrics: Sequence[str],
     *,
-    progress: Callable[[int], None],
+    interval: IntervalKind = "percentile",
+    progress: Callable[[int], None] = lambda done: None,
 ) -> LevelEstimates:
     """Compute the metrics on the sample and on every resample.
 
@@ -129,27 +140,52 @@ def estimate_level(
         The draws.
     metrics : sequence of str
         Names of metrics.
+    interval : {"percentile", "bca"}
+        BCa takes as much work again for the jackknife.
     progress : callable
         Told how many more resamples are done.
     """
     points = level.values(np.ones((len(cluster), 1)), metrics)[..., 0]
+    under = _Weightings(level, metrics, points.shape)
     resamples = bootstrap.resamples if bootstrap.n_clusters > 1 else 0
-    n_segments = points.shape[2]
-    replicates = np.empty((*points.shape[:2], resamples))
-    keep = n_segments > 1 and points.size * resamples <= _GROUP_VALUES
-    by_group = np.empty((*points.shape, resamples), dtype=np.float32) if keep else None
-    done = 0
-    for weights in bootstrap.blocks(cluster) if resamples else ():
-        values = level.values(weights, metrics)
-        block = slice(done, done + weights.shape[1])
-        replicates[..., block] = mean_of_defined(values)
-        if by_group is not None:
-            by_group[..., block] = values
-        done = block.stop
-        progress(weights.shape[1])
-    if n_segments == 1:
-        by_group = replicates[:, :, None, :].astype(np.float32)
-    return LevelEstimates(level, tuple(metrics), points, replicates, bootstrap.n_clusters, by_group)
+    drawn = bootstrap.blocks(cluster) if resamples else ()
+    replicates, by_group = under.values(drawn, resamples, progress)
+    if interval == "percentile" or not resamples:
+        return LevelEstimates(level, tuple(metrics), points, replicates, bootstrap.n_clusters, by_group)
+    n_parts = min(bootstrap.n_clusters, JACKKNIFE_PARTS)
+    left_out = under.values(bootstrap.jackknife(cluster), n_parts)
+    return LevelEstimates(level, tuple(metrics), points, replicates, bootstrap.n_clusters, by_group, *left_out)
+
+
+class _Weightings(NamedTuple):
+    """Metrics at a level, to be computed under many weightings of the items."""
+
+    level: Level
+    metrics: Sequence[str]
+    shape: tuple[int, ...]
+
+    def values(
+        self,
+        blocks: Iterable[NDArray[np.float64]],
+        n: int,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
+        """Return the means over segments, and each segment's values where there is memory for them."""
+        means = np.empty((*self.shape[:2], n))
+        keep = self.shape[2] > 1 and int(np.prod(self.shape)) * n <= _GROUP_VALUES
+        by_group = np.empty((*self.shape, n), dtype=np.float32) if keep else None
+        done = 0
+        for weights in blocks:
+            values = self.level.values(weights, self.metrics)
+            block = slice(done, done + weights.shape[1])
+            means[..., block] = mean_of_defined(values)
+            if by_group is not None:
+                by_group[..., block] = values
+            done = block.stop
+            progress(weights.shape[1])
+        if self.shape[2] == 1:
+            by_group = means[:, :, None, :].astype(np.float32)
+        return means, by_group
 
 
 def mean_of_defined(values: NDArray[np.float64]) -> NDArray[np.float64]:

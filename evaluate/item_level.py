@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .metrics import METRICS
+from .context import NOTHING, Context
+from .metrics import METRICS, NO_SCALE
 from .pairing import Pairing
 from .ranking import Ranking, WeightedRanking
 from .segments import Segments, runs
@@ -26,6 +28,8 @@ class ItemLevel:
         Names of the segments.
     segment : ndarray of shape (n_items,)
         Index of each item's segment; every segment has an item.
+    context : Context
+        What some metrics need besides.
     """
 
     def __init__(
@@ -35,13 +39,16 @@ class ItemLevel:
         *,
         labels: tuple[str, ...],
         segment: NDArray[np.intp],
+        context: Context = NOTHING,
     ) -> None:
         self.labels = labels
         self._rows = np.argsort(segment, kind="stable")
         segments = Segments(runs(segment[self._rows]), len(segment))
         self.sizes = segments.sizes
+        cluster = None if context.cluster is None else context.cluster[self._rows]
+        arranged = replace(context, cluster=cluster)
         self._human = Ranking(human[self._rows], segments)
-        self._pairings = [Pairing(Ranking(score[self._rows], segments), self._human) for score in scores]
+        self._pairings = [Pairing(Ranking(score[self._rows], segments), self._human, arranged) for score in scores]
 
     def values(self, weights: NDArray[np.float64], metrics: Sequence[str]) -> NDArray[np.float64]:
         """Return each metric under weights: shape (n_scores, n_metrics, n_segments, n_resamples)."""
@@ -51,13 +58,17 @@ class ItemLevel:
         for s, pairing in enumerate(self._pairings):
             pair = pairing.weighted(weights, human)
             for m, name in enumerate(metrics):
-                out[s, m] = METRICS[name].compute(pair)
+                known = pairing.context.labels is not None or not METRICS[name].needs_labels
+                out[s, m] = METRICS[name].compute(pair) if known else np.nan
         return out
 
-    def why_undefined(self, score: int, segment: int) -> str:
-        """Say why a correlation of one score is undefined in a segment."""
-        n = int(self.sizes[segment])
-        if n < 2:
+    def why_undefined(self, score: int, segment: int, metric: str) -> str:
+        """Say why a metric of one score is undefined in a segment."""
+        if METRICS[metric].needs_labels and self._pairings[score].context.labels is None:
+            return NO_SCALE
+        if not METRICS[metric].needs_variation:
+            return METRICS[metric].undefined
+        if self.sizes[segment] < 2:
             return "fewer than 2 items"
         if self._human.classes.sizes[segment] == 1:
             return "constant human scores"

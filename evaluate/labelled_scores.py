@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,7 +84,7 @@ class LabelledScores:
         for name, values in self.scores.items():
             members.setdefault(np.isnan(values).tobytes(), []).append(name)
         for names in members.values():
-            yield self._take(~np.isnan(self.scores[names[0]]), names)
+            yield self.take(~np.isnan(self.scores[names[0]]), names)
 
     def cluster_codes(self) -> tuple[int, NDArray[np.intp]]:
         """Return the number of clusters and each item's; an item without one is a cluster by itself."""
@@ -96,7 +96,8 @@ class LabelledScores:
         codes[~given] = len(names) + np.arange(np.count_nonzero(~given))
         return len(names) + int(np.count_nonzero(~given)), codes
 
-    def _take(self, rows: NDArray[np.bool_], names: list[str]) -> LabelledScores:
+    def take(self, rows: NDArray[np.bool_], names: Sequence[str]) -> LabelledScores:
+        """Return some judges' scores of some rows."""
         group, cluster, system = (
             None if column is None else column[rows] for column in (self.group, self.cluster, self.system)
         )

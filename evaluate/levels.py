@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.errors import LagerError
+from .context import NOTHING, Context
 from .item_level import ItemLevel
 from .system_level import SystemLevel
 
@@ -34,8 +35,8 @@ class Level(Protocol):
         """Return each metric under weights: shape (n_scores, n_metrics, n_segments, n_resamples)."""
         ...
 
-    def why_undefined(self, score: int, segment: int) -> str:
-        """Say why a correlation of one score is undefined in a segment."""
+    def why_undefined(self, score: int, segment: int, metric: str) -> str:
+        """Say why a metric of one score is undefined in a segment."""
         ...
 
 
@@ -64,17 +65,18 @@ def arrange(
     *,
     group: NDArray[np.object_] | None,
     system: NDArray[np.object_] | None,
+    context: Context = NOTHING,
 ) -> Level:
     """Arrange items at a level.
 
     Systems are compared inside each group where groups are declared, as the field does for each criterion.
     """
     if level == "pooled" or (level == "group" and group is None):
-        return ItemLevel(human, scores, labels=("",), segment=np.zeros(len(human), dtype=np.intp))
+        return ItemLevel(human, scores, labels=("",), segment=np.zeros(len(human), dtype=np.intp), context=context)
     labels, segment = (("",), np.zeros(len(human), dtype=np.intp)) if group is None else encode(group)
     if level == "group" or system is None:
-        return ItemLevel(human, scores, labels=labels, segment=segment)
-    return SystemLevel(human, scores, labels=labels, segment=segment, system=encode(system)[1])
+        return ItemLevel(human, scores, labels=labels, segment=segment, context=context)
+    return SystemLevel(human, scores, labels=labels, segment=segment, system=encode(system)[1], context=context)
 
 
 def encode(column: NDArray[np.object_]) -> tuple[tuple[str, ...], NDArray[np.intp]]:

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .pairing import WeightedPairing
-from .weighted_sums import weighted_sums
 
 
 def mae(pair: WeightedPairing) -> NDArray[np.float64]:
@@ -17,7 +16,4 @@ def mae(pair: WeightedPairing) -> NDArray[np.float64]:
     ndarray of shape (n_segments, n_resamples)
         In units of the human scale.
     """
-    error = np.abs(pair.pairing.score.values - pair.pairing.human.values)
-    sums = weighted_sums(error[None], pair.weights, pair.segments)[0]
-    drawn = pair.human.totals > 0
-    return np.divide(sums, pair.human.totals, out=np.full(sums.shape, np.nan), where=drawn)
+    return pair.mean(np.abs(pair.pairing.score.values - pair.pairing.human.values))

@@ -1,19 +1,23 @@
-"""The files of an evaluation: results.json, results.csv and the per-layer curve."""
+"""The files of an evaluation: results as JSON, CSV, Markdown and LaTeX, the figures, and the report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..data.errors import LagerError
 from ..data.files import replacing, write_json
-from .cache_evaluation import CacheEvaluation
-from .layer_curve import layer_curve
-from .layer_figure import draw_layer_figure
+from .evaluation import Evaluation
+from .layer_curve import depth_curve, layer_curve
+from .text_tables import latex, markdown
 
-RESULTS_JSON, RESULTS_CSV, LAYERS_PNG = "results.json", "results.csv", "layers.png"
+if TYPE_CHECKING:
+    from .report.learning_figure import LearningPoint
+
+RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX = "results.json", "results.csv", "results.md", "results.tex"
+REPORT, FIGURES = "report.html", "figures"
 _COLUMNS = (
     "strategy", "level", "group", "metric", "estimate", "low", "high", "n", "coverage",
     "groups", "undefined_groups", "spread", "undefined_resamples", "in_sample", "source", "reason",
@@ -30,13 +34,23 @@ def check_out(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise LagerError(f"--out {folder} is a file: give a folder")
-    for name in (RESULTS_JSON, RESULTS_CSV, LAYERS_PNG):
+    for name in (RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX, REPORT, FIGURES):
         if (folder / name).exists():
             raise LagerError(f"{folder / name} exists already: choose another folder for --out, or remove it first")
 
 
-def write_outputs(evaluation: CacheEvaluation, folder: Path) -> tuple[list[Path], list[str]]:
+def write_outputs(
+    evaluation: Evaluation, folder: Path, *, learning: Sequence[LearningPoint] = ()
+) -> tuple[list[Path], list[str]]:
     """Write an evaluation's files into a folder.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    folder : Path
+        New, or without results.
+    learning : sequence of LearningPoint
+        A sweep's results over training sizes, for a figure of them.
 
     Returns
     -------
@@ -45,34 +59,61 @@ def write_outputs(evaluation: CacheEvaluation, folder: Path) -> tuple[list[Path]
     list of str
         What was not, and why.
     """
-    import polars as pl
-
     check_out(folder)
-    agreement = evaluation.agreement
-    curve = layer_curve(evaluation.cache, level=agreement.level)
-    content = evaluation.as_json() | {"layers": {"metric": "spearman", "values": curve}}
+    layers = depth = None
+    content = evaluation.as_json()
+    if evaluation.cache is not None:
+        options: dict[str, Any] = {"level": evaluation.agreement.level, "group": evaluation.group}
+        layers, depth = layer_curve(evaluation.cache, **options), depth_curve(evaluation.cache, **options)
+        content |= {
+            name: {"metric": "spearman", "values": values} for name, values in (("layers", layers), ("depth", depth))
+        }
     write_json(folder / RESULTS_JSON, content, indent=1)
-    table = pl.DataFrame(list(tidy_rows(evaluation)), schema=list(_COLUMNS), infer_schema_length=None)
-    with replacing(folder / RESULTS_CSV) as temporary:
-        table.write_csv(temporary)
-    written = [folder / RESULTS_JSON, folder / RESULTS_CSV]
+    _write_csv(evaluation, folder / RESULTS_CSV)
+    for name, text in ((RESULTS_MD, markdown(evaluation)), (RESULTS_TEX, latex(evaluation))):
+        write_text(folder / name, text)
+    written = [folder / name for name in (RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX)]
     try:
-        draw_layer_figure(
-            folder / LAYERS_PNG,
-            curve,
-            {one.strategy: one.metrics["spearman"].estimate for one in agreement.strategies},
-            ylabel=f"Spearman, {_LEVEL_TEXT[agreement.level]}",
-            title=f"Agreement with humans by layer, {agreement.n:,} items",
-        )
+        return [*written, *_write_report(evaluation, folder, layers, depth, learning)], []
     except LagerError as error:
         return written, [str(error)]
-    return [*written, folder / LAYERS_PNG], []
 
 
-_LEVEL_TEXT = {"pooled": "pooled", "group": "mean over groups", "system": "between systems"}
+def _write_report(
+    evaluation: Evaluation,
+    folder: Path,
+    layers: Sequence[float | None] | None,
+    depth: Sequence[float | None] | None,
+    learning: Sequence[LearningPoint],
+) -> list[Path]:
+    """Write figures and report; without matplotlib a `LagerError` says what to install."""
+    from .report.drawing import drawing, save
+    from .report.figures import draw_all
+    from .report.page import render_report
+
+    with drawing():
+        drawn = draw_all(evaluation, layers=layers, depth=depth, learning=learning)
+        for one in drawn:
+            save(one, folder / FIGURES)
+        write_text(folder / REPORT, render_report(evaluation, drawn))
+    return [folder / REPORT, folder / FIGURES]
 
 
-def tidy_rows(evaluation: CacheEvaluation) -> Iterator[dict[str, Any]]:
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as a whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _write_csv(evaluation: Evaluation, path: Path) -> None:
+    import polars as pl
+
+    table = pl.DataFrame(list(tidy_rows(evaluation)), schema=list(_COLUMNS), infer_schema_length=None)
+    with replacing(path) as temporary:
+        table.write_csv(temporary)
+
+
+def tidy_rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
     """Yield one row per strategy, level, group and metric, nothing rounded."""
     level = evaluation.agreement.level
     for strategy, scored in zip(evaluation.agreement.strategies, evaluation.scored, strict=True):

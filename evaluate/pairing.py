@@ -8,9 +8,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from .context import NOTHING, Context
 from .pair_splits import PairSplit, split_pairs
 from .ranking import Ranking, WeightedRanking
 from .segments import Segments
+from .weighted_sums import weighted_sums
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Pairing:
 
     score: Ranking
     human: Ranking
+    context: Context = NOTHING
 
     @cached_property
     def splits(self) -> list[PairSplit]:
@@ -50,6 +53,21 @@ class WeightedPairing:
     def defined(self) -> NDArray[np.bool_]:
         """Where both sides vary, so that a correlation exists: shape (n_segments, n_resamples)."""
         return (self.score.untied_pairs > 0) & (self.human.untied_pairs > 0)
+
+    @cached_property
+    def moments(self) -> NDArray[np.float64]:
+        """Weighted sums of x, y, x**2, y**2 and x y, both less their segment's plain mean.
+
+        Shape (5, n_segments, n_resamples).
+        """
+        x, y = self.pairing.score.centred, self.pairing.human.centred
+        return weighted_sums(np.stack([x, y, x * x, y * y, x * y]), self.weights, self.segments)
+
+    def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the weighted mean of row values, NaN where nothing was drawn: shape (n_segments, n_resamples)."""
+        sums = weighted_sums(values[None], self.weights, self.segments)[0]
+        totals = self.human.totals
+        return np.divide(sums, totals, out=np.full(sums.shape, np.nan), where=totals > 0)
 
     def ratio(self, numerator: NDArray[np.float64], squares: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``numerator / sqrt(squares)`` within [-1, 1], NaN where a side is constant."""

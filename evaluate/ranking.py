@@ -123,6 +123,16 @@ class WeightedRanking:
         return (self.totals**3 - cubes) / 12
 
     @cached_property
+    def extremes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The smallest and the largest centred value drawn, NaN where nothing was: each (n_segments, n_resamples)."""
+        starts = self.ranking.segments.starts
+        values, drawn = self.ranking.centred[:, None], self.weights > 0
+        low = np.minimum.reduceat(np.where(drawn, values, np.inf), starts, axis=0)
+        high = np.maximum.reduceat(np.where(drawn, values, -np.inf), starts, axis=0)
+        nothing = low > high
+        return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)
+
+    @cached_property
     def weighted_ranks(self) -> NDArray[np.float64]:
         """Weight times centred rank, of each row: shape (n, n_resamples)."""
         ranks = self.centred_ranks[self.ranking.class_of_row]

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from .comparison import Comparison
+
+if TYPE_CHECKING:
+    from .human_reference import HumanReference
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,12 @@ class Agreement:
         The bootstrap.
     strategies : tuple of StrategyAgreement
         In the order given.
+    interval : str
+        percentile or bca.
+    comparison : Comparison or None
+        Every strategy against a baseline, where one was named.
+    human_reference : HumanReference or None
+        Agreement among the annotators, where their scores were given.
     """
 
     level: str
@@ -133,6 +144,9 @@ class Agreement:
     resamples: int
     seed: int
     strategies: tuple[StrategyAgreement, ...]
+    interval: str = "percentile"
+    comparison: Comparison | None = None
+    human_reference: HumanReference | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON object, strategies under ``results``."""
@@ -145,7 +159,10 @@ class Agreement:
             "clusters": self.n_clusters,
             "resamples": self.resamples,
             "seed": self.seed,
+            "interval": self.interval,
             "results": [strategy.as_json() for strategy in self.strategies],
+            "comparison": None if self.comparison is None else self.comparison.as_json(),
+            "human_reference": None if self.human_reference is None else self.human_reference.as_json(),
         }
 
     def __getitem__(self, strategy: str) -> StrategyAgreement:

@@ -41,7 +41,7 @@ class StrategyScores(NamedTuple):
     scores : ndarray of shape (n_items,)
         NaN in rows that it does not score.
     source : str
-        Where its parameters come from: none, train, aggregator or folds.
+        Where its parameters come from: none, train, aggregator or folds; external for scores from a file.
     in_sample : int
         Evaluated rows that it was fitted on.
     on_scale : bool
@@ -75,6 +75,7 @@ class CacheScorer:
     scored: list[StrategyScores] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    aggregators: dict[str, list[Aggregator]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Read the valid rows once; refuse a cache on which nothing can be evaluated."""
@@ -151,7 +152,9 @@ class CacheScorer:
             for base, members in fitted_once(names).items():
                 fitted = fit_strategy(base, train, preset=self.preset, seed=self.seed)
                 for name in members:
-                    out[name][rows[fold.test]] = _variant(fitted, name).predict(test)
+                    aggregator = _variant(fitted, name)
+                    self.aggregators.setdefault(name, []).append(aggregator)
+                    out[name][rows[fold.test]] = aggregator.predict(test)
             if progress is not None:
                 progress(done / n_folds)
         for name, scores in out.items():
@@ -163,6 +166,7 @@ class CacheScorer:
             )
 
     def _add(self, label: str, aggregator: Aggregator, source: str, n_in_sample: int) -> None:
+        self.aggregators[label] = [aggregator]
         self._append(label, aggregator.predict(self.readouts), source, n_in_sample, aggregator.strategy)
 
     def _append(

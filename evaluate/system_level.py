@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .metrics import METRICS
+from .context import NOTHING, Context
+from .metrics import METRICS, NO_SCALE
 from .pairing import Pairing
 from .ranking import Ranking, WeightedRanking
 from .segments import Segments, runs
@@ -29,6 +31,8 @@ class SystemLevel:
         Names of the segments.
     segment, system : ndarray of shape (n_items,)
         Index of each item's segment and system.
+    context : Context
+        What some metrics need besides; pairs of systems are compared whatever the clusters.
     """
 
     def __init__(
@@ -39,8 +43,10 @@ class SystemLevel:
         labels: tuple[str, ...],
         segment: NDArray[np.intp],
         system: NDArray[np.intp],
+        context: Context = NOTHING,
     ) -> None:
         self.labels = labels
+        self._context = replace(context, cluster=None)
         self._rows = np.lexsort((system, segment))
         segment, system = segment[self._rows], system[self._rows]
         starts = runs(segment, system)
@@ -64,13 +70,18 @@ class SystemLevel:
         weighted_human = WeightedRanking(human, once)
         out = np.full((len(means) - 1, len(metrics), n_resamples * len(self.labels)), np.nan)
         for s, score in enumerate(means[1:]):
-            pair = Pairing(Ranking(score, segments), human).weighted(once, weighted_human)
+            pair = Pairing(Ranking(score, segments), human, self._context).weighted(once, weighted_human)
             for m, name in enumerate(metrics):
-                out[s, m, segment[starts]] = METRICS[name].compute(pair)[:, 0]
+                if self._context.labels is not None or not METRICS[name].needs_labels:
+                    out[s, m, segment[starts]] = METRICS[name].compute(pair)[:, 0]
         return out.reshape(len(means) - 1, len(metrics), n_resamples, len(self.labels)).swapaxes(2, 3)
 
-    def why_undefined(self, score: int, segment: int) -> str:
-        """Say why a correlation of one score is undefined in a segment."""
+    def why_undefined(self, score: int, segment: int, metric: str) -> str:
+        """Say why a metric of one score is undefined in a segment."""
+        if METRICS[metric].needs_labels and self._context.labels is None:
+            return NO_SCALE
+        if not METRICS[metric].needs_variation:
+            return METRICS[metric].undefined
         if self.sizes[segment] < 2:
             return "fewer than 2 systems"
         cells = self._segment_of_cell == segment

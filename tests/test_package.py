@@ -23,7 +23,9 @@ def tracked_modules(repository):
 
 def assets(repository):
     folders = [repository / "data" / "templates", repository / "data" / "demo"]
-    return {f"lager/{p.relative_to(repository).as_posix()}" for f in folders for p in f.rglob("*") if p.is_file()}
+    found = [p for folder in folders for p in folder.rglob("*") if p.is_file()]
+    found += (repository / "evaluate" / "report").glob("*.jinja")
+    return {f"lager/{path.relative_to(repository).as_posix()}" for path in found}
 
 
 def test_every_folder_with_modules_is_a_listed_package(repository):

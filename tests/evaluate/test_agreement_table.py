@@ -4,7 +4,9 @@ import io
 
 import pytest
 from lager.evaluate.cache_evaluation import evaluate_cache
-from lager.evaluate.table import best_strategies, print_table
+from lager.evaluate.marks import best_strategies
+from lager.evaluate.metrics import METRICS
+from lager.evaluate.table import print_table
 from rich.console import Console
 from support.caches import make_cache
 
@@ -69,3 +71,30 @@ def test_undefined_figures_and_the_out_of_fold_baseline_are_explained(evaluation
     assert "Spearman, Pearson, Kendall of group-mean: none, constant scores in all 2 groups" in text
     assert "MAE of length: none, not on the human score scale" in text
     assert "below 0 by construction" in " ".join(printed(evaluations["by folds"], 160).split())
+
+
+def test_what_differs_from_the_baseline_is_marked_with_its_level(tmp_path):
+    evaluation = evaluate_cache(make_cache(tmp_path / "a", 60, seed=1), baseline="length", resamples=400)
+    text = printed(evaluation, 160)
+    (line,) = (line for line in text.splitlines() if line.startswith(" lager "))
+    assert "*+" in line or "+ [" in line
+    said = " ".join(text.split())
+    assert "+ above, - below length with p < 0.05 (mean over groups; paired bootstrap over clusters, Holm's" in said
+    assert "another question" not in said
+
+
+def test_too_few_resamples_for_the_correction_are_said(tmp_path):
+    evaluation = evaluate_cache(make_cache(tmp_path / "a", 60, seed=1), baseline="length", resamples=100)
+    assert any("no difference can be significant" in note and "--resamples" in note for note in evaluation.notes)
+
+
+def test_all_metrics_fit_in_tables_below_each_other_and_humans_have_a_line(tmp_path):
+    cache = make_cache(tmp_path / "a", 60, seed=1)
+    evaluation = evaluate_cache(cache, shown=tuple(METRICS), resamples=50)
+    text = printed(evaluation, 100)
+    for metric in METRICS.values():
+        assert metric.title in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert sum(line.startswith(" human ") for line in text.splitlines()) == 4
+    assert "against the mean of the others" in text
+    assert best_strategies(evaluation)["range_used"] == set()

@@ -150,7 +150,7 @@ def test_out_holds_json_csv_and_a_figure(caches, run, tmp_path):
     assert code == 0
     content = json.loads((tmp_path / "results/results.json").read_text())
     assert content["results"] == json.loads(out)["results"]
-    assert len(content["layers"]["values"]) == 5
+    assert len(content["layers"]["values"]) == len(content["depth"]["values"]) == 5
     with (tmp_path / "results/results.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     found = [
@@ -159,8 +159,9 @@ def test_out_holds_json_csv_and_a_figure(caches, run, tmp_path):
     assert len(found) == 1
     assert float(found[0]["estimate"]) == by_name(content)["lager"]["spearman"]["estimate"]
     assert {row["group"] for row in rows} == {"", "criterion0", "criterion1"}
-    assert (tmp_path / "results/layers.png").read_bytes().startswith(b"\x89PNG")
-    assert "layers.png" in err
+    assert (tmp_path / "results/figures/layers.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "results/figures/layers.svg").exists()
+    assert "report.html" in err
 
 
 def test_last_point_of_the_layer_curve_is_the_strategy_of_that_layer(caches, run, tmp_path):
@@ -178,12 +179,12 @@ def test_existing_results_are_refused_before_anything_else_and_kept(caches, run,
 
 
 def test_without_matplotlib_the_rest_is_written_and_the_extra_named(caches, run, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     code, _, err = run(caches / "test", "--strategy", "lager", "--out", tmp_path / "r", "--resamples", "0")
     assert code == 0
     assert "lager[plots]" in err
     assert (tmp_path / "r/results.json").exists()
-    assert not (tmp_path / "r/layers.png").exists()
+    assert not (tmp_path / "r/report.html").exists()
 
 
 def test_scores_from_a_file_replace_those_of_the_cache(caches, run_json, tmp_path):

@@ -77,6 +77,7 @@ def make_cache(
     seed: int = 0,
     shard_size: int = 16,
     invalid: frozenset[int] = frozenset(),
+    texts: list[str] | None = None,
     **inputs: Any,
 ) -> FeatureCache:
     """Write a complete cache."""
@@ -85,7 +86,7 @@ def make_cache(
     writer = CacheWriter.start(path, identity=identity(**inputs), item_id=items.item_id, shard_size=shard_size)
     for k in range(writer.n_shards):
         writer.write(k, rows_of(shard, writer.rows(k)))
-    return writer.finalize(items, provenance={})
+    return writer.finalize(items, provenance={}, texts=texts)
 
 
 def rows_of(shard: ShardData, rows: range) -> ShardData:
