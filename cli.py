@@ -15,8 +15,8 @@ import typer
 from .data.command import app as cache_app
 from .data.errors import LagerError
 from .evaluate.command import evaluate
-from .evaluate.sweep_command import sweep
 from .evaluate.compare_command import compare
+from .evaluate.sweep_command import sweep
 from .extract.command import extract
 from .train.command import train
 

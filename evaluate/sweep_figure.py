@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..data.errors import LagerError
 from ..data.files import replacing
-from .layer_figure import spread_labels
+from .report.drawing import spread_labels
 from .sweep_cell import Row
 from .sweep_tables import learning_curve, ranking
 
