@@ -18,6 +18,7 @@ from .items import TABLE_SCHEMA
 from .label_targets import annotator_targets
 from .manifest import ITEMS, read_manifest
 from .parquet_files import read_parquet
+from .pooled_states import PooledStates
 from .readouts import Readouts
 from .scale import Scale
 from .shards import optional_names, read_columns
@@ -207,7 +208,7 @@ class FeatureCache:
                 f"cache {self.path} holds {', '.join(self.poolings) or 'no'} hidden states, not {pooling!r}: extract "
                 f"with --features logits,hidden --pooling {pooling}"
             )
-        states = self._read(f"hidden_{pooling}").astype(np.float32)
+        states = self._array(f"hidden_{pooling}").astype(np.float32)
         scale = self._array(f"hidden_scale_{pooling}")
         if states.ndim != 3 or scale.shape != states.shape[:2] or scale.shape[1] != self.n_layers + 1:
             raise LagerError(f"cache {self.path}: hidden states have shape {states.shape}, their scales {scale.shape}")
@@ -248,6 +249,7 @@ class FeatureCache:
             group=self.column("group"),
             cluster=self.column("cluster"),
             scale=self.scale,
+            hidden=PooledStates(self.hidden, self.poolings, np.arange(self.n_items)),
             target=annotator_targets(self.scores, self.scale.array),
         )
         return everything if len(rows) == self.n_items else everything.take(rows)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .pooled_states import PooledStates
 from .scale import Scale
 
 
@@ -69,5 +70,11 @@ class Readouts:
             scale=self.scale,
             target=None if self.target is None else self.target[rows],
             weight=None if self.weight is None else self.weight[rows],
-            hidden={pooling: states[rows] for pooling, states in self.hidden.items()},
+            hidden=_take_states(self.hidden, rows),
         )
+
+
+def _take_states(hidden: Mapping[str, NDArray[Any]], rows: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+    if isinstance(hidden, PooledStates):
+        return hidden.take(rows)
+    return {pooling: states[rows] for pooling, states in hidden.items()}
