@@ -157,11 +157,21 @@ def _states(
         # The index comes from the true length, never from the pad id or the end of the row.
         return hidden[picked(hidden.device)]
 
-    with _keeping(parts.blocks, pick) as kept, only_at(parts.tail, ends):
+    layers: list[Tensor] = []
+
+    def keep(hidden: Tensor) -> Tensor:
+        # Into one tensor made before the first block runs: small ones made between the blocks' large temporaries would
+        # leave holes in the host's memory, a quarter of the peak.
+        if not layers:
+            layers.append(hidden.new_empty(len(rows), len(parts.blocks), hidden.shape[-1]))
+        layers[0][:, next(entries)] = pick(hidden)
+        return layers[0]
+
+    entries = iter(range(len(parts.blocks)))
+    with _keeping(parts.blocks, keep), only_at(parts.tail, ends):
         output = parts.decoder(input_ids=torch.from_numpy(padded).to(device), **options)
         final = pick(last_states(output))
-    layers = torch.stack([state.to(final.device) for state in kept], dim=1)
-    return States(layers, final)
+    return States(layers[0].to(final.device), final)
 
 
 @contextmanager
