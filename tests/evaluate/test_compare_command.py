@@ -113,7 +113,7 @@ def test_templates_of_one_model_are_rows_of_their_own(results, tmp_path):
         (["a", "--metric", "spearmen"], "did you mean spearman"),
         (["a", "--level", "system"], "has figures of level group and pooled, not of system"),
         (["a", "--level", "each"], "unknown level 'each'"),
-        (["a", "--strategy", "ridge"], "no evaluation has any of the strategies ridge"),
+        (["a", "--strategy", "probe"], "no evaluation has any of the strategies probe"),
         (["a", "pooled"], "are of levels group, pooled: compare them with --level pooled"),
         (["old"], "is not in the format of this version"),
     ],
