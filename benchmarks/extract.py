@@ -70,12 +70,12 @@ def contend(way: str, options: argparse.Namespace) -> dict[str, float]:
     (model, parts), wait = build_model(options), waiting(options)
     read(way, model, parts, prompts if options.device.startswith("cuda") else [prompts[0][:64]], options)
     wait()
-    start = time.perf_counter()
+    start, processor = time.perf_counter(), time.process_time()
     read(way, model, parts, prompts, options)
     wait()
-    seconds = time.perf_counter() - start
+    seconds, processor = time.perf_counter() - start, time.process_time() - processor
     peak = torch.cuda.max_memory_allocated() if options.device.startswith("cuda") else peak_bytes()
-    return {"items_per_s": len(prompts) / seconds, "peak": peak / 2**20}
+    return {"items_per_s": len(prompts) / seconds, "processor": processor / len(prompts), "peak": peak / 2**20}
 
 
 def overhead(options: argparse.Namespace) -> float:
@@ -189,19 +189,21 @@ def compare(options: argparse.Namespace) -> None:
             result = json.loads(child(way, options))
             print(f"round {round_ + 1}: {way} {result['items_per_s']:.3f} items/s, {result['peak']:.0f} MiB; load "
                   f"{os.getloadavg()[0]:.1f}", file=sys.stderr)  # fmt: skip
-            old = best.get(way, {"items_per_s": 0.0, "peak": float("inf")})
+            old = best.get(way, result)
             best[way] = {"items_per_s": max(old["items_per_s"], result["items_per_s"]),
+                         "processor": min(old["processor"], result["processor"]),
                          "peak": min(old["peak"], result["peak"])}  # fmt: skip
     ratio = float(child("overhead", options)) if {"plain", "bare"} <= best.keys() else None
     base = best.get("bare", best[ways[0]])
     flops = flops_per_item(options, lengths)
-    print(f"{'':60}{'items/s':>10}{'x bare':>9}{'MiB':>9}{'x bare':>9}{'MFU' if peak_flops else '':>7}")
+    print(
+        f"{'':60}{'items/s':>10}{'x bare':>9}{'CPU s/item':>12}{'MiB':>9}{'x bare':>9}{'MFU' if peak_flops else '':>7}"
+    )
     for way in ways:
         speed, peak = best[way]["items_per_s"], best[way]["peak"]
         used = f"{speed * flops / peak_flops:7.1%}" if peak_flops and way in ("plain", "bare") else ""
-        print(
-            f"{WAYS[way]:60}{speed:10.3f}{speed / base['items_per_s']:9.3f}{peak:9.0f}{peak / base['peak']:9.3f}{used}"
-        )
+        line = f"{WAYS[way]:60}{speed:10.3f}{speed / base['items_per_s']:9.3f}{best[way]['processor']:12.3f}"
+        print(f"{line}{peak:9.0f}{peak / base['peak']:9.3f}{used}")
     if ratio is not None:
         print(f"without sharing, batch by batch in turn with the bare forward: {ratio:.3f} of its speed")
     if {"shared", "released"} <= best.keys():
