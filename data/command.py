@@ -136,6 +136,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(show_header=False, title=summary["cache"], title_justify="left", box=None)
+    table.add_column()
+    table.add_column(overflow="fold")  # a hash is of use whole only
     skipped = {"cache", "recorded", "provenance", "invalid_reasons"}
     for key, value in summary.items():
         if key not in skipped and value is not None:
