@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from .canonical import sha256_file
 from .errors import LagerError
-from .item_files import check_columns, check_unique, parse_id, parse_scores, read_rows
 from .items import TABLE_SCHEMA
 from .label_targets import annotator_targets
 from .manifest import ITEMS, read_manifest
@@ -21,9 +20,8 @@ from .parquet_files import read_parquet
 from .pooled_states import PooledStates
 from .readouts import Readouts
 from .scale import Scale
+from .score_files import read_scores
 from .shards import optional_names, read_columns
-
-_LISTED = 3
 
 
 @dataclass(frozen=True)
@@ -262,33 +260,9 @@ class FeatureCache:
         LagerError
             When the file is malformed, repeats an id, names an item that the cache lacks, or a score is off scale.
         """
-        path = Path(path)
-        rows = read_rows(path, what="score file")
-        check_columns(rows, ("id", "score"), path=path)
-        ids = [parse_id(row["id"], row=n, path=path) for n, row in enumerate(rows, start=1)]
-        check_unique(ids, path=path)
-        known = set(self.items["item_id"])
-        if unknown := [i for i in ids if i not in known]:
-            shown = ", ".join(map(repr, unknown[:_LISTED]))
-            raise LagerError(
-                f"{path}: {len(unknown)} of {len(ids)} ids are not in cache {self.path} (first: {shown}): give scores "
-                "of the cache's own items"
-            )
-        scores = {
-            i: parse_scores(row["score"], row=n, path=path) for n, (i, row) in enumerate(zip(ids, rows, strict=True), 1)
-        }
-        self._check_on_scale(scores, path)
+        scores = read_scores(Path(path), self.scale, known=set(self.items["item_id"]), whose=f"cache {self.path}")
         column = pl.Series("scores", [scores.get(i, []) for i in self.items["item_id"]], dtype=pl.List(pl.Float64))
         return replace(self, items=self.items.with_columns(column))
-
-    def _check_on_scale(self, scores: dict[str, list[float]], path: Path) -> None:
-        low, high = self.scale.low, self.scale.high
-        outside = [(i, s) for i, given in scores.items() for s in given if not low <= s <= high]
-        if outside:
-            raise LagerError(
-                f"{path}: {len(outside)} scores lie outside the cache's scale {self.scale} (first: {outside[0][1]:g} "
-                f"of {outside[0][0]!r}): bring them onto the scale"
-            )
 
     def check_files(self) -> None:
         """Compare the checksum of every shard.

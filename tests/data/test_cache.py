@@ -135,7 +135,7 @@ def test_labels_may_come_later(tmp_path):
     ("text", "message"),
     [
         ("id,score\nnobody,3\n", "1 of 1 ids are not in cache"),
-        ("id,score\nitem1,9\n", "outside the cache's scale 1-5"),
+        ("id,score\nitem1,9\n", "outside the scale 1-5"),
         ("id,score\nitem1,2\nitem1,3\n", "repeat an id"),
         ("id,points\nitem1,2\n", "no column 'score'"),
     ],
