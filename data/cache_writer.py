@@ -139,20 +139,22 @@ class CacheWriter:
 
     def is_done(self, shard: int, *, item_id: Sequence[str], prompt_sha256: NDArray[np.uint8]) -> bool:
         """Return whether the shard exists, is intact, and holds just these rows read in this way."""
+        data = self.read_sound(shard)
+        return data is not None and data.item_id == list(item_id) and np.array_equal(data.prompt_sha256, prompt_sha256)
+
+    def read_sound(self, shard: int) -> ShardData | None:
+        """Return a shard that exists, is intact and was read in this run's way; None for any other."""
         path = self.path / shard_name(shard)
         if not path.exists():
-            return False
+            return None
         try:
-            attributes = read_attributes(path)
-            data = read_shard(path)
+            attributes, data = read_attributes(path), read_shard(path)
         except LagerError:
-            return False  # a damaged shard is made again
-        return (
-            attributes.get("fingerprint") == self.run["fingerprint"]
-            and attributes.get("content_hash") == content_hash(data.item_id, row_digests(data))
-            and data.item_id == list(item_id)
-            and np.array_equal(data.prompt_sha256, prompt_sha256)
-        )
+            return None  # a damaged shard is made again
+        sound = attributes.get("fingerprint") == self.run["fingerprint"] and attributes.get(
+            "content_hash"
+        ) == content_hash(data.item_id, row_digests(data))
+        return data if sound else None
 
     def finished(self) -> FeatureCache | None:
         """Return the cache when its manifest was written and every file still is what the manifest says."""

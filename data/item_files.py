@@ -131,6 +131,13 @@ def check_unique(ids: list[str], *, path: Path) -> None:
         )
 
 
+def read_ids(rows: list[dict[str, Any]], *, path: Path) -> list[str]:
+    """Return the ids in column ``id``; `LagerError` for one that is none, or that repeats."""
+    ids = [parse_id(row.get("id"), row=n, path=path) for n, row in enumerate(rows, start=1)]
+    check_unique(ids, path=path)
+    return ids
+
+
 def check_columns(rows: list[dict[str, Any]], needed: tuple[str, ...], *, path: Path) -> None:
     """Raise `LagerError` that names a missing column, its row, and the columns that are there."""
     for number, row in enumerate(rows, start=1):

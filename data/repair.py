@@ -9,9 +9,8 @@ from .cache_writer import CacheWriter
 from .canonical import sha256_file
 from .errors import LagerError
 from .item_files import check_unique
-from .manifest import ITEMS, MANIFEST, RUN, content_hash, read_manifest, read_sealed, shard_name
+from .manifest import ITEMS, MANIFEST, RUN, read_manifest, read_sealed, shard_name
 from .parquet_files import read_parquet
-from .shards import read_attributes, read_shard, row_digests
 
 ASIDE = "damaged"
 
@@ -76,7 +75,7 @@ def _listed(folder: Path) -> tuple[dict[str, str], dict[str, Any]]:
 def _item_ids(folder: Path, listed: dict[str, str]) -> list[str] | None:
     """Return the ids of the item table, or None when it is lost or damaged."""
     path = folder / ITEMS
-    if not path.exists() or listed.get(ITEMS, sha256_file(path)) != sha256_file(path):
+    if not _fits(path, listed.get(ITEMS)):
         return None
     try:
         ids: list[str] = read_parquet(path, what="item table", columns=["item_id"])["item_id"].to_list()
@@ -87,20 +86,14 @@ def _item_ids(folder: Path, listed: dict[str, str]) -> list[str] | None:
 
 
 def _is_sound(writer: CacheWriter, shard: int, ids: list[str] | None, listed: dict[str, str]) -> bool:
-    path = writer.path / shard_name(shard)
-    if not path.exists() or listed.get(shard_name(shard), sha256_file(path)) != sha256_file(path):
-        return False
-    try:
-        data, attributes = read_shard(path), read_attributes(path)
-    except LagerError:
-        return False
-    rows = writer.rows(shard)
-    return (
-        attributes.get("fingerprint") == writer.run["fingerprint"]
-        and attributes.get("content_hash") == content_hash(data.item_id, row_digests(data))
-        and len(data) == len(rows)
-        and (ids is None or data.item_id == ids[rows.start : rows.stop])
-    )
+    name, rows = shard_name(shard), writer.rows(shard)
+    data = writer.read_sound(shard) if _fits(writer.path / name, listed.get(name)) else None
+    return data is not None and len(data) == len(rows) and (ids is None or data.item_id == ids[rows.start : rows.stop])
+
+
+def _fits(path: Path, listed: str | None) -> bool:
+    """Return whether a file is there and, where a checksum is listed, has it."""
+    return path.exists() and (listed is None or sha256_file(path) == listed)
 
 
 def _set_aside(folder: Path, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .errors import LagerError
-from .item_files import check_columns, check_unique, parse_id, parse_scores, read_rows
+from .item_files import check_columns, parse_scores, read_ids, read_rows
 from .scale import Scale
 
 _LISTED = 3
@@ -37,8 +37,7 @@ def read_scores(path: Path, scale: Scale, *, known: set[str], whose: str) -> dic
     """
     rows = read_rows(path, what="score file")
     check_columns(rows, ("id", "score"), path=path)
-    ids = [parse_id(row["id"], row=n, path=path) for n, row in enumerate(rows, start=1)]
-    check_unique(ids, path=path)
+    ids = read_ids(rows, path=path)
     if unknown := [i for i in ids if i not in known]:
         shown = ", ".join(map(repr, unknown[:_LISTED]))
         raise LagerError(

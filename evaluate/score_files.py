@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..data.errors import LagerError
-from ..data.item_files import check_unique, parse_id, parse_scores, read_rows
+from ..data.item_files import parse_scores, read_ids, read_rows
 from ..data.scale import Scale
 
 _LISTED = 3
@@ -59,7 +59,7 @@ def read_human_scores(path: Path, scale: Scale | None) -> pl.DataFrame:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     for name in ("id", "score"):
         _check_column(name, columns, path)
-    ids = _ids(rows, path)
+    ids = read_ids(rows, path=path)
     scores = [parse_scores(row.get("score"), row=n, path=path) for n, row in enumerate(rows, start=1)]
     if not any(scores):
         raise LagerError(f"{path} has {len(rows)} rows and no human score in any: fill column 'score'")
@@ -123,7 +123,7 @@ def _join(path: Path, column: str, row_of: dict[str, int], scale: Scale | None) 
     columns = list(dict.fromkeys(name for row in rows for name in row))
     for name in ("id", column):
         _check_column(name, columns, path)
-    ids = _ids(rows, path)
+    ids = read_ids(rows, path=path)
     if unknown := [i for i in ids if i not in row_of]:
         shown = ", ".join(map(repr, unknown[:_LISTED]))
         raise LagerError(
@@ -146,12 +146,6 @@ def _join(path: Path, column: str, row_of: dict[str, int], scale: Scale | None) 
     if scale is not None:
         _check_on_scale(given, scale, path, column)
     return out
-
-
-def _ids(rows: list[dict[str, Any]], path: Path) -> list[str]:
-    ids = [parse_id(row.get("id"), row=n, path=path) for n, row in enumerate(rows, start=1)]
-    check_unique(ids, path=path)
-    return ids
 
 
 def _check_column(name: str, columns: Sequence[str], path: Path) -> None:

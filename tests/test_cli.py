@@ -7,6 +7,7 @@ import sys
 import pytest
 from lager.cli import main
 from support.caches import make_cache
+from support.readouts import RELEASED_NAMES
 
 COMMANDS = [
     [],
@@ -19,20 +20,6 @@ COMMANDS = [
     ["cache", "info"],
     ["cache", "import-release"],
 ]
-
-
-RELEASED_NAMES = {
-    "direct_score": "vscore",
-    "e_score": "e-score",
-    "lager_wo": "lager",
-    "lager_w": "lager-tuned",
-    "logits_agg_max_score": "lager-max",
-    "logits_agg_weighted_max_score": "lager-tuned-max",
-    "prob_agg_e_score": "prob",
-    "prob_agg_max_score": "prob-max",
-    "prob_weighted_agg_e_score": "prob-tuned",
-    "prob_weighted_agg_max_score": "prob-tuned-max",
-}
 
 
 def run(*arguments):
@@ -121,7 +108,7 @@ def test_the_authors_figures_come_out_of_the_commands(capsys, shared, tmp_path):
     assert run("evaluate", tmp_path / "test", *options) == 0
     table = json.loads(capsys.readouterr().out)
     found = {row["strategy"]: (row["pearson"]["estimate"], row["spearman"]["estimate"]) for row in table["results"]}
-    for theirs, ours in RELEASED_NAMES.items():
+    for ours, theirs in RELEASED_NAMES.items():
         assert found[ours] == pytest.approx(expected["corr_pearson_spearman"][theirs], abs=1e-6), ours
     assert (table["n"], table["level"], table["coverage"]) == (298, "pooled", 298 / 300)
     assert all(row["in_sample"] == 0 for row in table["results"])

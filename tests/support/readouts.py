@@ -11,6 +11,21 @@ from lager.data.scale import Scale
 SCALE = Scale.parse("1-5")
 
 
+# Our strategies by the names that the released code prints.
+RELEASED_NAMES = {
+    "vscore": "direct_score",
+    "e-score": "e_score",
+    "lager": "lager_wo",
+    "lager-tuned": "lager_w",
+    "lager-max": "logits_agg_max_score",
+    "lager-tuned-max": "logits_agg_weighted_max_score",
+    "prob": "prob_agg_e_score",
+    "prob-max": "prob_agg_max_score",
+    "prob-tuned": "prob_weighted_agg_e_score",
+    "prob-tuned-max": "prob_weighted_agg_max_score",
+}
+
+
 def simulate(
     n: int = 200, *, n_layers: int = 8, scale: Scale = SCALE, informative: tuple[int, ...] = (5, 6), seed: int = 0
 ) -> Readouts:

@@ -11,20 +11,7 @@ from lager.train.rank_correlation import spearman
 from lager.train.strategies import ABLATION, derived, fit_strategy
 from lager.train.torch_shuffle import dataloader_orders
 from lager.train.training_run import train_on_cache
-from support.readouts import SCALE, released_results
-
-RELEASED_NAMES = {
-    "vscore": "direct_score",
-    "e-score": "e_score",
-    "lager": "lager_wo",
-    "lager-tuned": "lager_w",
-    "lager-max": "logits_agg_max_score",
-    "lager-tuned-max": "logits_agg_weighted_max_score",
-    "prob": "prob_agg_e_score",
-    "prob-max": "prob_agg_max_score",
-    "prob-tuned": "prob_weighted_agg_e_score",
-    "prob-tuned-max": "prob_weighted_agg_max_score",
-}
+from support.readouts import RELEASED_NAMES, SCALE, released_results
 
 
 @pytest.fixture(scope="module")
