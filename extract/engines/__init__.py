@@ -1,0 +1,1 @@
+"""Engines: who reads which shards, on one device, one machine or many."""
