@@ -69,7 +69,10 @@ _RECIPE_ID = re.compile(r"(.+_\d+)_(\w+)\Z")
 
 
 def _rated_texts(path: Path, layout: _Layout) -> tuple[list[_Row], Scale]:
-    """Read a file whose rows hold a text and, under each criterion's name, its mean score from 1 to 5."""
+    """Read a file whose rows hold a text and, under each criterion's name, its mean score from 1 to 5.
+
+    Texts about one source come one after the other, whatever their order in the file: they share most of a prompt.
+    """
     rows = read_rows(path, what="benchmark file")
     check_columns(rows, (*layout[:4], *layout.rubrics), path=path)
     items = [
@@ -87,10 +90,17 @@ def _rated_texts(path: Path, layout: _Layout) -> tuple[list[_Row], Scale]:
             str(row[layout.source_id]),
             str(row[layout.writer_id]),
         )
-        for number, row in enumerate(rows, start=1)
+        for number, row in _side_by_side(rows, layout.source_id)
         for criterion, rubric in layout.rubrics.items()
     ]
     return items, Scale.parse("1-5")
+
+
+def _side_by_side(rows: list[dict[str, Any]], column: str) -> list[tuple[int, dict[str, Any]]]:
+    """Return rows with their numbers in the file, those of one value of a column together, in order of appearance."""
+    first: dict[str, int] = {}
+    numbered = list(enumerate(rows, start=1))
+    return sorted(numbered, key=lambda row: first.setdefault(str(row[1][column]), row[0]))
 
 
 def _recipe(path: Path) -> tuple[list[_Row], Scale]:

@@ -41,6 +41,24 @@ def test_recipe_keeps_every_rater_and_its_own_scale(shared):
     assert items.fields[0]["rubric"] == "The recipe text is grammatically correct."
 
 
+def test_texts_about_one_source_are_side_by_side_and_errors_keep_the_row_of_the_file(tmp_path):
+    criteria = dict.fromkeys(("coherence", "fluency", "consistency", "relevance"), 3)
+    rows = [
+        {"article_id": article, "summary_id": f"S{n}", "article": article, "summary": f"s{n}", **criteria}
+        for n in range(3)
+        for article in ("A1", "A0")
+    ]
+    path = tmp_path / "summeval.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    items = load_items(f"benchmark:summeval={path}")
+    texts = [item_id.rsplit("/", 1)[0] for item_id in items.item_id[::4]]
+    assert texts == ["A1/S0", "A1/S1", "A1/S2", "A0/S0", "A0/S1", "A0/S2"]
+    rows[1]["fluency"] = "good"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(LagerError, match="row 2: fluency is 'good'"):
+        load_items(f"benchmark:summeval={path}")
+
+
 def test_an_unknown_benchmark_lists_the_known_ones(tmp_path):
     for spec in ("benchmark:nonesuch=x.jsonl", "benchmark:summeval"):
         with pytest.raises(LagerError, match="summeval, hanna, recipe"):
