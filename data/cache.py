@@ -21,7 +21,7 @@ from .pooled_states import PooledStates
 from .readouts import Readouts
 from .scale import Scale
 from .score_files import read_scores
-from .shards import optional_names, read_columns
+from .shards import ShardData, optional_names, read_columns, read_shard
 
 
 @dataclass(frozen=True)
@@ -263,6 +263,12 @@ class FeatureCache:
         scores = read_scores(Path(path), self.scale, known=set(self.items["item_id"]), whose=f"cache {self.path}")
         column = pl.Series("scores", [scores.get(i, []) for i in self.items["item_id"]], dtype=pl.List(pl.Float64))
         return replace(self, items=self.items.with_columns(column))
+
+    def read_shard(self, number: int) -> ShardData:
+        """Return the rows of one shard, after its checksum was compared; nothing is kept."""
+        shard = self.manifest["shards"][number]
+        self._check_shard(shard)
+        return read_shard(self.path / shard["file"])
 
     def check_files(self) -> None:
         """Compare the checksum of every shard.

@@ -67,6 +67,7 @@ class CacheWriter:
         shard_size: int = DEFAULT_SHARD_SIZE,
         options: Mapping[str, Any] | None = None,
         private: bool = False,
+        salt: str | None = None,
     ) -> CacheWriter:
         """Start a cache in a new folder, or go on with one that the same command started.
 
@@ -84,6 +85,8 @@ class CacheWriter:
             The command's options, for the record.
         private : bool
             Whether prompt hashes are keyed with a secret that stays in run.json.
+        salt : str, optional
+            That secret in hexadecimal digits, where rows keyed with it are copied; drawn when None.
 
         Raises
         ------
@@ -105,7 +108,7 @@ class CacheWriter:
             "shard_size": shard_size,
             "options": dict(options or {}),
             "private": private,
-            "salt": secrets.token_hex(32) if private else "",
+            "salt": (salt or secrets.token_hex(32)) if private else "",
         }
         write_json(path / RUN, sealed(run))
         return cls(path, run)
@@ -262,16 +265,21 @@ class CacheWriter:
             "content_hash": content_hash(ids, digests),
             "shards": shards,
             "items": {"file": ITEMS, "rows": len(ids), "sha256": sha256_file(self.path / ITEMS)},
-            "provenance": {**provenance, "runs": _by_run(costs)},
+            "provenance": {**provenance, "runs": [*_merged_runs(provenance), *_by_run(costs)]},
         }
         write_json(self.path / MANIFEST, sealed(manifest))
         return FeatureCache.open(self.path)
 
 
+def _merged_runs(provenance: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the runs of the caches that were merged into this one."""
+    return [run for part in provenance.get("merged", []) for run in part["provenance"].get("runs", [])]
+
+
 def _by_run(costs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Add up what the shards cost, a line for each run that made some of them (told apart by its start)."""
     runs: dict[str, dict[str, Any]] = {}
-    for cost in costs:
+    for cost in filter(None, costs):
         run = runs.setdefault(canonical_json([cost.get("run"), cost.get("devices")]), {**cost, "shards": 0})
         if run["shards"]:
             for key in ("device_seconds", "tokens", "computed_tokens"):

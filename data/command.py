@@ -81,6 +81,26 @@ def repair(cache: Annotated[Path, typer.Argument(help="The cache.")]) -> None:
         print(f"{len(done.missing)} shards are missing: run the same `lager extract` command again to fill them")
 
 
+@app.command("merge")
+def merge(
+    caches: Annotated[list[Path], typer.Argument(metavar="CACHE...", help="Caches of one fingerprint.")],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder of the new cache.")],
+    tolerance: Annotated[
+        float | None, typer.Option(help="How far the values of one item may lie apart; 1e-4 when left out.")
+    ] = None,
+) -> None:
+    """Join caches that were read in the same way; an item that several have is compared, and kept once.
+
+    Example: lager cache merge cache/monday cache/tuesday --out cache/both
+    """
+    from .merge import merge_caches
+    from .shard_rows import TOLERANCE
+
+    made = merge_caches(caches, out=out, tolerance=TOLERANCE if tolerance is None else tolerance)
+    print(f"{made.cache.n_items} items, {made.n_common} more were in several caches and are kept once -> {out}")
+
+
 @app.command("import-release")
 def import_release(
     results: Annotated[Path, typer.Argument(help="Result file of the released code, JSON or JSON.gz.")],

@@ -18,6 +18,7 @@ COMMANDS = [
     ["demo"],
     ["cache"],
     ["cache", "info"],
+    ["cache", "merge"],
     ["cache", "import-release"],
 ]
 
