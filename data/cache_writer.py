@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .cache import FeatureCache
-from .canonical import canonical_json, sha256_file, sha256_json
+from .canonical import canonical_json, sha256_json
 from .errors import LagerError
 from .files import replacing, write_json
 from .items import Items
@@ -22,6 +22,7 @@ from .manifest import (
     RUN,
     content_hash,
     differing,
+    file_entry,
     identity_record,
     items_hash,
     read_sealed,
@@ -253,7 +254,7 @@ class CacheWriter:
             prompts += [row.tobytes() for row in data.prompt_sha256]
             digests += row_digests(data)
             costs.append(read_attributes(path)["cost"])
-            shards.append({"file": shard_name(k), "rows": len(data), "sha256": sha256_file(path)})
+            shards.append(file_entry(path, name=shard_name(k), rows=len(data)))
         if ids != item_id:
             raise LagerError(f"cache {self.path}: its shards hold other items than the input; run the extraction again")
         kept = {key: value for key, value in self.run.items() if key not in {"salt", "self_sha256", "item_ids_sha256"}}
@@ -264,7 +265,7 @@ class CacheWriter:
             "items_hash": items_hash(ids, prompts),
             "content_hash": content_hash(ids, digests),
             "shards": shards,
-            "items": {"file": ITEMS, "rows": len(ids), "sha256": sha256_file(self.path / ITEMS)},
+            "items": file_entry(self.path / ITEMS, name=ITEMS, rows=len(ids)),
             "provenance": {**provenance, "runs": [*_merged_runs(provenance), *_by_run(costs)]},
         }
         write_json(self.path / MANIFEST, sealed(manifest))

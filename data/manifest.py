@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .canonical import check_seal, seal, sha256_json
+from .canonical import check_seal, seal, sha256_file, sha256_json
 from .errors import LagerError
 from .files import read_json
 from .scale import Scale
@@ -25,6 +25,11 @@ _HASHES = ("fingerprint", "readout_id", "items_hash", "content_hash")
 def shard_name(number: int) -> str:
     """Return the path of shard `number` inside a cache."""
     return f"shards/{number:05d}.h5"
+
+
+def file_entry(path: Path, *, name: str, rows: int) -> dict[str, Any]:
+    """Return what a manifest says of one of its files."""
+    return {"file": name, "rows": rows, "sha256": sha256_file(path), "bytes": path.stat().st_size}
 
 
 def identity_record(identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,6 +124,9 @@ def _check(manifest: dict[str, Any]) -> None:
     rows = [shard["rows"] for shard in manifest["shards"]]
     if not all(isinstance(r, int) and r >= 0 for r in rows) or sum(rows) != manifest["items"]["rows"]:
         raise ValueError("the rows of the shards do not add up to the rows of the items")
+    for entry in (manifest["items"], *manifest["shards"]):
+        if type(entry.get("bytes", 0)) is not int or entry.get("bytes", 0) < 0:  # older caches do not say
+            raise ValueError(f"the size of {entry['file']} is not a number of bytes")
 
 
 def sealed(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -100,6 +100,7 @@ def test_a_missing_shard_changed_items_and_an_edited_manifest_are_named(tmp_path
         {"shards": [{"file": "../../etc/passwd", "rows": 40, "sha256": "x"}]},
         {"shards": [{"file": "/etc/passwd", "rows": 40, "sha256": "x"}]},
         {"shards": []},
+        {"shards": [{"file": "shards/00000.h5", "rows": 40, "sha256": "x", "bytes": -1}]},
         {"items": {"file": "../items.parquet", "rows": 40, "sha256": "x"}},
         {"scale": {"labels": ["1"], "values": [1]}},
         {"n_entries": "many"},
