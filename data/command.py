@@ -101,6 +101,24 @@ def merge(
     print(f"{made.cache.n_items} items, {made.n_common} more were in several caches and are kept once -> {out}")
 
 
+@app.command("export")
+def export(
+    cache: Annotated[Path, typer.Argument(help="The cache.")],
+    *,
+    file_format: Annotated[str, typer.Option("--format", help="safetensors or numpy.")] = "safetensors",
+    out: Annotated[Path, typer.Option(help="New folder.")],
+) -> None:
+    """Write a cache as safetensors or NumPy arrays, with its items as Parquet, for other tools.
+
+    Example: lager cache export cache/summeval --format numpy --out arrays
+    """
+    from .cache import FeatureCache
+    from .export import export_cache
+
+    export_cache(FeatureCache.open(cache), out=out, file_format=file_format)  # type: ignore[arg-type]
+    print(f"{', '.join(sorted(path.name for path in out.iterdir()))} -> {out}")
+
+
 @app.command("import-release")
 def import_release(
     results: Annotated[Path, typer.Argument(help="Result file of the released code, JSON or JSON.gz.")],

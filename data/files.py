@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,9 +47,7 @@ def replacing(path: Path, *, keep_existing: bool = False) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~_umask())
         if not (keep_existing and _link(temporary, path)):
             temporary.replace(path)
         _sync_folder(path.parent)
@@ -77,6 +76,44 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+@contextmanager
+def new_folder(path: Path, *, what: str) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; when the block ends well its files are synced and it takes that name.
+
+    When the block fails, the temporary folder is removed.
+
+    Raises
+    ------
+    LagerError
+        When `path` exists, or cannot be written.
+    """
+    refuse_existing(path, what=what)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    except OSError as error:
+        raise LagerError(f"cannot write {path}: {error.strerror or error}; choose a folder you can write to") from None
+    try:
+        yield temporary
+        for file in temporary.iterdir():
+            with file.open("rb+") as opened:
+                os.fsync(opened.fileno())
+        temporary.chmod(0o777 & ~_umask())
+        refuse_existing(path, what=what)
+        temporary.rename(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise LagerError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
 def refuse_existing(path: Path, *, what: str) -> None:

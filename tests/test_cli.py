@@ -19,6 +19,7 @@ COMMANDS = [
     ["cache"],
     ["cache", "info"],
     ["cache", "merge"],
+    ["cache", "export"],
     ["cache", "import-release"],
 ]
 
