@@ -33,6 +33,10 @@ def sweep(
     ),
     seeds: Annotated[int, typer.Option(help="Draws of each size; 0 for none.")] = 10,
     jobs: Annotated[int, typer.Option(help="Worker processes; -1 for one per core.")] = -1,
+    engine: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="ray|dask ADDRESS", help="Compute on this cluster; local starts one on this machine."),
+    ] = None,
     level: Annotated[str | None, typer.Option(help="group or pooled (default: group where declared)")] = None,
     preset: Annotated[str, typer.Option(help="converged, paper, or release (the authors' code).")] = "converged",
     seed: Annotated[int, typer.Option(help="All draws, folds and fits follow from it.")] = 42,
@@ -41,13 +45,17 @@ def sweep(
     """Compare strategies by how many labels they were fitted on, and by folds.
 
     Example: lager sweep cache/train cache/test --out sweep --sizes 50,100,200 --seeds 5
+
+    On a cluster: lager sweep cache/train cache/test --out sweep --engine dask tcp://head:8786
     """
     from ..data.cache import FeatureCache
     from .sweep import run_sweep
+    from .sweep_engine import joblib_engine
     from .sweep_figure import CURVES_PNG, draw_learning_curves
     from .sweep_tables import ranking
 
-    with _progress_bar() as progress:
+    where = engine or (None, None)
+    with joblib_engine(*where), _progress_bar() as progress:
         done = run_sweep(
             FeatureCache.open(train),
             FeatureCache.open(test),

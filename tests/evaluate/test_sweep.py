@@ -13,6 +13,7 @@ from lager.data.errors import LagerError
 from lager.evaluate import sweep as sweep_module
 from lager.evaluate.sweep import run_sweep
 from lager.evaluate.sweep_cells import derived_seed, drawn_rows, plan
+from lager.evaluate.sweep_engine import joblib_engine
 from lager.evaluate.sweep_tables import learning_curve, ranking
 from lager.train.folds import cluster_folds
 from lager.train.rank_correlation import spearman
@@ -261,14 +262,30 @@ def test_a_dask_cluster_gives_the_same_rows(caches, tmp_path):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_ray_cluster_gives_the_same_rows(caches, tmp_path):
-    ray = pytest.importorskip("ray")
-    from ray.util.joblib import register_ray
-
+    pytest.importorskip("ray")
     expected = by_key(sweep(caches, tmp_path / "one"))
-    register_ray()
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    try:
-        with parallel_config(backend="ray"):
-            assert by_key(sweep(caches, tmp_path / "two", jobs=2)) == expected
-    finally:
-        ray.shutdown()
+    with joblib_engine("ray", "local"):
+        assert by_key(sweep(caches, tmp_path / "two", jobs=2)) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_command_computes_on_a_dask_cluster_at_its_address(caches, tmp_path, capsys):
+    distributed = pytest.importorskip("distributed")
+    expected = by_key(sweep(caches, tmp_path / "one", strategies=["ridge"], folds=2, seeds=1))
+    small = ["--sizes", "20,40", "--seeds", 1, "--folds", 2, "--strategy", "ridge"]
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as made:
+        engine = ["--engine", "dask", made.scheduler_address]
+        assert (
+            run(*(cache.path for cache in caches), "--out", tmp_path / "two", *small, "--level", "pooled", *engine) == 0
+        )
+    assert by_key(sweep(caches, tmp_path / "two", strategies=["ridge"], folds=2, seeds=1)) == expected
+    assert "4 cells computed" in capsys.readouterr().err
+
+
+def test_an_engine_that_is_unknown_or_does_not_answer_is_one_line(caches, tmp_path, capsys):
+    paths = [cache.path for cache in caches]
+    assert run(*paths, "--out", tmp_path / "s", "--engine", "spark", "auto") == 1
+    assert "--engine spark: expected one of ray, dask" in capsys.readouterr().err
+    assert run(*paths, "--out", tmp_path / "s", "--engine", "dask", "tcp://127.0.0.1:1") == 1
+    assert "no cluster answers there (" in capsys.readouterr().err
