@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..data.errors import LagerError
 from .head import Head, find_head
-from .tail import find_tail
+from .tail import Tail, find_tail
 
 _PROBE_LENGTH = 4
 
@@ -35,8 +35,8 @@ class Parts(NamedTuple):
         A linear map between the final norm and the unembedding (OPT-350m), None in most models.
     head : Head
         The unembedding with its bias, scale and cap.
-    tail : tuple of Module
-        What may be run at the read-out position only; see `lager.extract.tail`.
+    tail : Tail
+        What may be run at the read-out position only.
     paths : dict
         Where decoder, blocks, norm, projection and head were found.
     """
@@ -46,7 +46,7 @@ class Parts(NamedTuple):
     norm: tuple[nn.Module, ...]
     projection: nn.Module | None
     head: Head
-    tail: tuple[nn.Module, ...]
+    tail: Tail
     paths: dict[str, Any]
 
 

@@ -1,17 +1,20 @@
-"""Past the last attention only the read-out position is computed, and only where that is the same."""
+"""In the last block and past it only the read-out position is computed, and only where that is the same."""
+
+import sys
 
 import numpy as np
 import pytest
 import torch
 from lager.extract.parts import find_parts
 from lager.extract.readout import read_batch, read_states
-from lager.extract.tail import only_at
+from lager.extract.tail import NO_TAIL, only_at
 from support.tiny_models import FAMILIES, random_prompts, tiny_model
 
 LABELS = [40, 90, 140]
 PROMPTS = random_prompts([31, 9, 20])
-# Their last blocks flatten positions, take the feed-forward by keyword, or have none.
-NORM_ONLY = {"falcon", "gpt_oss", "mamba", "opt"}
+NO_ATTENTION = {"mamba"}
+# Queries, keys and values are one product there.
+FUSED = {"falcon", "gpt2", "gpt_neox", "phi3"}
 
 
 def names_of(model, modules):
@@ -23,26 +26,50 @@ def names_of(model, modules):
 def test_it_is_found_and_changes_no_read_out(family):
     model = tiny_model(family)
     parts = find_parts(model)
-    found = names_of(model, parts.tail)
-    assert found[-1] == parts.paths["norm"][-1]
-    assert any(name.endswith("mlp") for name in found) == (family not in NORM_ONLY)
+    block = parts.tail.block
+    assert names_of(model, parts.tail.modules) == parts.paths["norm"]
+    assert (block is None) == (family in NO_ATTENTION)
+    assert block is None or bool(block.queries) == (family not in FUSED)
     for cut, whole in zip(
-        read_batch(parts, PROMPTS, LABELS), read_batch(parts._replace(tail=()), PROMPTS, LABELS), strict=True
+        read_batch(parts, PROMPTS, LABELS), read_batch(parts._replace(tail=NO_TAIL), PROMPTS, LABELS), strict=True
     ):
         np.testing.assert_allclose(cut, whole, atol=1e-5, rtol=0)
 
 
-def test_feed_forward_and_norm_see_one_position_of_each_prompt_and_only_in_the_last_block():
+@pytest.mark.parametrize("family", ["llama", "qwen3", "gemma2", "gpt_oss", "phi3"])
+def test_the_last_attention_has_one_query_per_prompt(family, monkeypatch):
+    model = tiny_model(family)
+    model.set_attn_implementation("eager")
+    parts, seen = find_parts(model), {}
+    code = sys.modules[type(model).__module__]
+    attend = code.eager_attention_forward
+
+    def counting(module, query, key, *args, **kwargs):
+        seen[module.layer_idx] = query.shape[2], key.shape[2]
+        return attend(module, query, key, *args, **kwargs)
+
+    monkeypatch.setattr(code, "eager_attention_forward", counting)
+    read_states(parts, PROMPTS)
+    assert seen == {0: (31, 31), 1: (31, 31), 2: (1, 31)}
+
+
+def test_only_keys_and_values_are_projected_at_all_positions_and_only_in_the_last_block(monkeypatch):
     model = tiny_model("llama")
     parts, seen = find_parts(model), {}
+    names = {id(module): name for name, module in model.named_modules()}
+    linear = torch.nn.Linear.forward
 
-    def watch(name):
-        return lambda module, args, output: seen.update({name: args[0].shape[1]})
+    def counting(module, states):
+        seen[names[id(module)]] = seen.get(names[id(module)], 0) + states.shape[1]
+        return linear(module, states)
 
-    for name in ("layers.1.mlp", "layers.2.mlp", "layers.2.self_attn.o_proj", "norm"):
-        model.model.get_submodule(name).register_forward_hook(watch(name))
+    monkeypatch.setattr(torch.nn.Linear, "forward", counting)
     read_states(parts, PROMPTS)
-    assert seen == {"layers.1.mlp": 31, "layers.2.mlp": 1, "layers.2.self_attn.o_proj": 31, "norm": 1}
+    last = {name.rpartition(".")[2]: n for name, n in seen.items() if "layers.2." in name}
+    assert last == {"k_proj": 32, "v_proj": 32} | dict.fromkeys(("q_proj", "o_proj", "gate_proj", "up_proj"), 1) | {
+        "down_proj": 1
+    }
+    assert {n for name, n in seen.items() if "layers.1." in name} == {31}
 
 
 def test_the_whole_sequence_is_computed_again_afterwards():
@@ -73,7 +100,27 @@ class Mixing(torch.nn.Module):
 def test_a_module_that_mixes_positions_is_left_whole():
     model = tiny_model("llama")
     model.model.layers[-1].mlp = Mixing(model.model.layers[-1].mlp)
-    assert names_of(model, find_parts(model).tail) == ["model.norm"]
+    tail = find_parts(model).tail
+    assert tail.block is None
+    assert names_of(model, tail.modules) == ["model.norm"]
+
+
+def test_where_queries_mix_positions_the_block_is_left_whole_up_to_its_feed_forward():
+    model = tiny_model("llama")
+    model.model.layers[-1].self_attn.q_proj = Mixing(model.model.layers[-1].self_attn.q_proj)
+    tail = find_parts(model).tail
+    assert tail.block is None
+    assert names_of(model, tail.modules) == [
+        "model.layers.2.post_attention_layernorm", "model.layers.2.mlp", "model.norm"
+    ]  # fmt: skip
+
+
+def test_the_block_is_as_before_when_a_pass_fails():
+    model = tiny_model("llama")
+    parts = find_parts(model)
+    with pytest.raises(IndexError):
+        read_states(parts, [np.array([10**6], dtype=np.int32)])
+    assert not [name for name, module in model.named_modules() if "forward" in vars(module)]
 
 
 class InPlace(torch.nn.Module):
@@ -83,7 +130,7 @@ class InPlace(torch.nn.Module):
         return states * 2
 
 
-def test_where_it_cannot_be_done_nothing_is_cut():
+def test_a_norm_whose_output_is_written_into_is_left_whole():
     model = tiny_model("llama")
     model.model.norm = InPlace()
 
@@ -91,4 +138,16 @@ def test_where_it_cannot_be_done_nothing_is_cut():
         output.last_hidden_state.add_(1)
 
     model.model.register_forward_hook(add)
-    assert find_parts(model).tail == ()
+    assert find_parts(model).tail.modules == ()
+
+
+def test_a_block_whose_output_is_written_into_is_left_whole():
+    model = tiny_model("llama")
+
+    def add(module, args, output):
+        output.add_(1)
+
+    model.model.layers[-1].register_forward_hook(add)
+    tail = find_parts(model).tail
+    assert tail.block is None
+    assert names_of(model, tail.modules)[-2:] == ["model.layers.2.mlp", "model.norm"]
