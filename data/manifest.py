@@ -12,6 +12,7 @@ from .canonical import check_seal, seal, sha256_file, sha256_json
 from .errors import LagerError
 from .files import read_json
 from .scale import Scale
+from .strangers import refuse_links
 
 FORMAT = "lager-cache"
 FORMAT_VERSION = 1
@@ -70,8 +71,10 @@ def read_sealed(path: Path, *, what: str) -> dict[str, Any]:
     Raises
     ------
     LagerError
-        When it is another format, a newer version, or changed after it was written.
+        When it is another format, a newer version, or changed after it was written, or its folder holds links.
     """
+    if path.exists():
+        refuse_links(path.parent)
     record = read_json(path, what=what)
     version = record.get("format_version")
     if record.get("format") != FORMAT or not isinstance(version, int):

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from .canonical import canonical_json
 from .errors import LagerError
 from .files import replacing
+from .plain_hdf5 import PlainHDF5
 
 CHUNK_ROWS = 1024
 _CHUNK_BYTES = 4 << 20
@@ -37,7 +37,6 @@ _OPTIONAL: dict[str, np.dtype[Any]] = {
     "label_form": np.dtype("u1"),
     "generated": np.dtype("O"),
 }
-_PLAIN_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 
 
 @dataclass(frozen=True)
@@ -128,6 +127,8 @@ def write_shard(path: Path, data: ShardData, *, attributes: Mapping[str, Any]) -
 
     A shard that has the name already stays as it is.
     """
+    import h5py  # only writing needs it
+
     data.check()
     with replacing(path, keep_existing=True) as temporary:
         # In memory first: on a full disk the HDF5 library brings the interpreter down, plain writing an OSError.
@@ -161,9 +162,9 @@ def read_attributes(path: Path) -> dict[str, Any]:
     import json
 
     try:
-        with _opened(path) as file:
-            value = json.loads(file.attrs["lager"])
-    except (OSError, KeyError, ValueError, TypeError, RecursionError):
+        with PlainHDF5(path) as file:
+            value = json.loads(file.attribute("lager"))
+    except (OSError, ValueError, RecursionError):
         raise LagerError(f"{path} is not a shard of a feature cache, or it is damaged") from None
     if not isinstance(value, dict):
         raise LagerError(f"{path}: its attribute `lager` is not a JSON object")
@@ -186,9 +187,26 @@ def read_shard(path: Path) -> ShardData:
 def optional_names(path: Path) -> list[str]:
     """Return the names of the optional datasets that a shard has."""
     try:
-        with _opened(path) as file:
-            return sorted(name for name in file if any(re.fullmatch(pattern, name) for pattern in _OPTIONAL))
-    except (OSError, RuntimeError) as error:
+        with PlainHDF5(path) as file:
+            return sorted(name for name in file.names if any(re.fullmatch(pattern, name) for pattern in _OPTIONAL))
+    except (OSError, ValueError) as error:
+        raise LagerError(f"{path} cannot be read ({error}): it is damaged; restore it from a copy") from None
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all datasets that a shard must have and those of the optional ones that it has.
+
+    Raises
+    ------
+    LagerError
+        When one is missing, or the file is damaged or holds anything but plain datasets.
+    """
+    names = [f.name for f in fields(ShardData) if f.name != "optional"]
+    optional = optional_names(path)
+    try:
+        with PlainHDF5(path) as file:
+            return {name: file.shape(name) for name in names + optional}
+    except (OSError, ValueError) as error:
         raise LagerError(f"{path} cannot be read ({error}): it is damaged; restore it from a copy") from None
 
 
@@ -212,48 +230,30 @@ def read_columns(path: Path, names: list[str], *, rows: int | None = None) -> di
     Raises
     ------
     LagerError
-        When the file is damaged, a dataset is missing, of another type, or stored elsewhere (links, virtual or
-        external datasets), or its length differs.
+        When the file is damaged, a dataset is missing, of another type, or stored in any way but as `write_shard`
+        does (links, virtual or external datasets, other filters), or its length differs.
     """
     try:
-        with _opened(path) as file:
-            expected = rows if rows is not None else _dataset(file, "item_id").shape[0]
-            return {name: _read(_dataset(file, name), name, expected) for name in names}
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        with PlainHDF5(path) as file:
+            expected = rows if rows is not None else file.shape("item_id")[0]
+            return {name: _read(file, name, expected) for name in names}
+    except (OSError, ValueError, IndexError, MemoryError) as error:
         raise LagerError(
             f"{path} cannot be read ({error}): it is damaged; restore it from a copy, or remove it and run the same "
             "extraction again"
         ) from None
 
 
-def _opened(path: Path) -> h5py.File:
-    # Locking is off: shards are never changed in place, and network file systems often refuse locks.
-    return h5py.File(path, "r", locking=False)
-
-
-def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Dataset):
-        raise ValueError(f"dataset {name!r} is missing or lies in another file")
-    dataset = file[name]
-    plan = dataset.id.get_create_plist()
-    filters = {plan.get_filter(i)[0] for i in range(plan.get_nfilters())}
-    if dataset.is_virtual or dataset.external or not filters <= _PLAIN_FILTERS:
-        raise ValueError(f"dataset {name!r} is virtual, external or uses an unknown filter")
-    return dataset
-
-
-def _read(dataset: h5py.Dataset, name: str, rows: int) -> Any:
-    if not dataset.shape or dataset.shape[0] != rows:
-        raise ValueError(f"dataset {name!r} has shape {dataset.shape}, expected {rows} rows")
-    if dataset.nbytes > max(1 << 20, 4096 * dataset.id.get_storage_size()):
-        raise ValueError(f"dataset {name!r} claims {dataset.nbytes} bytes and stores {dataset.id.get_storage_size()}")
-    if name in _STRINGS:
-        if h5py.check_string_dtype(dataset.dtype) is None:
-            raise ValueError(f"dataset {name!r} does not hold text")
-        return [value.decode("utf-8") for value in dataset[()]]
-    if dataset.dtype != _dtype(name):
-        raise ValueError(f"dataset {name!r} has type {dataset.dtype}, expected {_dtype(name)}")
-    return dataset[()]
+def _read(file: PlainHDF5, name: str, rows: int) -> Any:
+    shape = file.shape(name)
+    if not shape or shape[0] != rows:
+        raise ValueError(f"dataset {name!r} has shape {shape}, expected {rows} rows")
+    values = file.read(name)
+    if isinstance(values, list) != (name in _STRINGS):
+        raise ValueError(f"dataset {name!r} {'holds' if isinstance(values, list) else 'does not hold'} text")
+    if not isinstance(values, list) and values.dtype != _dtype(name):
+        raise ValueError(f"dataset {name!r} has type {values.dtype}, expected {_dtype(name)}")
+    return values
 
 
 def row_digests(data: ShardData) -> list[bytes]:
