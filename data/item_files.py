@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +53,24 @@ def read_rows(path: Path, *, what: str = "item file") -> list[dict[str, Any]]:
 
 
 def _read_jsonl(path: Path) -> list[dict[str, Any]]:
-    rows = []
     with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                reason = getattr(error, "msg", type(error).__name__)
-                raise LagerError(f"{path}, line {number}: not valid JSON ({reason}); mend or remove it") from None
-            if not isinstance(row, dict):
-                raise LagerError(f"{path}, line {number}: got a {type(row).__name__}, expected a JSON object a line")
-            rows.append(row)
+        return parse_jsonl(file, path=path)
+
+
+def parse_jsonl(lines: Iterable[str], *, path: Path) -> list[dict[str, Any]]:
+    """Return the objects of JSON lines, empty lines left out; `LagerError` with the number of a bad one."""
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            reason = getattr(error, "msg", type(error).__name__)
+            raise LagerError(f"{path}, line {number}: not valid JSON ({reason}); mend or remove it") from None
+        if not isinstance(row, dict):
+            raise LagerError(f"{path}, line {number}: got a {type(row).__name__}, expected a JSON object a line")
+        rows.append(row)
     return rows
 
 

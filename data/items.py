@@ -43,6 +43,9 @@ class Items:
         The scale of the source's own human scores, where the source fixes one.
     source : dict
         Where the items come from, for the provenance.
+    template : str or None
+        The bundled template that suits the source, where it needs one of its own; ``-reasoning`` behind it is the form
+        for judges that write first.
     """
 
     item_id: tuple[str, ...]
@@ -51,6 +54,7 @@ class Items:
     table: pl.DataFrame
     scale: Scale | None = None
     source: dict[str, Any] = field(default_factory=dict)
+    template: str | None = None
 
     def __len__(self) -> int:
         """Return the number of items."""
@@ -103,7 +107,7 @@ def load_items(spec: str | Path, *, group: Sequence[str] = (), cluster: str | No
     Parameters
     ----------
     spec : str or Path
-        A JSONL, CSV or Parquet file, or ``benchmark:NAME=PATH``.
+        A JSONL, CSV or Parquet file, or ``benchmark:NAME=PATH#PART``.
     group : sequence of str
         Columns whose values together name an item's group; a column called ``group`` when empty.
     cluster : str, optional

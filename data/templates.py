@@ -17,10 +17,19 @@ import jinja2
 from jinja2 import meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from .aspects import ASPECTS
 from .errors import LagerError
 from .scale import Scale
 
-BUNDLED = ("direct", "reasoning")
+REASONING = "-reasoning"
+#: For any text under any criterion: the score alone, or feedback first.
+GENERAL = ("direct", "reasoning")
+#: For one task each, in the same two forms: NAME and NAME-reasoning.
+TASKS = ("emotion", "self-knowledge", "pairwise", "aspect")
+BUNDLED = (
+    *GENERAL,
+    *(name + form for name in (*TASKS, *(aspect.replace(" ", "-") for aspect in ASPECTS)) for form in ("", REASONING)),
+)
 _OPTIONAL = ("instruction", "source", "reference", "criterion", "rubric")
 _MAX_BYTES = 1 << 20
 
@@ -96,7 +105,7 @@ def load_template(name: str | Path) -> Template:
         When it is neither, or not readable text.
     """
     if str(name) in BUNDLED:
-        return Template(str(name), files(__package__).joinpath("templates", f"{name}.jinja").read_text("utf-8"))
+        return Template(str(name), _bundled(str(name)))
     path = Path(name)
     try:
         if path.stat().st_size > _MAX_BYTES:
@@ -108,3 +117,20 @@ def load_template(name: str | Path) -> Template:
         raise LagerError(f"cannot read template {path}: {error}") from None
     template.variables  # noqa: B018  (a broken template is told before anything else runs)
     return template
+
+
+def _bundled(name: str) -> str:
+    """Return the text of a bundled template: as it lies there, or a task's and the form of its answer."""
+    if name in GENERAL:
+        return _read(f"{name}.jinja")
+    task = name.removesuffix(REASONING)
+    answer = _read("answers/reasoning.jinja" if name.endswith(REASONING) else "answers/score.jinja")
+    if task in TASKS:
+        return _read(f"{task}.jinja") + answer
+    aspect = task.replace("-", " ")
+    fixed = f'{{% set criterion = "{aspect}" %}}{{% set rubric = "{ASPECTS[aspect]}" %}}'
+    return fixed + _read("aspect.jinja") + answer
+
+
+def _read(path: str) -> str:
+    return files(__package__).joinpath("templates", path).read_text("utf-8")

@@ -16,12 +16,14 @@ from .batches import DEFAULT_BATCH_TOKENS
 
 def extract(
     model: Annotated[str, typer.Argument(help="Folder or hub id of a causal LM with safetensors weights.")],
-    items: Annotated[str, typer.Argument(help="JSONL, CSV or Parquet file, or benchmark:NAME=PATH.")],
+    items: Annotated[str, typer.Argument(help="JSONL, CSV or Parquet file, or benchmark:NAME=PATH#PART.")],
     *,
     cache: Annotated[Path, typer.Option(help="Folder to write; one that was begun is continued.")],
     template: Annotated[
         str | None,
-        typer.Option(help="direct, reasoning, or a Jinja file, for items that come as fields; the condition's own."),
+        typer.Option(
+            help="direct, reasoning, one for a task such as emotion, or a Jinja file; what suits items and condition."
+        ),
     ] = None,
     system: Annotated[str | None, typer.Option(help="System message.")] = None,
     answer_prefix: Annotated[str, typer.Option(help="Beginning of the judge's answer, such as 'Score: '.")] = "",

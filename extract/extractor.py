@@ -71,7 +71,7 @@ def extract_features(
     model : str, Path or Judge
         Local folder, hub id, or a judge that is loaded already (the loading options are then without effect).
     items : str, Path or Items
-        JSONL, CSV or Parquet file, ``benchmark:NAME=PATH``, or items in memory.
+        JSONL, CSV or Parquet file, ``benchmark:NAME=PATH#PART``, or items in memory.
     cache : str or Path
         Folder of the cache.
     template : str or Path, optional

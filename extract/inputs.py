@@ -10,7 +10,7 @@ import numpy as np
 from ..data.errors import LagerError
 from ..data.items import Items, load_items
 from ..data.scale import Scale
-from ..data.templates import Template, load_template
+from ..data.templates import REASONING, Template, load_template
 
 DEFAULT_SCALE = "1-5"
 # The condition's own, where it has one.
@@ -27,7 +27,9 @@ def read_items(items: str | Path | Items, group: Sequence[str], cluster: str | N
 
 
 def read_template(template: str | Path | None, items: Items, *, condition: str = "direct") -> Template | None:
-    """Return the judging template of items that come as fields, that of the condition if None; None for others.
+    """Return the judging template of items that come as fields; None for others.
+
+    If None is asked for, it is the one of the items' source, else the one of the condition.
 
     Raises
     ------
@@ -35,10 +37,16 @@ def read_template(template: str | Path | None, items: Items, *, condition: str =
         When the template cannot be read, or is given for items that need none.
     """
     if items.kind == "fields":
-        return load_template(template or DEFAULT_TEMPLATE.get(condition, "direct"))
+        return load_template(template or _default_template(items, condition))
     if template is not None:
         raise LagerError(f"--template {template}: the items come as {items.kind} and need no template; leave it out")
     return None
+
+
+def _default_template(items: Items, condition: str) -> str:
+    if items.template is None:
+        return DEFAULT_TEMPLATE.get(condition, "direct")
+    return items.template + (REASONING if condition == "reasoning" else "")
 
 
 def choose_scale(scale: str | Scale | None, items: Items) -> Scale:

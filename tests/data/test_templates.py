@@ -1,7 +1,8 @@
 import pytest
+from lager.data.aspects import ASPECTS
 from lager.data.errors import LagerError
 from lager.data.scale import Scale
-from lager.data.templates import BUNDLED, Template, load_template
+from lager.data.templates import BUNDLED, GENERAL, Template, load_template
 
 SCALE = Scale.parse("1-5")
 FIELDS = {
@@ -13,7 +14,7 @@ FIELDS = {
 }
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", GENERAL)
 def test_prompts_put_what_is_shared_first(name):
     prompt = load_template(name).render(FIELDS, scale=SCALE)
     places = [
@@ -23,12 +24,34 @@ def test_prompts_put_what_is_shared_first(name):
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", GENERAL)
 def test_fields_that_an_item_lacks_leave_no_trace(name):
     prompt = load_template(name).render({"response": "RESPONSE", "source": None}, scale=SCALE)
     assert "[Source]" not in prompt
     assert "[Task]" not in prompt
     assert "\n\n\n" not in prompt
+
+
+@pytest.mark.parametrize("name", [name for name in BUNDLED if name not in GENERAL])
+def test_templates_of_a_task_put_the_question_last_and_say_what_the_ends_of_the_scale_mean(name):
+    fields = {**FIELDS, "question": "QUESTION", "emotion": "EMOTION", "first": "FIRST", "second": "SECOND"}
+    template = load_template(name)
+    scale = Scale.parse("A=1,B=0" if "pairwise" in name else "1-9")
+    prompt = template.render(fields, scale=scale)
+    assert max(prompt.index(fields[one]) for one in template.variables) < prompt.index("? ")
+    assert ("A or B" if "pairwise" in name else "from 1 (") in prompt.rpartition("? ")[2]
+    assert prompt.endswith("\nReasons:" if name.endswith("-reasoning") else "\nScore:")
+    assert "\n\n\n" not in prompt
+
+
+def test_each_aspect_is_a_template_for_plain_instruction_data():
+    for aspect, meaning in ASPECTS.items():
+        prompt = load_template(aspect.replace(" ", "-")).render(
+            {"instruction": "I", "response": "R"}, scale=Scale.parse("1-9")
+        )
+        assert f"[Aspect]\n{aspect}: {meaning}\n" in prompt
+        assert "[Input]" not in prompt
+    assert len(ASPECTS) == 7
 
 
 def test_descending_scales_name_the_worst_and_the_best_label():

@@ -1,0 +1,61 @@
+"""Instruction data in the form of Alpaca (Taori et al. 2023): every record under each of seven aspects, unlabelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..aspects import ASPECTS
+from ..errors import LagerError
+from ..item_files import check_columns, parse_id
+from ..scale import Scale
+from .rows import Benchmark, Parsed, Row
+from .source import SourceFile, read_records
+
+
+def read(files: Sequence[SourceFile], part: str | None) -> Parsed:
+    """Return one item per record and aspect, called ``RECORD/ASPECT``; `part` names aspects, with commas between.
+
+    A record without an `id` is called by its number from 0.
+    """
+    aspects = _chosen(part)
+    rows = []
+    for file in files:
+        records = read_records(file)
+        check_columns(records, ("instruction", "output"), path=file.path)
+        for number, record in enumerate(records):
+            record_id = parse_id(record.get("id", number), row=number + 1, path=file.path)
+            fields = {"instruction": record["instruction"], "response": record["output"]}
+            if record.get("input"):
+                fields["source"] = record["input"]
+            rows += [
+                Row(
+                    f"{record_id}/{aspect}",
+                    fields | {"criterion": aspect, "rubric": ASPECTS[aspect]},
+                    [],
+                    group=aspect,
+                    cluster=record_id,
+                )
+                for aspect in aspects
+            ]
+    return Parsed(rows, Scale.parse("1-9"), template="aspect")
+
+
+def _chosen(part: str | None) -> list[str]:
+    names = list(ASPECTS) if part is None else [name.strip() for name in part.split(",")]
+    if unknown := [name for name in names if name not in ASPECTS]:
+        raise LagerError(f"unknown aspect {unknown[0]!r}: choose from {', '.join(ASPECTS)}")
+    return names
+
+
+ALPACA = Benchmark(
+    read,
+    licence="CC-BY-NC-4.0",
+    files=("alpaca_data_cleaned.json", "alpaca*.json", "*.jsonl"),
+    urls=(
+        (
+            "alpaca_data_cleaned.json",
+            "https://huggingface.co/datasets/yahma/alpaca-cleaned/resolve/main/alpaca_data_cleaned.json",
+        ),
+    ),
+    open_parts=True,
+)

@@ -1,0 +1,50 @@
+"""JSONL in which each row is a text with its mean score on every criterion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..item_files import check_columns, parse_scores
+from ..scale import Scale
+from .rows import Parsed, Row
+from .source import SourceFile, read_records
+
+
+class Layout(NamedTuple):
+    """Which columns hold what, and what the criteria mean."""
+
+    source_id: str
+    writer_id: str
+    source: str
+    response: str
+    instruction: str
+    rubrics: dict[str, str]
+
+
+def read_rated_texts(files: Sequence[SourceFile], layout: Layout) -> Parsed:
+    """Return one item per text and criterion, scored from 1 to 5."""
+    rows = []
+    for file in files:
+        records = read_records(file)
+        check_columns(records, (*layout[:4], *layout.rubrics), path=file.path)
+        for number, record in enumerate(records, start=1):
+            source_id, writer_id = str(record[layout.source_id]), str(record[layout.writer_id])
+            rows += [
+                Row(
+                    f"{source_id}/{writer_id}/{criterion}",
+                    {
+                        "instruction": layout.instruction,
+                        "source": record[layout.source],
+                        "response": record[layout.response],
+                        "criterion": criterion,
+                        "rubric": rubric,
+                    },
+                    parse_scores(record[criterion], row=number, path=file.path, column=criterion),
+                    group=criterion,
+                    cluster=source_id,
+                    system=writer_id,
+                )
+                for criterion, rubric in layout.rubrics.items()
+            ]
+    return Parsed(rows, Scale.parse("1-5"))

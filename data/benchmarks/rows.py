@@ -1,0 +1,111 @@
+"""What a benchmark adapter returns: rows with fields, scores and the columns that agreement is computed by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from ..items import TABLE_SCHEMA
+from ..scale import Scale
+from .source import SourceFile
+
+_NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
+
+
+class Row(NamedTuple):
+    """One judging item.
+
+    Attributes
+    ----------
+    item_id : str
+        Unique in the benchmark.
+    fields : dict
+        The template's fields.
+    scores : list of float
+        Every annotator's score, or their mean alone where only that is published; empty where there is none.
+    group, cluster, system : str or None
+        The criterion or category, the source text that items share, and what wrote the text.
+    columns : mapping of str to str
+        Further columns of the source that agreement may be computed by.
+    """
+
+    item_id: str
+    fields: dict[str, Any]
+    scores: list[float]
+    group: str | None = None
+    cluster: str | None = None
+    system: str | None = None
+    columns: Mapping[str, str] = _NO_COLUMNS
+
+
+class Parsed(NamedTuple):
+    """What an adapter read: rows, the scale of their scores, and the bundled template they are judged with."""
+
+    rows: list[Row]
+    scale: Scale
+    template: str | None = None
+
+
+Reader = Callable[[Sequence[SourceFile], str | None], Parsed]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """How a benchmark is found and read.
+
+    Parameters
+    ----------
+    read : callable
+        From the files and the part to the rows.
+    licence : str
+        For the provenance.
+    files : tuple of str
+        What to look for in a folder, as patterns; the first with a match is taken, with all its matches.
+    urls : tuple of (str, str)
+        Name and address of each published file; none where the data has to be given.
+    parts : mapping of str to str
+        What may stand behind ``#`` and what it means; the first is the default.
+    open_parts : bool
+        Whether other parts are names that only the data knows.
+    """
+
+    read: Reader
+    licence: str
+    files: tuple[str, ...]
+    urls: tuple[tuple[str, str], ...] = ()
+    parts: Mapping[str, str] = field(default_factory=dict)
+    open_parts: bool = False
+
+
+def side_by_side(rows: Iterable[Row]) -> list[Row]:
+    """Bring rows together that share a source text and, within it, a response, in the order of their first ones.
+
+    Prompts that begin alike then stand in one shard, where what they share is computed once.
+    """
+    seen: dict[tuple[Any, ...], int] = {}
+
+    def place(key: tuple[Any, ...]) -> int:
+        return seen.setdefault(key, len(seen))
+
+    keyed = []
+    for number, row in enumerate(rows):
+        cluster: Any = number if row.cluster is None else row.cluster
+        text = (place((cluster,)), place((cluster, row.fields.get("response"))))
+        keyed.append((text, number, row))
+    return [row for _, _, row in sorted(keyed, key=lambda one: one[:2])]
+
+
+def to_table(rows: Sequence[Row]) -> pl.DataFrame:
+    """Return the item table: the five columns of every benchmark and those of this one's rows."""
+    extra = list(dict.fromkeys(name for row in rows for name in row.columns))
+    data: dict[str, list[Any]] = {name: [] for name in (*TABLE_SCHEMA, *extra)}
+    for row in rows:
+        for name in ("item_id", "scores", "group", "cluster", "system"):
+            data[name].append(getattr(row, name))
+        for name in extra:
+            data[name].append(row.columns.get(name))
+    return pl.DataFrame(data, schema=TABLE_SCHEMA | dict.fromkeys(extra, pl.String))

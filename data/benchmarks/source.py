@@ -1,0 +1,88 @@
+"""Published files: found in a folder, and read as a JSON document or as records."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import LagerError
+from ..item_files import parse_jsonl
+from ..parquet_files import read_parquet
+
+_LFS = "version https://git-lfs"
+
+
+class SourceFile(NamedTuple):
+    """A file of a benchmark: where it lies, and what it is called where it was published."""
+
+    path: Path
+    name: str
+
+
+def find_files(path: Path, patterns: Sequence[str], *, benchmark: str) -> list[SourceFile]:
+    """Return the file, or those of the first pattern that matches any in a folder.
+
+    Raises
+    ------
+    LagerError
+        When the path does not exist, or the folder has none of the files.
+    """
+    if path.is_file():
+        # The folder's name is part of the published name where a benchmark has a folder per subset.
+        return [SourceFile(path, f"{path.resolve().parent.name}/{path.name}")]
+    if not path.is_dir():
+        raise LagerError(f"benchmark {benchmark}: {path} does not exist: check the path")
+    for pattern in patterns:
+        if found := sorted(one for one in path.glob(pattern) if one.is_file()):
+            return [SourceFile(one, one.relative_to(path).as_posix()) for one in found]
+    raise LagerError(
+        f"benchmark {benchmark}: folder {path} has none of its files ({', '.join(patterns)}): give the file itself"
+    )
+
+
+def read_document(file: SourceFile) -> Any:
+    """Read a JSON document, or `LagerError`."""
+    text = _text(file)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise LagerError(f"benchmark file {file.path}{where}: not valid JSON; fetch it again") from None
+
+
+def read_records(file: SourceFile) -> list[dict[str, Any]]:
+    """Read records from Parquet, JSON lines (also gzipped) or a JSON list.
+
+    Raises
+    ------
+    LagerError
+        When the file cannot be read, is empty, or holds something else.
+    """
+    name = file.name.lower().removesuffix(".gz")
+    if name.endswith(".parquet"):
+        rows = read_parquet(file.path, what="benchmark file").to_dicts()
+    elif name.endswith((".jsonl", ".ndjson")):
+        rows = parse_jsonl(_text(file).splitlines(), path=file.path)
+    else:
+        rows = read_document(file)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise LagerError(f"benchmark file {file.path}: expected a JSON list of objects")
+    if not rows:
+        raise LagerError(f"benchmark file {file.path} is empty: expected at least one record")
+    return rows
+
+
+def _text(file: SourceFile) -> str:
+    opened = gzip.open if file.name.lower().endswith(".gz") else open
+    try:
+        with opened(file.path, "rt", encoding="utf-8-sig") as stream:
+            text = stream.read()
+    except (OSError, UnicodeDecodeError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise LagerError(f"cannot read benchmark file {file.path}: {reason}") from None
+    if text.startswith(_LFS):
+        raise LagerError(f"benchmark file {file.path} is a Git LFS pointer, not the data: run git lfs pull there")
+    return text
