@@ -16,9 +16,13 @@ def tracked_modules(repository):
     modules = [
         path.relative_to(repository)
         for path in repository.rglob("*.py")
-        if not any(part in NOT_PACKAGES or part.startswith(".") for part in path.relative_to(repository).parts)
+        if not _is_outside(path.relative_to(repository).parts)
     ]
     return {f"lager/{path.as_posix()}" for path in modules}
+
+
+def _is_outside(parts):
+    return parts[0] in NOT_PACKAGES or any(part.startswith(".") for part in parts)
 
 
 def assets(repository):
