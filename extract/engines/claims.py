@@ -6,6 +6,7 @@ record is fresh. Should two workers read a shard all the same, the first file st
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ...data.worker_records import CLAIMS, STALE_SECONDS, WORKERS, file_system_now, is_alive, read_worker
@@ -37,6 +38,13 @@ class Claims:
             return False
         self._path(name).unlink(missing_ok=True)
         return self._make(name)
+
+    def held(self) -> set[str]:
+        """Return what anybody claims now, whether or not they live."""
+        try:
+            return {entry.name for entry in os.scandir(self.folder)}
+        except OSError:
+            return set()
 
     def drop(self, name: str) -> None:
         """Give a claim up."""

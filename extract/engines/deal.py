@@ -26,7 +26,7 @@ def deal_shards(costs: Sequence[int], n_workers: int) -> list[list[int]]:
     """
     loads = [(0, worker) for worker in range(n_workers)]
     shares: list[list[int]] = [[] for _ in range(n_workers)]
-    for shard in sorted(range(len(costs)), key=lambda k: (-costs[k], k)):
+    for shard in dearest_first(costs):
         load, worker = heapq.heappop(loads)
         shares[worker].append(shard)
         heapq.heappush(loads, (load + costs[shard], worker))
@@ -34,11 +34,15 @@ def deal_shards(costs: Sequence[int], n_workers: int) -> list[list[int]]:
 
 
 def order_of_work(costs: Sequence[int], *, rank: int, world_size: int) -> list[int]:
-    """Return every shard in the order in which a worker tries them: its own share, then what others may have left.
+    """Return every shard in the order in which a worker tries them: its own share, then what others have left.
 
-    Of the others' shards the cheapest come first, and each worker begins with another one's share: what a worker that
-    died left is found without all the others meeting at the same shard.
+    Both are dearest first, so the shards that are begun last are the cheapest, whoever reads them.
     """
-    shares = deal_shards(costs, world_size)
-    others = [shares[(rank + i) % world_size][::-1] for i in range(1, world_size)]
-    return [*shares[rank], *(shard for share in others for shard in share)]
+    share = deal_shards(costs, world_size)[rank]
+    own = set(share)
+    return [*share, *(shard for shard in dearest_first(costs) if shard not in own)]
+
+
+def dearest_first(costs: Sequence[int]) -> list[int]:
+    """Return the shards by falling cost, ties by number."""
+    return sorted(range(len(costs)), key=lambda shard: (-costs[shard], shard))

@@ -1,0 +1,22 @@
+"""How many rows a shard has, where nobody says: so that work can be shared out, and files stay few."""
+
+from __future__ import annotations
+
+# Small sets are cut finely: eight workers still share 6,400 items evenly, and 64 prompts fill a batch of most sizes.
+SMALL_ROWS, SMALL_ITEMS = 64, 1 << 15
+USUAL_ROWS = 512
+# More files are slow to list, and make a manifest of many megabytes.
+MOST_SHARDS = 20_000
+
+
+def suggested_shard_size(n_items: int) -> int:
+    """Return the rows of a shard, which follow from the number of items alone.
+
+    The same items are cut alike however many workers read them, so that their read-outs are the same to the last bit.
+    """
+    if n_items <= SMALL_ITEMS:
+        return SMALL_ROWS
+    rows = USUAL_ROWS
+    while rows * MOST_SHARDS < n_items:
+        rows *= 2
+    return rows

@@ -1,0 +1,172 @@
+"""A worker's presence in a run: its record with a heartbeat, the shards it takes, and those that fail."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from ...data.errors import LagerError
+from ...data.manifest import MANIFEST, shard_name
+from ...data.run_status import written_shards
+from ...data.worker_records import (
+    BEAT_SECONDS,
+    WorkerRecord,
+    file_system_now,
+    forget_failure,
+    make_folders,
+    read_failures,
+    record_failure,
+    remove_records,
+    this_machine,
+)
+from .claims import Claims
+
+POLL_SECONDS = 1.0
+_LOOKED_INTO = 16
+_REASON_CHARACTERS = 300
+
+
+class Presence:
+    """One worker of a run; a context manager, in which its record is kept fresh.
+
+    Parameters
+    ----------
+    cache : Path
+        The cache's folder, in which the run has been started.
+    rank, world_size : int
+        This worker, and how many there are.
+    devices : sequence of str
+        What it reads with.
+    max_failures : int
+        More failed shards than that, of all workers together, end the run.
+    """
+
+    def __init__(
+        self, cache: Path, *, rank: int = 0, world_size: int = 1, devices: Sequence[str] = (), max_failures: int = 0
+    ) -> None:
+        self.cache, self.max_failures = cache, max_failures
+        host = socket.gethostname()
+        self.record = WorkerRecord(
+            worker=f"{rank:05d}-{secrets.token_hex(4)}", rank=rank, world_size=world_size, host=host, pid=os.getpid(),
+            machine=this_machine(), devices=list(devices), started=datetime.now(UTC).isoformat(timespec="seconds"),
+        )  # fmt: skip
+        self.claims = Claims(cache, self.record.worker)
+        self._clock = time.monotonic()
+        self._over = threading.Event()
+        self._beat = threading.Thread(target=self._keep_fresh, name="lager-heartbeat", daemon=True)
+
+    def __enter__(self) -> Presence:
+        """Write the record and begin to renew it."""
+        make_folders(self.cache)
+        self._began = file_system_now(self.cache)
+        self.record.write(self.cache)
+        self._beat.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write the last record: claims that are still held are free for others then."""
+        self._over.set()
+        self._beat.join()
+        self._say("finished" if error is None else "stopped")
+        if (self.cache / MANIFEST).exists():  # this worker came when all was done
+            remove_records(self.cache)
+
+    def take(self, order: Sequence[int]) -> Iterator[int]:
+        """Yield shards to read, each claimed, until every shard is there or has failed.
+
+        A shard that another worker reads is waited for, and taken over should that worker die.
+
+        Parameters
+        ----------
+        order : sequence of int
+            The shards that are not there, in the order in which this worker tries them.
+        """
+        left = list(order)
+        while left:
+            listed = time.monotonic()
+            gone = written_shards(self.cache) | self.failed()
+            left = [shard for shard in left if shard not in gone]
+            held = self.claims.held()
+            claimed = [shard for shard in left if claim_name(shard) in held]
+            tries = [shard for shard in left if claim_name(shard) not in held]
+            # Of those that others hold a few are looked into, so that thousands of workers do not all ask for all.
+            tries += random.sample(claimed, min(len(claimed), _LOOKED_INTO))
+            taken = 0
+            for shard in tries:
+                if not self.claims.take(claim_name(shard)):
+                    continue
+                if not (self.cache / shard_name(shard)).exists():
+                    taken += 1
+                    self._say("reading", shard)
+                    yield shard
+                    self._say("waiting")
+                self.claims.drop(claim_name(shard))
+                if time.monotonic() - listed > POLL_SECONDS:
+                    break  # and look again what others did
+            if left and not taken:
+                self._say("waiting")
+                time.sleep(POLL_SECONDS)
+
+    def wrote(self, n_items: int) -> None:
+        """Count a shard that this worker wrote."""
+        self.record.shards_done += 1
+        self.record.items_done += n_items
+        if self.record.shard is not None:
+            forget_failure(self.cache, self.record.shard)
+
+    def failed(self) -> set[int]:
+        """Return the shards that failed since this worker began; what failed in an earlier run is tried again."""
+        return {failure.shard for failure in read_failures(self.cache) if failure.at >= self._began}
+
+    def give_up(self, shard: int, error: Exception) -> None:
+        """Record that a shard failed.
+
+        Raises
+        ------
+        LagerError
+            When that is one failure too many; without any allowed, the error itself.
+        """
+        if not self.max_failures:
+            raise error
+        record_failure(self.cache, shard, reason=reason_of(error), worker=self.record.worker)
+        if len(self.failed()) > self.max_failures:
+            raise LagerError(
+                f"{len(self.failed())} shards failed, more than --max-failures {self.max_failures}; the last one, "
+                f"shard {shard}: {reason_of(error)}; `lager cache status {self.cache}` lists them"
+            ) from error
+
+    def _say(self, state: str, shard: int | None = None) -> None:
+        self.record.state, self.record.shard = state, shard
+        self._write()
+
+    def _write(self) -> None:
+        self.record.seconds = round(time.monotonic() - self._clock, 3)
+        with contextlib.suppress(OSError):  # a full disk shows when a shard is written
+            self.record.write(self.cache)
+
+    def _keep_fresh(self) -> None:
+        while not self._over.wait(BEAT_SECONDS):
+            self._write()
+
+
+def claim_name(shard: int) -> str:
+    """Return the name of the claim on a shard."""
+    return f"{shard:05d}"
+
+
+def reason_of(error: Exception) -> str:
+    """Return an error as one line; what a library says beyond its first line is left out."""
+    lines = str(error).strip().splitlines()
+    text = (lines[0] if lines else "")[:_REASON_CHARACTERS]
+    return text if isinstance(error, LagerError) else f"{type(error).__name__}: {text}"
