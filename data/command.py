@@ -10,7 +10,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from .status_command import status
+
 app = typer.Typer(no_args_is_help=True, help="Look at feature caches, or make one from released results.")
+app.command("status")(status)
 
 
 @app.command("info")

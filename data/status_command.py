@@ -84,9 +84,8 @@ def _shown(cache: Path, now: RunStatus) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    head = Table.grid(padding=(0, 1))
-    head.add_row(Text(str(cache)), ProgressBar(total=now.items, completed=now.items_done, width=40), Text(summary(now)))
-    shown: list[Any] = [head]
+    shown: list[Any] = [Text(str(cache)), ProgressBar(total=now.items, completed=now.items_done, width=60)]
+    shown.append(Text(summary(now)))
     if now.workers:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for title in ("rank", "host", "state", "shard", "shards", "items", "items/s"):
@@ -96,12 +95,17 @@ def _shown(cache: Path, now: RunStatus) -> Any:
             ended = one.state in {"finished", "stopped"}
             cells = [one.rank, one.host, one.state if worker.alive or ended else "lost"]
             cells += ["-" if one.shard is None else one.shard, one.shards_done, one.items_done]
-            table.add_row(*(Text(str(cell)) for cell in cells), Text(f"{worker.items_per_second:.1f}"))
+            table.add_row(*(Text(_printable(str(cell))) for cell in cells), Text(f"{worker.items_per_second:.1f}"))
         shown.append(table)
         if len(now.workers) > _LISTED:
             shown.append(Text(f"and {len(now.workers) - _LISTED} more workers; --json lists all"))
     for failure in now.failed[:_LISTED]:
-        shown.append(Text(f"shard {failure.shard} failed: {failure.reason}"))
+        shown.append(Text(f"shard {failure.shard} failed: {_printable(failure.reason)}"))
     if len(now.failed) > _LISTED:
         shown.append(Text(f"and {len(now.failed) - _LISTED} more failures; --json lists all"))
     return Group(*shown)
+
+
+def _printable(text: str) -> str:
+    """Return text without what a terminal would obey."""
+    return "".join(char if char.isprintable() else "?" for char in text)
