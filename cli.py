@@ -18,6 +18,7 @@ from .evaluate.command import evaluate
 from .evaluate.compare_command import compare
 from .evaluate.sweep_command import sweep
 from .extract.command import extract
+from .extract.verify_command import verify
 from .train.command import train
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("sweep")(sweep)
 app.command("compare")(compare)
+cache_app.command("verify")(verify)
 app.add_typer(cache_app, name="cache")
 
 _DEMO_FILES = ("judge", "train.jsonl", "test.jsonl")

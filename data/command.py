@@ -39,34 +39,6 @@ def info(
         _print_difference(opened[0], other)
 
 
-@app.command("verify")
-def verify(
-    cache: Annotated[Path, typer.Argument(help="The cache.")],
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Check every file and every row of a cache, and name what is wrong.
-
-    Example: lager cache verify cache/summeval
-    """
-    from .errors import LagerError
-    from .verify import verify_cache
-
-    faults = verify_cache(cache)
-    if as_json:
-        print(json.dumps({"sound": not faults, "faults": [fault._asdict() for fault in faults]}))
-    else:
-        for fault in faults:
-            print(f"{fault.file}: {fault.what}")
-    if faults:
-        raise LagerError(
-            f"cache {cache} has {len(faults)} faults: restore the files from a copy, or `lager cache repair {cache}` "
-            "and run the same extraction again"
-        )
-    if not as_json:
-        print(f"cache {cache} is sound")
-
-
 @app.command("repair")
 def repair(cache: Annotated[Path, typer.Argument(help="The cache.")]) -> None:
     """Set damaged files aside, and make a lost manifest again; a new extraction fills what is missing then.
