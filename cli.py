@@ -16,6 +16,7 @@ from .data.command import app as cache_app
 from .data.errors import LagerError
 from .evaluate.command import evaluate
 from .evaluate.compare_command import compare
+from .evaluate.select.command import select
 from .evaluate.sweep_command import sweep
 from .extract.command import extract
 from .extract.verify_command import verify
@@ -34,6 +35,7 @@ app.command("evaluate")(evaluate)
 app.command("sweep")(sweep)
 app.command("compare")(compare)
 cache_app.command("verify")(verify)
+app.command("select")(select)
 app.add_typer(cache_app, name="cache")
 
 _DEMO_FILES = ("judge", "train.jsonl", "test.jsonl")

@@ -22,7 +22,7 @@ def read_rows(path: Path, *, what: str = "item file") -> list[dict[str, Any]]:
     Parameters
     ----------
     path : Path
-        A file whose name ends in .jsonl, .ndjson, .csv or .parquet.
+        A file whose name ends in .jsonl, .ndjson, .json (a list of objects), .csv or .parquet.
     what : str
         What to call the file in messages.
 
@@ -36,7 +36,13 @@ def read_rows(path: Path, *, what: str = "item file") -> list[dict[str, Any]]:
     LagerError
         When the file is missing, empty or not readable; a bad JSON line is named by its number.
     """
-    readers = {".jsonl": _read_jsonl, ".ndjson": _read_jsonl, ".csv": _read_csv, ".parquet": _read_parquet}
+    readers = {
+        ".jsonl": _read_jsonl,
+        ".ndjson": _read_jsonl,
+        ".json": _read_json,
+        ".csv": _read_csv,
+        ".parquet": _read_parquet,
+    }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise LagerError(f"{what} {path}: expected a name that ends in {', '.join(readers)}")
@@ -71,6 +77,22 @@ def parse_jsonl(lines: Iterable[str], *, path: Path) -> list[dict[str, Any]]:
         if not isinstance(row, dict):
             raise LagerError(f"{path}, line {number}: got a {type(row).__name__}, expected a JSON object a line")
         rows.append(row)
+    return rows
+
+
+def _read_json(path: Path) -> list[dict[str, Any]]:
+    return parse_json_list(path.read_text("utf-8-sig"), path=path)
+
+
+def parse_json_list(text: str, *, path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a JSON list; `LagerError` for any other text."""
+    try:
+        rows = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise LagerError(f"{path}{line}: not valid JSON; mend it, or fetch it again") from None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise LagerError(f"{path}: expected a JSON list of objects")
     return rows
 
 

@@ -16,7 +16,7 @@ from .batches import DEFAULT_BATCH_TOKENS
 
 def extract(
     model: Annotated[str, typer.Argument(help="Folder or hub id of a causal LM with safetensors weights.")],
-    items: Annotated[str, typer.Argument(help="JSONL, CSV or Parquet file, or benchmark:NAME=PATH#PART.")],
+    items: Annotated[str, typer.Argument(help="JSONL, JSON, CSV or Parquet file, or benchmark:NAME=PATH#PART.")],
     *,
     cache: Annotated[Path, typer.Option(help="Folder to write; one that was begun is continued.")],
     template: Annotated[

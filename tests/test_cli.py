@@ -15,6 +15,7 @@ COMMANDS = [
     ["train"],
     ["evaluate"],
     ["sweep"],
+    ["select"],
     ["demo"],
     ["cache"],
     ["cache", "info"],

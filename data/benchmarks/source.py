@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import LagerError
-from ..item_files import parse_jsonl
+from ..item_files import parse_json_list, parse_jsonl
 from ..parquet_files import read_parquet
 
 _LFS = "version https://git-lfs"
@@ -67,9 +67,7 @@ def read_records(file: SourceFile) -> list[dict[str, Any]]:
     elif name.endswith((".jsonl", ".ndjson")):
         rows = parse_jsonl(_text(file).splitlines(), path=file.path)
     else:
-        rows = read_document(file)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise LagerError(f"benchmark file {file.path}: expected a JSON list of objects")
+        rows = parse_json_list(_text(file), path=file.path)
     if not rows:
         raise LagerError(f"benchmark file {file.path} is empty: expected at least one record")
     return rows
