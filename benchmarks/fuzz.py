@@ -75,8 +75,8 @@ def make_seeds(folder: Path) -> None:
     )
     identity = {"inputs": {"a": 1}, "readout_inputs": {"b": 1}, "scale": scale.as_json(), "recorded": {"model": "m"}}
     writer = CacheWriter.start(folder / "cache", identity=identity, item_id=ids)
-    writer.write(0, data)
-    cache = writer.finalize(items, provenance={})
+    writer.write(0, data, items=items.table)
+    cache = writer.finalize()
     save_aggregator(folder / "aggregator.json", fit_strategy("lager-tuned", cache.readouts()))
     rows = [{"id": str(i), "response": f"text {i}", "score": [1.0, i % 5], "group": "g"} for i in range(n)]
     (folder / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

@@ -1,9 +1,13 @@
-"""Writing a feature cache: run.json first, shards in any order, the manifest last."""
+"""Writing a feature cache: run.json first, then shards, in any order and by any number of processes.
+
+`lager.data.finalize` writes the item table and, last, the manifest.
+"""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +16,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .cache import FeatureCache
-from .canonical import canonical_json, sha256_json
+from .canonical import sha256_json
 from .errors import LagerError
-from .files import replacing, write_json
-from .items import Items
-from .manifest import (
-    ITEMS,
-    MANIFEST,
-    RUN,
-    content_hash,
-    differing,
-    file_entry,
-    identity_record,
-    items_hash,
-    read_sealed,
-    sealed,
-    shard_name,
-)
-from .shards import ShardData, optional_names, read_attributes, read_columns, read_shard, row_digests, write_shard
+from .files import write_json
+from .finalize import finalize_cache, missing_shards, sound_shard
+from .item_rows import ITEM, encode_rows, text_sha256
+from .manifest import MANIFEST, RUN, content_hash, differing, identity_record, read_sealed, sealed, shard_name
+from .shards import ShardData, read_attributes, row_digests, write_shard
 
 DEFAULT_SHARD_SIZE = 512
 
@@ -67,6 +60,7 @@ class CacheWriter:
         item_id: Sequence[str],
         shard_size: int = DEFAULT_SHARD_SIZE,
         options: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, Any] | None = None,
         private: bool = False,
         salt: str | None = None,
     ) -> CacheWriter:
@@ -84,6 +78,8 @@ class CacheWriter:
             Rows of a shard. A cache that is resumed keeps its own.
         options : mapping, optional
             The command's options, for the record.
+        provenance : mapping, optional
+            What the manifest is to say about the data, such as their ``source``.
         private : bool
             Whether prompt hashes are keyed with a secret that stays in run.json.
         salt : str, optional
@@ -108,6 +104,7 @@ class CacheWriter:
             "item_ids_sha256": sha256_json(list(item_id)),
             "shard_size": shard_size,
             "options": dict(options or {}),
+            "provenance": dict(provenance or {}),
             "private": private,
             "salt": (salt or secrets.token_hex(32)) if private else "",
         }
@@ -143,22 +140,22 @@ class CacheWriter:
 
     def is_done(self, shard: int, *, item_id: Sequence[str], prompt_sha256: NDArray[np.uint8]) -> bool:
         """Return whether the shard exists, is intact, and holds just these rows read in this way."""
+        return self.read_done(shard, item_id=item_id, prompt_sha256=prompt_sha256) is not None
+
+    def read_done(self, shard: int, *, item_id: Sequence[str], prompt_sha256: NDArray[np.uint8]) -> ShardData | None:
+        """Return a shard that exists, is intact, and holds just these rows read in this way; None for any other."""
         data = self.read_sound(shard)
-        return data is not None and data.item_id == list(item_id) and np.array_equal(data.prompt_sha256, prompt_sha256)
+        same = data is not None and data.item_id == list(item_id) and np.array_equal(data.prompt_sha256, prompt_sha256)
+        return data if same else None
 
     def read_sound(self, shard: int) -> ShardData | None:
         """Return a shard that exists, is intact and was read in this run's way; None for any other."""
-        path = self.path / shard_name(shard)
-        if not path.exists():
+        if not self.exists(shard):
             return None
         try:
-            attributes, data = read_attributes(path), read_shard(path)
+            return sound_shard(self.path / shard_name(shard), fingerprint=self.run["fingerprint"])[0]
         except LagerError:
             return None  # a damaged shard is made again
-        sound = attributes.get("fingerprint") == self.run["fingerprint"] and attributes.get(
-            "content_hash"
-        ) == content_hash(data.item_id, row_digests(data))
-        return data if sound else None
 
     def finished(self) -> FeatureCache | None:
         """Return the cache when its manifest was written and every file still is what the manifest says."""
@@ -171,120 +168,84 @@ class CacheWriter:
             return None
         return cache
 
-    def write(self, shard: int, data: ShardData, *, cost: Mapping[str, Any] | None = None) -> None:
+    def write(
+        self,
+        shard: int,
+        data: ShardData,
+        *,
+        items: pl.DataFrame,
+        cost: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write one shard, unless another process wrote the same one meanwhile.
 
-        `cost` (start, end, devices, device_seconds, tokens) goes to the provenance.
+        Parameters
+        ----------
+        shard : int
+            Its number.
+        data : ShardData
+            Its rows.
+        items : polars.DataFrame
+            The same rows of the item table, with the prompts as column ``text`` where these are kept. The shard
+            carries them, so that finalising needs the folder alone.
+        cost : mapping, optional
+            start, end, devices, device_seconds, tokens; for the provenance.
         """
         path = self.path / shard_name(shard)
         if self.is_done(shard, item_id=data.item_id, prompt_sha256=data.prompt_sha256):
             return
         (self.path / MANIFEST).unlink(missing_ok=True)  # it would no longer be true
         path.unlink(missing_ok=True)  # damaged, or of prompts that have changed
-        identity = {key: self.run[key] for key in ("format", "format_version", "fingerprint", "fingerprint_inputs")}
-        record = {**identity, "readout_id": self.run["readout_id"], "scale": self.run["scale"]}
+        data = _with_items(data, items)
+        write_shard(path, data, attributes=self._attributes(shard, data, cost or {}))
+
+    def relabel(self, shard: int, data: ShardData, *, items: pl.DataFrame) -> None:
+        """Give a shard that is done, and was read as `data`, other rows of the item table.
+
+        Its read-outs stay, and a shard that carries just these rows is left alone.
+        """
+        new = _with_items(data, items)
+        if data.optional.get(ITEM) == new.optional[ITEM]:
+            return
+        path = self.path / shard_name(shard)
+        cost = read_attributes(path)["cost"]
+        (self.path / MANIFEST).unlink(missing_ok=True)
+        write_shard(path, new, attributes=self._attributes(shard, new, cost), keep_existing=False)
+
+    def _attributes(self, shard: int, data: ShardData, cost: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a shard says about itself."""
+        names = ("format", "format_version", "fingerprint", "fingerprint_inputs", "readout_id", "scale")
         rows = self.rows(shard)
-        attributes = {
-            **record,
+        return {
+            **{name: self.run[name] for name in names},
             "shard": shard,
             "rows": [rows.start, rows.stop],
             "content_hash": content_hash(data.item_id, row_digests(data)),
-            "cost": dict(cost or {}),
+            "text_sha256": text_sha256(data.optional),
+            "cost": dict(cost),
         }
-        write_shard(path, data, attributes=attributes)
 
-    def finalize(
-        self, items: Items, *, provenance: Mapping[str, Any], texts: Sequence[str] | None = None
-    ) -> FeatureCache:
-        """Check every shard, write the item table and, last, the manifest.
+    def exists(self, shard: int) -> bool:
+        """Return whether the shard has a file, sound or not."""
+        return (self.path / shard_name(shard)).exists()
 
-        Parameters
-        ----------
-        items : Items
-            All items, in input order.
-        provenance : mapping
-            What to record about this run.
-        texts : sequence of str, optional
-            The prompts, stored with the items when given; with them what the judge wrote, where the shards have it.
+    def missing(self) -> list[int]:
+        """Return the numbers of the shards that have no file yet."""
+        return missing_shards(self.path, self.n_shards)
+
+    def finalize(self) -> FeatureCache:
+        """Finalise the folder, see `lager.data.finalize.finalize_cache`, and open the cache.
 
         Raises
         ------
         LagerError
             When a shard is missing or does not fit.
         """
-        items_path = self.path / ITEMS
-        table = items.table if texts is None else items.table.with_columns(pl.Series("text", list(texts)))
-        if texts is not None and (generated := self._generated_texts()):
-            table = table.with_columns(pl.Series("generated", generated))
-        with replacing(items_path) as temporary:
-            table.write_parquet(temporary)
-        return self.seal_shards(list(items.item_id), provenance={**provenance, "source": items.source})
-
-    def _generated_texts(self) -> list[str]:
-        """Return what the judge wrote, empty unless every shard keeps it."""
-        paths = [path for k in range(self.n_shards) if (path := self.path / shard_name(k)).exists()]
-        if not all("generated" in optional_names(path) for path in paths):
-            return []
-        return [text for path in paths for text in read_columns(path, ["generated"])["generated"]]
-
-    def seal_shards(self, item_id: list[str], *, provenance: Mapping[str, Any]) -> FeatureCache:
-        """Check that the shards hold these items, and write the manifest of the shards and the item table.
-
-        Raises
-        ------
-        LagerError
-            When a shard is missing or does not fit.
-        """
-        shards, ids, prompts, digests, costs = [], [], [], [], []
-        shape: tuple[int, ...] = ()
-        optional: set[str] | None = None
-        for k in range(self.n_shards):
-            path = self.path / shard_name(k)
-            if not path.exists():
-                raise LagerError(
-                    f"cache {self.path}: shard {k} of {self.n_shards} is missing; run the extraction again"
-                )
-            data = read_shard(path)
-            shape = data.logits.shape[1:]
-            numeric = set(data.optional) - {"generated"}
-            optional = numeric if optional is None else optional
-            if numeric != optional:
-                raise LagerError(f"cache {self.path}: {shard_name(k)} has other datasets than the shards before it")
-            ids += data.item_id
-            prompts += [row.tobytes() for row in data.prompt_sha256]
-            digests += row_digests(data)
-            costs.append(read_attributes(path)["cost"])
-            shards.append(file_entry(path, name=shard_name(k), rows=len(data)))
-        if ids != item_id:
-            raise LagerError(f"cache {self.path}: its shards hold other items than the input; run the extraction again")
-        kept = {key: value for key, value in self.run.items() if key not in {"salt", "self_sha256", "item_ids_sha256"}}
-        manifest = {
-            **kept,
-            "n_entries": shape[0],
-            "n_labels": shape[1],
-            "items_hash": items_hash(ids, prompts),
-            "content_hash": content_hash(ids, digests),
-            "shards": shards,
-            "items": file_entry(self.path / ITEMS, name=ITEMS, rows=len(ids)),
-            "provenance": {**provenance, "runs": [*_merged_runs(provenance), *_by_run(costs)]},
-        }
-        write_json(self.path / MANIFEST, sealed(manifest))
+        finalize_cache(self.path)
         return FeatureCache.open(self.path)
 
 
-def _merged_runs(provenance: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the runs of the caches that were merged into this one."""
-    return [run for part in provenance.get("merged", []) for run in part["provenance"].get("runs", [])]
-
-
-def _by_run(costs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Add up what the shards cost, a line for each run that made some of them (told apart by its start)."""
-    runs: dict[str, dict[str, Any]] = {}
-    for cost in filter(None, costs):
-        run = runs.setdefault(canonical_json([cost.get("run"), cost.get("devices")]), {**cost, "shards": 0})
-        if run["shards"]:
-            for key in ("device_seconds", "tokens", "computed_tokens"):
-                run[key] = run.get(key, 0) + cost.get(key, 0)
-            run["end"] = max(str(run.get("end", "")), str(cost.get("end", "")))
-        run["shards"] += 1
-    return list(runs.values())
+def _with_items(data: ShardData, items: pl.DataFrame) -> ShardData:
+    """Return the rows of a shard with those of the item table."""
+    if items["item_id"].to_list() != data.item_id:
+        raise ValueError("the rows of the item table must be those of the shard")
+    return replace(data, optional={**data.optional, ITEM: encode_rows(items)})

@@ -94,6 +94,27 @@ def export(
     print(f"{', '.join(sorted(path.name for path in out.iterdir()))} -> {out}")
 
 
+@app.command("finalize")
+def finalize(
+    cache: Annotated[Path, typer.Argument(help="The cache.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check that all shards are there, and write the item table and the manifest; again at will.
+
+    Example: lager cache finalize cache/summeval
+    """
+    from .finalize import finalize_cache
+
+    done = finalize_cache(cache)
+    if as_json:
+        print(json.dumps(done._asdict()))
+        return
+    print(f"cache {cache} is complete: {done.rows} items, {done.valid} valid")
+    for reason, n in done.reasons.items():
+        print(f"  not valid: {n}, {reason}")
+
+
 @app.command("import-release")
 def import_release(
     results: Annotated[Path, typer.Argument(help="Result file of the released code, JSON or JSON.gz.")],

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from .cache import FeatureCache
 from .errors import LagerError
+from .item_rows import GENERATED, ITEM, TEXT
 from .shard_rows import exceeding, row_differences, take_rows
 from .shards import ShardData, optional_names, row_digests
 
-_TEXTS = ("text", "generated")
+_TEXTS = (TEXT, GENERATED)
 
 
 class CommonRows:
@@ -57,7 +58,8 @@ class CommonRows:
             When a row that is left out has another prompt or other values than the one that is kept.
         """
         come_again = set(self._repeated["item_id"])
-        drop = frozenset() if all(map(_has_generated, self.caches)) else frozenset({"generated"})
+        # Item rows are written anew: columns that only some caches have are null in the others.
+        drop = frozenset({ITEM} if all(map(_has_generated, self.caches)) else {ITEM, GENERATED})
         for n, cache in enumerate(self.caches):
             pairs = self._repeated.filter(pl.col("cache") == n)
             start = 0

@@ -12,10 +12,10 @@ from .cache import FeatureCache
 from .cache_writer import CacheWriter
 from .common_rows import CommonRows
 from .errors import LagerError
-from .files import refuse_existing, replacing
-from .manifest import ITEMS, MANIFEST, RUN, differing, read_sealed
+from .files import refuse_existing
+from .manifest import MANIFEST, RUN, differing, read_sealed
 from .shard_rows import TOLERANCE, repacked
-from .shards import optional_names
+from .shards import STRINGS, optional_names
 
 _IDENTITY = ("readout_inputs", "scale", "recorded")
 
@@ -75,14 +75,14 @@ def merge_caches(paths: Sequence[str | Path], *, out: str | Path, tolerance: flo
         item_id=items["item_id"].to_list(),
         shard_size=first["shard_size"],
         options={"merged": [cache.content_hash for cache in caches]},
+        provenance=_provenance(caches),
         private=first["private"],
         salt=_common_salt(caches),
     )
     for k, data in enumerate(repacked(common.kept_rows(), writer.shard_size)):
-        writer.write(k, data)
-    with replacing(out / ITEMS) as temporary:
-        items.write_parquet(temporary)
-    merged = writer.seal_shards(items["item_id"].to_list(), provenance=_provenance(caches))
+        rows = writer.rows(k)
+        writer.write(k, data, items=items[rows.start : rows.stop])
+    merged = writer.finalize()
     return Merged(merged, sum(cache.n_items for cache in caches) - merged.n_items)
 
 
@@ -100,7 +100,7 @@ def _check_same_reading(first: FeatureCache, other: FeatureCache) -> None:
             f"cache {keyed.path} is private and {plain.path} is not, so their prompt hashes cannot be compared: "
             "extract both sets of items into one cache"
         )
-    mine, theirs = ({*_optional(cache)} - {"generated"} for cache in (first, other))
+    mine, theirs = ({*_optional(cache)} - set(STRINGS) for cache in (first, other))
     if mine != theirs:
         raise LagerError(
             f"caches {first.path} and {other.path} hold different datasets ({', '.join(sorted(mine ^ theirs))}): "

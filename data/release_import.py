@@ -65,13 +65,15 @@ def import_release(path: str | Path, *, cache: str | Path, model: str, shard_siz
         "scale": scale.as_json(),
         "recorded": {"model": model},
     }
-    writer = CacheWriter.start(cache, identity=identity, item_id=items.item_id, shard_size=shard_size)
+    source = {"imported_from": path.name, "sha256": sha256_file(path), "source": items.source}
+    writer = CacheWriter.start(
+        cache, identity=identity, item_id=items.item_id, shard_size=shard_size, provenance=source
+    )
     for k in range(writer.n_shards):
         rows = writer.rows(k)
-        writer.write(
-            k, _shard([records[i] for i in rows], [readouts[i] for i in rows], items.item_id[rows.start :], shape)
-        )
-    return writer.finalize(items, provenance={"imported_from": path.name, "sha256": sha256_file(path)})
+        data = _shard([records[i] for i in rows], [readouts[i] for i in rows], items.item_id[rows.start :], shape)
+        writer.write(k, data, items=items.table[rows.start : rows.stop])
+    return writer.finalize()
 
 
 def _read_records(path: Path) -> list[dict[str, Any]]:

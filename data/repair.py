@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .cache_writer import CacheWriter
 from .canonical import sha256_file
 from .errors import LagerError
+from .finalize import finalize_cache
 from .item_files import check_unique
+from .item_rows import ITEM
 from .manifest import ITEMS, MANIFEST, RUN, read_manifest, read_sealed, shard_name
 from .parquet_files import read_parquet
+from .shards import optional_names
 
 ASIDE = "damaged"
 
@@ -45,31 +48,30 @@ def repair_cache(path: str | Path) -> Repair:
     if not (folder / RUN).exists():
         raise LagerError(f"{folder} has no {RUN}, so nothing tells what its shards should be: restore that file")
     writer = CacheWriter(folder, read_sealed(folder / RUN, what="run record"))
-    listed, provenance = _listed(folder)
+    listed = _listed(folder)
     ids = _item_ids(folder, listed)
     bad = [k for k in range(writer.n_shards) if not _is_sound(writer, k, ids, listed)]
     aside = [shard_name(k) for k in bad if (folder / shard_name(k)).exists()]
     if ids is None and (folder / ITEMS).exists():
         aside.append(ITEMS)
-    complete = ids is not None and not bad
+    carried = not bad and all(ITEM in optional_names(folder / shard_name(k)) for k in range(writer.n_shards))
+    complete = not bad and (ids is not None or carried)
     if not complete and (folder / MANIFEST).exists():
         aside.append(MANIFEST)
     for name in aside:
         _set_aside(folder, name)
-    if complete and ids is not None:
-        writer.seal_shards(ids, provenance=provenance)
+    if complete:
+        finalize_cache(folder)
     return Repair(complete, aside, bad)
 
 
-def _listed(folder: Path) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return the checksums that a sound manifest lists, and its provenance; nothing when it is lost or damaged."""
+def _listed(folder: Path) -> dict[str, str]:
+    """Return the checksums that a sound manifest lists; nothing when it is lost or damaged."""
     try:
         manifest = read_manifest(folder)
     except LagerError:
-        return {}, {"repaired": True}
-    files = [*manifest["shards"], manifest["items"]]
-    kept = {key: value for key, value in manifest["provenance"].items() if key != "runs"}
-    return {entry["file"]: entry["sha256"] for entry in files}, kept
+        return {}
+    return {entry["file"]: entry["sha256"] for entry in [*manifest["shards"], manifest["items"]]}
 
 
 def _item_ids(folder: Path, listed: dict[str, str]) -> list[str] | None:

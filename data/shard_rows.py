@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .item_rows import GENERATED, ITEM
 from .shards import ShardData
 
 # Two readings of one prompt agree to this much, relative to values above 1: batches and devices change low bits.
@@ -67,7 +68,8 @@ def row_differences(mine: ShardData, theirs: ShardData) -> dict[str, NDArray[np.
     Parameters
     ----------
     mine, theirs : ShardData
-        As many rows of the same items. Datasets that only one of them has are not compared, nor is generated text.
+        As many rows of the same items. Datasets that only one of them has are not compared, nor are item rows
+        and generated text.
 
     Returns
     -------
@@ -79,7 +81,7 @@ def row_differences(mine: ShardData, theirs: ShardData) -> dict[str, NDArray[np.
     return {
         name: _distance(values, others[name])
         for name, values in mine.datasets().items()
-        if name in others and name != "generated"
+        if name in others and name not in (ITEM, GENERATED)
     }
 
 

@@ -29,13 +29,14 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "position": np.dtype("<i4"),
     "valid": np.dtype("?"),
 }
-_STRINGS = ("item_id", "reason", "generated")
-# Datasets that only some caches have: pooled hidden states with their scales, and what the judge wrote.
+STRINGS = ("item_id", "reason", "item", "generated")
+# Datasets that only some caches have: pooled hidden states with their scales, the rows of the item table as JSON, and
+# what the judge wrote.
 _OPTIONAL: dict[str, np.dtype[Any]] = {
     r"hidden_scale_(mean|last|min|max)": np.dtype("<f4"),
     r"hidden_(mean|last|min|max)": np.dtype("<f2"),
     "label_form": np.dtype("u1"),
-    "generated": np.dtype("O"),
+    "item|generated": np.dtype("O"),
 }
 
 
@@ -64,7 +65,7 @@ class ShardData:
     optional : dict
         Datasets that only some caches have, by name: ``hidden_POOLING`` (n_rows, n_layers + 1, d), float16, and
         ``hidden_scale_POOLING`` (n_rows, n_layers + 1), float32, NaN in rows that are not valid; ``label_form``
-        (n_rows,), uint8; ``generated``, list of str.
+        (n_rows,), uint8; ``item`` and ``generated``, lists of str.
     """
 
     item_id: list[str]
@@ -105,7 +106,7 @@ class ShardData:
 
 def _dtype(name: str) -> np.dtype[Any]:
     """Return what a numeric dataset is stored as, and ``object`` for text."""
-    if name in _DTYPES or name in _STRINGS:
+    if name in _DTYPES or name in STRINGS:
         return _DTYPES.get(name, np.dtype("O"))
     for pattern, dtype in _OPTIONAL.items():
         if re.fullmatch(pattern, name):
@@ -113,7 +114,7 @@ def _dtype(name: str) -> np.dtype[Any]:
     raise ValueError(f"{name!r} is no dataset of a shard")
 
 
-def write_shard(path: Path, data: ShardData, *, attributes: Mapping[str, Any]) -> None:
+def write_shard(path: Path, data: ShardData, *, attributes: Mapping[str, Any], keep_existing: bool = True) -> None:
     """Write a shard under a temporary name, read it back, and let it take its own name.
 
     Parameters
@@ -124,18 +125,18 @@ def write_shard(path: Path, data: ShardData, *, attributes: Mapping[str, Any]) -
         The rows.
     attributes : mapping
         JSON that explains the shard by itself; stored as the file's ``lager`` attribute.
-
-    A shard that has the name already stays as it is.
+    keep_existing : bool
+        Whether a shard that has the name already stays as it is.
     """
     import h5py  # only writing needs it
 
     data.check()
-    with replacing(path, keep_existing=True) as temporary:
+    with replacing(path, keep_existing=keep_existing) as temporary:
         # In memory first: on a full disk the HDF5 library brings the interpreter down, plain writing an OSError.
         with h5py.File(path.name, "w", libver=("earliest", "v110"), driver="core", backing_store=False) as file:
             file.attrs["lager"] = canonical_json(dict(attributes))
             for name, column in data.datasets().items():
-                if name in _STRINGS:
+                if name in STRINGS:
                     file.create_dataset(name, data=column, dtype=h5py.string_dtype("utf-8"))
                     continue
                 values = np.ascontiguousarray(column, dtype=_dtype(name))
@@ -147,7 +148,10 @@ def write_shard(path: Path, data: ShardData, *, attributes: Mapping[str, Any]) -
             file.flush()
             image = file.id.get_file_image()
         temporary.write_bytes(image)
-        if row_digests(read_shard(temporary)) != row_digests(data):
+        written = read_shard(temporary)
+        texts = [name for name in STRINGS if name in data.optional]
+        same = all(written.optional[name] == list(data.optional[name]) for name in texts)
+        if not same or row_digests(written) != row_digests(data):
             raise LagerError(f"{path}: what was read back differs from what was written; check the disk")
 
 
@@ -249,7 +253,7 @@ def _read(file: PlainHDF5, name: str, rows: int) -> Any:
     if not shape or shape[0] != rows:
         raise ValueError(f"dataset {name!r} has shape {shape}, expected {rows} rows")
     values = file.read(name)
-    if isinstance(values, list) != (name in _STRINGS):
+    if isinstance(values, list) != (name in STRINGS):
         raise ValueError(f"dataset {name!r} {'holds' if isinstance(values, list) else 'does not hold'} text")
     if not isinstance(values, list) and values.dtype != _dtype(name):
         raise ValueError(f"dataset {name!r} has type {values.dtype}, expected {_dtype(name)}")
@@ -261,11 +265,12 @@ def row_digests(data: ShardData) -> list[bytes]:
 
     It covers the bytes of item_id and reason (each preceded by its length as 8 bytes) and of every numeric dataset,
     little-endian, in the order of their names, so it does not depend on chunks, compression or library versions.
-    NaN is written in its canonical form. Generated text is not covered: it is kept or left out at will.
+    NaN is written in its canonical form. Item rows and generated text are not covered: labels may change, and text is
+    kept or left out at will.
     """
     parts = []
     datasets = data.datasets()
-    for name in sorted(name for name in datasets if name not in _STRINGS):
+    for name in sorted(name for name in datasets if name not in STRINGS):
         values = np.array(datasets[name], dtype=_dtype(name))
         if values.dtype.kind == "f":
             values[np.isnan(values)] = np.nan

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..data.cache import FeatureCache
 from ..data.cache_writer import DEFAULT_SHARD_SIZE, CacheWriter
 from ..data.errors import LagerError
+from ..data.finalize import Finalized, finalize_cache
 from ..data.items import Items
 from ..data.scale import Scale
 from .batches import DEFAULT_BATCH_TOKENS
@@ -159,26 +157,24 @@ def extract_features(
         options={"limit": limit, "seed": seed, "human_range": list(human_range) if human_range else None,
                  "keep_text": keep_text, "batch_tokens": batch_tokens, "share_prefixes": share_prefixes,
                  "deterministic": deterministic},
+        provenance={"human_range": list(human_range) if human_range else None, "source": loaded.source},
         private=private,
     )  # fmt: skip
     if writer.notice:
         say(writer.notice)
-    done = done_shards(writer, plan, loaded)
-    if len(done) == writer.n_shards and (complete := writer.finished()) is not None:
+    complete = writer.finished()
+    if complete is not None and len(done_shards(writer, plan, loaded, relabel=False)) == writer.n_shards:
         return _complete(complete, loaded, keep_text=keep_text, say=say)
+    done = done_shards(writer, plan, loaded, keep_text=keep_text)
     if keep_text and plan.condition.generates:
         check_text_is_kept(writer, done)
     read_missing_shards(
         judge, plan, loaded, writer, done=done, budget=reading.budget, share_prefixes=share_prefixes,
         max_invalid=max_invalid, say=say, shown=not quiet, poolings=reading.poolings, keep_text=keep_text,
     )  # fmt: skip
-    finished = writer.finalize(
-        loaded,
-        provenance={"human_range": list(human_range) if human_range else None},
-        texts=plan.texts if keep_text else None,
-    )
-    _report(finished, say=say)
-    return finished
+    finished = finalize_cache(folder)
+    _report(finished, folder, judge.n_layers, say=say)
+    return FeatureCache.open(folder)
 
 
 def _complete(cache: FeatureCache, items: Items, *, keep_text: bool, say: Say) -> FeatureCache:
@@ -195,15 +191,14 @@ def _complete(cache: FeatureCache, items: Items, *, keep_text: bool, say: Say) -
     return cache
 
 
-def _report(cache: FeatureCache, *, say: Say) -> None:
+def _report(finished: Finalized, folder: Path, n_layers: int, *, say: Say) -> None:
     """Say what was written, and how much of the model's probability the score tokens hold."""
-    valid = np.asarray(cache.valid)
-    say(f"wrote {cache.path}: {cache.n_items} items, {int(valid.sum())} valid, {cache.n_layers} layers")
-    for reason, n in Counter(str(r) for r in cache.reason if r).most_common():
+    say(f"wrote {folder}: {finished.rows} items, {finished.valid} valid, {n_layers} layers")
+    for reason, n in finished.reasons.items():
         say(f"  not valid: {n}, {reason}")
-    if not valid.any():
+    mass = finished.score_mass
+    if mass is None:
         return
-    mass = float(np.median(np.asarray(cache.score_mass)[valid]))
     say(f"score mass: median {mass:.3f}")
     if mass < LOW_MASS:
         say(

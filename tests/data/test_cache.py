@@ -9,7 +9,7 @@ from lager import FeatureCache
 from lager.data.cache_writer import CacheWriter
 from lager.data.canonical import seal
 from lager.data.errors import LagerError
-from support.caches import identity, make_cache, make_items, make_shard, rows_of
+from support.caches import identity, make_cache, make_items, make_shard, write
 
 
 def test_a_cache_reads_back_what_was_written_across_shards(tmp_path):
@@ -48,8 +48,8 @@ def test_content_hash_does_not_depend_on_the_order_of_items(tmp_path):
     turned = items.take(list(reversed(range(40))))
     writer = CacheWriter.start(tmp_path / "b", identity=identity(), item_id=turned.item_id, shard_size=16)
     for k in range(writer.n_shards):
-        writer.write(k, rows_of(reversed_shard(make_shard(items)), writer.rows(k)))
-    assert writer.finalize(turned, provenance={}).content_hash == make_cache(tmp_path / "a").content_hash
+        write(writer, k, reversed_shard(make_shard(items)), turned)
+    assert writer.finalize().content_hash == make_cache(tmp_path / "a").content_hash
 
 
 def reversed_shard(shard):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from lager.data.cache_writer import CacheWriter
 from lager.data.errors import LagerError
-from support.caches import identity, make_cache, make_items, make_shard, rows_of
+from support.caches import identity, make_cache, make_items, make_shard, rows_of, write
 
 ITEMS = make_items(40)
 SHARD = make_shard(ITEMS)
@@ -21,12 +21,12 @@ def done(writer, k):
 
 def test_a_resumed_cache_keeps_its_finished_shards_and_equals_an_uninterrupted_one(tmp_path):
     writer = start(tmp_path / "c")
-    writer.write(1, rows_of(SHARD, writer.rows(1)))
+    write(writer, 1, SHARD, ITEMS)
     again = start(tmp_path / "c")
     assert [done(again, k) for k in range(again.n_shards)] == [False, True, False]
     for k in (0, 2):
-        again.write(k, rows_of(SHARD, again.rows(k)))
-    assert again.finalize(ITEMS, provenance={}).content_hash == make_cache(tmp_path / "whole").content_hash
+        write(again, k, SHARD, ITEMS)
+    assert again.finalize().content_hash == make_cache(tmp_path / "whole").content_hash
 
 
 def test_the_stored_shard_size_wins_with_a_notice(tmp_path):
@@ -81,34 +81,34 @@ def test_changed_prompts_take_the_manifest_away_until_all_is_true_again(tmp_path
     before = make_cache(tmp_path / "c")
     writer = start(tmp_path / "c")
     rows = rows_of(SHARD, writer.rows(0))
-    writer.write(0, replace(rows, prompt_sha256=rows.prompt_sha256 ^ np.uint8(1)))
+    writer.write(0, replace(rows, prompt_sha256=rows.prompt_sha256 ^ np.uint8(1)), items=ITEMS.table[:16])
     assert writer.finished() is None
-    after = writer.finalize(ITEMS, provenance={})
+    after = writer.finalize()
     assert after.content_hash != before.content_hash
     assert after.items_hash != before.items_hash
 
 
 def test_a_shard_that_another_process_wrote_meanwhile_stays_as_it_is(tmp_path):
     mine, theirs = start(tmp_path / "c"), start(tmp_path / "c")
-    theirs.write(0, rows_of(SHARD, theirs.rows(0)), cost={"run": "theirs"})
+    write(theirs, 0, SHARD, ITEMS, cost={"run": "theirs"})
     before = (tmp_path / "c" / "shards" / "00000.h5").read_bytes()
-    mine.write(0, rows_of(SHARD, mine.rows(0)), cost={"run": "mine"})
+    write(mine, 0, SHARD, ITEMS, cost={"run": "mine"})
     assert (tmp_path / "c" / "shards" / "00000.h5").read_bytes() == before
 
 
 def test_finalising_with_a_hole_names_the_shard(tmp_path):
     writer = start(tmp_path / "c")
-    writer.write(0, rows_of(SHARD, writer.rows(0)))
-    with pytest.raises(LagerError, match="shard 1 of 3 is missing"):
-        writer.finalize(ITEMS, provenance={})
+    write(writer, 0, SHARD, ITEMS)
+    with pytest.raises(LagerError, match=r"2 of 3 shards are missing \(1-2\)"):
+        writer.finalize()
 
 
 def test_prompts_are_stored_only_when_asked_for(tmp_path):
-    make_cache(tmp_path / "c")
-    assert not any(b"prompt 3" in path.read_bytes() for path in (tmp_path / "c").rglob("*.*"))
-    writer = start(tmp_path / "c")
-    cache = writer.finalize(ITEMS, provenance={}, texts=[f["prompt"] for f in ITEMS.fields])
+    without = make_cache(tmp_path / "a")
+    assert not any(b"prompt 3" in path.read_bytes() for path in (tmp_path / "a").rglob("*.*"))
+    cache = make_cache(tmp_path / "b", texts=[f["prompt"] for f in ITEMS.fields])
     assert cache.items["text"][3] == "prompt 3"
+    assert cache.content_hash == without.content_hash
 
 
 def test_the_provenance_adds_up_what_each_run_cost(tmp_path):
@@ -122,8 +122,8 @@ def test_the_provenance_adds_up_what_each_run_cost(tmp_path):
             "device_seconds": 1.5,
             "tokens": tokens,
         }
-        writer.write(k, rows_of(SHARD, writer.rows(k)), cost=cost)
-    runs = writer.finalize(ITEMS, provenance={}).manifest["provenance"]["runs"]
+        write(writer, k, SHARD, ITEMS, cost=cost)
+    runs = writer.finalize().manifest["provenance"]["runs"]
     assert [(r["run"], r["tokens"], r["device_seconds"], r["shards"]) for r in runs] == [
         ("monday", 30, 3.0, 2),
         ("tuesday", 5, 1.5, 1),
@@ -134,7 +134,7 @@ def test_a_private_cache_has_a_secret_that_the_manifest_does_not_tell(tmp_path):
     writer = start(tmp_path / "c", private=True)
     assert len(writer.salt) == 32
     for k in range(writer.n_shards):
-        writer.write(k, rows_of(SHARD, writer.rows(k)))
-    writer.finalize(ITEMS, provenance={})
+        write(writer, k, SHARD, ITEMS)
+    writer.finalize()
     assert writer.salt.hex() not in (tmp_path / "c" / "manifest.json").read_text()
     assert start(tmp_path / "c", private=True).salt == writer.salt

@@ -14,11 +14,10 @@ from lager.data.cache_writer import CacheWriter
 from lager.data.errors import LagerError
 from lager.data.export import export_cache
 from lager.data.manifest import content_hash
-from lager.data.shard_rows import take_rows
 from lager.data.shards import ShardData, row_digests
 from safetensors import safe_open
 from safetensors.numpy import load_file
-from support.caches import identity, make_cache, make_items, make_shard
+from support.caches import identity, make_cache, make_items, make_shard, write
 
 ITEMS = make_items(40)
 
@@ -35,10 +34,11 @@ def cache(tmp_path_factory):
     }
     shard = replace(make_shard(ITEMS, invalid=frozenset({7})), optional=optional)
     path = tmp_path_factory.mktemp("caches") / "c"
+    items = replace(ITEMS, table=ITEMS.table.with_columns(pl.Series("text", [f"prompt {i}" for i in range(40)])))
     writer = CacheWriter.start(path, identity=identity(), item_id=ITEMS.item_id, shard_size=16)
     for k in range(writer.n_shards):
-        writer.write(k, take_rows(shard, list(writer.rows(k))))
-    return writer.finalize(ITEMS, provenance={}, texts=[f"prompt {i}" for i in range(40)])
+        write(writer, k, shard, items)
+    return writer.finalize()
 
 
 def exported(folder, file_format):

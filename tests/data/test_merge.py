@@ -12,7 +12,7 @@ from lager.data.merge import merge_caches
 from lager.data.repair import repair_cache
 from lager.data.shard_rows import join_rows, repacked, row_differences, take_rows
 from lager.data.verify import verify_cache
-from support.caches import identity, make_items, make_shard
+from support.caches import identity, make_items, make_shard, write
 
 ITEMS = make_items(40)
 SHARD = make_shard(ITEMS, invalid=frozenset({7}))
@@ -26,10 +26,11 @@ def part(path, rows, *, items=ITEMS, shard=SHARD, texts=None, generated=False, c
     writer = CacheWriter.start(
         path, **{"identity": identity(), "item_id": some.item_id, "shard_size": shard_size, **options}
     )
+    if texts is not None:
+        some = replace(some, table=some.table.with_columns(pl.Series("text", texts)))
     for k in range(writer.n_shards):
-        span = writer.rows(k)
-        writer.write(k, take_rows(data, slice(span.start, span.stop)), cost=cost)
-    return writer.finalize(some, provenance={}, texts=texts)
+        write(writer, k, data, some, cost=cost)
+    return writer.finalize()
 
 
 def test_the_parts_of_a_cache_make_the_cache_that_was_extracted_at_once(tmp_path):

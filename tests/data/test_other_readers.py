@@ -13,8 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lager.data.cache_writer import CacheWriter
-from lager.data.shard_rows import take_rows
-from support.caches import identity, make_items, make_shard
+from support.caches import identity, make_items, make_shard, write
 
 ITEMS = make_items(40)
 # Bytes of one row in each dataset, as docs/format.md lists them for 5 entries, 5 labels and states of 3 dimensions.
@@ -36,8 +35,8 @@ def cache(tmp_path_factory):
     path = tmp_path_factory.mktemp("caches") / "c"
     writer = CacheWriter.start(path, identity=identity(), item_id=ITEMS.item_id, shard_size=16)
     for k in range(writer.n_shards):
-        writer.write(k, take_rows(shard, list(writer.rows(k))))
-    return writer.finalize(ITEMS, provenance={})
+        write(writer, k, shard, ITEMS)
+    return writer.finalize()
 
 
 def dump(path, *arguments):

@@ -24,8 +24,8 @@ def cache(tmp_path):
     scales = np.where(shard.valid[:, None], 2.0, np.nan).repeat(5, axis=1).astype(np.float32)
     shard = replace(shard, optional={"hidden_last": states, "hidden_scale_last": scales})
     writer = CacheWriter.start(tmp_path / "c", identity=identity(), item_id=items.item_id)
-    writer.write(0, shard)
-    return writer.finalize(items, provenance={})
+    writer.write(0, shard, items=items.table)
+    return writer.finalize()
 
 
 def test_rows_of_hidden_states_follow_those_of_the_readouts(cache):

@@ -12,7 +12,7 @@ from lager.data.errors import LagerError
 from lager.data.repair import repair_cache
 from lager.data.shards import read_shard, write_shard
 from lager.data.verify import verify_cache
-from support.caches import identity, make_cache, make_items, make_shard, rows_of
+from support.caches import identity, make_cache, make_items, make_shard, write
 
 
 @pytest.fixture(scope="module")
@@ -96,16 +96,17 @@ def test_a_damaged_shard_is_set_aside_and_the_next_run_fills_the_hole(cache, sou
     assert (cache / "damaged" / "shards-00001.h5").read_bytes() == content
     items = make_items(40)
     writer = CacheWriter.start(cache, identity=identity(), item_id=items.item_id, shard_size=16)
-    writer.write(1, rows_of(make_shard(items, invalid=frozenset({7})), writer.rows(1)))
-    assert writer.finalize(items, provenance={}).content_hash == FeatureCache.open(sound).content_hash
+    write(writer, 1, make_shard(items, invalid=frozenset({7})), items)
+    assert writer.finalize().content_hash == FeatureCache.open(sound).content_hash
 
 
-def test_damaged_items_are_set_aside_and_shards_kept(cache):
+def test_damaged_items_are_set_aside_and_made_again_from_the_shards(cache, sound):
     flip(cache / "items.parquet", bit=400)
     repair = repair_cache(cache)
-    assert (repair.complete, repair.missing) == (False, [])
-    assert {path.name for path in (cache / "damaged").iterdir()} == {"items.parquet", "manifest.json"}
-    assert len(list((cache / "shards").iterdir())) == 3
+    assert (repair.complete, repair.missing) == (True, [])
+    assert {path.name for path in (cache / "damaged").iterdir()} == {"items.parquet"}
+    assert FeatureCache.open(cache).items.equals(FeatureCache.open(sound).items)
+    assert verify_cache(cache) == []
 
 
 def test_a_shard_of_another_run_is_not_taken_for_ones_own(cache, tmp_path):

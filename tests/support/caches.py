@@ -1,6 +1,7 @@
 """Small feature caches with made-up read-outs, written by the real writer."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from lager.data.cache import FeatureCache
 from lager.data.cache_writer import CacheWriter
 from lager.data.items import TABLE_SCHEMA, Items
 from lager.data.scale import Scale
+from lager.data.shard_rows import take_rows
 from lager.data.shards import ShardData
 
 SCALE = Scale.parse("1-5")
@@ -83,13 +85,20 @@ def make_cache(
     """Write a complete cache."""
     items = make_items(n, seed=seed)
     shard = make_shard(items, seed=seed, invalid=invalid)
+    if texts is not None:
+        items = replace(items, table=items.table.with_columns(pl.Series("text", texts)))
     writer = CacheWriter.start(path, identity=identity(**inputs), item_id=items.item_id, shard_size=shard_size)
     for k in range(writer.n_shards):
-        writer.write(k, rows_of(shard, writer.rows(k)))
-    return writer.finalize(items, provenance={}, texts=texts)
+        write(writer, k, shard, items)
+    return writer.finalize()
+
+
+def write(writer: CacheWriter, k: int, shard: ShardData, items: Items, **options: Any) -> None:
+    """Write shard `k` of some items, given all their rows."""
+    rows = writer.rows(k)
+    writer.write(k, rows_of(shard, rows), items=items.table[rows.start : rows.stop], **options)
 
 
 def rows_of(shard: ShardData, rows: range) -> ShardData:
     """Some rows of a shard."""
-    index = slice(rows.start, rows.stop)
-    return ShardData(**{name: values[index] for name, values in shard.datasets().items()})
+    return take_rows(shard, slice(rows.start, rows.stop))

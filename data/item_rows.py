@@ -1,0 +1,65 @@
+"""The rows of the item table as each shard carries them: one JSON object an item."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from .canonical import sha256_json
+from .errors import LagerError
+from .items import TABLE_SCHEMA
+
+ITEM, TEXT, GENERATED = "item", "text", "generated"
+
+
+def encode_rows(table: pl.DataFrame) -> list[str]:
+    """Return each row of an item table as JSON, without its id, in the order of the columns."""
+    columns = [name for name in table.columns if name != "item_id"]
+    own = [name for name in columns if name not in TABLE_SCHEMA]
+    rows = table.select(columns).with_columns(pl.col(own).cast(pl.String)).to_dicts()
+    return [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
+
+
+def table_schema(row: str, *, path: Path) -> dict[str, Any]:
+    """Return the columns of an item table, with their types, from one of its JSON rows."""
+    return TABLE_SCHEMA | dict.fromkeys([name for name in _decoded(row, path) if name not in TABLE_SCHEMA], pl.String)
+
+
+def decode_rows(item_id: Sequence[str], rows: Sequence[str], *, schema: dict[str, Any], path: Path) -> pl.DataFrame:
+    """Return the item table of a shard from its JSON rows; columns that these lack are null.
+
+    Raises
+    ------
+    LagerError
+        When a row is no JSON object with the columns of an item table, or has others than `schema`.
+    """
+    decoded = [_decoded(row, path) for row in rows]
+    if unknown := {name for row in decoded for name in row} - set(schema):
+        raise LagerError(f"{path} has item rows with columns that its first one lacks ({len(unknown)}); {_REMEDY}")
+    values = {name: [row.get(name) for row in decoded] for name in schema if name != "item_id"}
+    try:
+        return pl.DataFrame({"item_id": list(item_id), **values}, schema=schema, strict=True)
+    except (TypeError, pl.exceptions.PolarsError):
+        raise LagerError(f"{path} has item rows with values of other types than an item table; {_REMEDY}") from None
+
+
+_REMEDY = "remove it and run the same extraction again"
+
+
+def _decoded(row: str, path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(row)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict) or not set(TABLE_SCHEMA) <= {"item_id", *value}:
+        raise LagerError(f"{path} has item rows that are no rows of an item table; {_REMEDY}")
+    return value
+
+
+def text_sha256(optional: dict[str, Any]) -> str:
+    """Return the hash of what a shard carries as text: item rows and generated text, whichever there are."""
+    return sha256_json({name: list(optional[name]) for name in (ITEM, GENERATED) if name in optional})
