@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,25 +12,28 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from .canonical import sha256_file
 from .errors import LagerError
+from .item_columns import flat_scores, object_column
 from .items import TABLE_SCHEMA
 from .label_targets import annotator_targets
 from .manifest import ITEMS, read_manifest
 from .parquet_files import read_parquet
 from .pooled_states import PooledStates
 from .readouts import Readouts
+from .row_blocks import row_blocks
 from .scale import Scale
 from .score_files import read_scores
-from .shards import ShardData, optional_names, read_columns, read_shard
+from .shard_files import READOUTS, ShardFiles, check_sha256
+from .shards import ShardData, optional_names, read_shard
+from .stored_readouts import KEPT_ON_DISK_ABOVE, StoredReadouts
 
 
 @dataclass(frozen=True)
 class FeatureCache:
     """A complete feature cache on disk; `FeatureCache.open` reads one.
 
-    Datasets are read on first use and kept. A shard's checksum is compared before its first read. Row order is the
-    input order of the extraction.
+    Datasets are read on first use and kept; `read` gives parts of them and keeps nothing. A shard's checksum is
+    compared before its first read. Row order is the input order of the extraction.
 
     Attributes
     ----------
@@ -52,7 +56,6 @@ class FeatureCache:
     items: pl.DataFrame
     verify: bool = True
     _columns: dict[str, Any] = field(default_factory=dict, repr=False)
-    _verified: set[str] = field(default_factory=set, repr=False)
 
     @classmethod
     def open(cls, path: str | Path, *, verify: bool = True) -> FeatureCache:
@@ -74,7 +77,7 @@ class FeatureCache:
         manifest = read_manifest(folder)
         items_path = folder / ITEMS
         if verify:
-            _check_sha256(items_path, manifest["items"]["sha256"])
+            check_sha256(items_path, manifest["items"]["sha256"])
         items = read_parquet(items_path, what="item table")
         wrong = [name for name, kind in TABLE_SCHEMA.items() if items.schema.get(name) != kind]
         if wrong or len(items) != manifest["items"]["rows"]:
@@ -158,6 +161,14 @@ class FeatureCache:
         """Hashes of the rendered token ids, ndarray of shape (n_items, 32)."""
         return self._array("prompt_sha256")
 
+    def prompt_keys(self) -> NDArray[np.uint64]:
+        """Return the first 8 bytes of every prompt's hash as a number, big-endian; ndarray of shape (n_items,)."""
+        keys = np.empty(self.n_items, dtype=np.uint64)
+        for rows in row_blocks(self.n_items):
+            hashes = self._files.read(["prompt_sha256"], rows)["prompt_sha256"]
+            keys[rows.start : rows.stop] = np.ascontiguousarray(hashes[:, :8]).view(">u8")[:, 0]
+        return keys
+
     @property
     def item_id(self) -> NDArray[np.object_]:
         """Ids, ndarray of shape (n_items,), dtype object."""
@@ -182,13 +193,15 @@ class FeatureCache:
         prefix = "hidden_scale_"
         return tuple(name.removeprefix(prefix) for name in names if name.startswith(prefix))
 
-    def hidden(self, pooling: str = "last") -> NDArray[np.float32]:
+    def hidden(self, pooling: str = "last", *, rows: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
         """Return pooled hidden states, as `lager extract --features hidden` stores them.
 
         Parameters
         ----------
         pooling : {"mean", "last", "min", "max"}
             Over the prompt's tokens; "last" is the state at the read-out position.
+        rows : ndarray of int, optional
+            Row numbers: only those are read, and not kept. All rows when None, which are.
 
         Returns
         -------
@@ -206,18 +219,33 @@ class FeatureCache:
                 f"cache {self.path} holds {', '.join(self.poolings) or 'no'} hidden states, not {pooling!r}: extract "
                 f"with --features logits,hidden --pooling {pooling}"
             )
-        states = self._array(f"hidden_{pooling}").astype(np.float32)
-        scale = self._array(f"hidden_scale_{pooling}")
+        names = [f"hidden_{pooling}", f"hidden_scale_{pooling}"]
+        if rows is None:
+            states, scale = (self._array(name) for name in names)
+        else:
+            read = self._files.read(names, rows)
+            states, scale = (read[name] for name in names)
+        states = states.astype(np.float32)
         if states.ndim != 3 or scale.shape != states.shape[:2] or scale.shape[1] != self.n_layers + 1:
             raise LagerError(f"cache {self.path}: hidden states have shape {states.shape}, their scales {scale.shape}")
         states *= scale[:, :, None]
         return states
 
+    def _hidden_of(self, pooling: str, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        return self.hidden(pooling, rows=rows)
+
+    def _kept_hidden_of(self, pooling: str, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        return self.hidden(pooling)[rows]
+
     @property
     def score_mass(self) -> NDArray[np.float64]:
         """The model's probability of answering with a score token, ndarray of shape (n_items,)."""
-        final = self.logits_normed[:, -1].astype(np.float64)
-        return np.exp(final - self.logsumexp[:, None].astype(np.float64)).sum(axis=1)
+        mass = np.empty(self.n_items)
+        for rows in row_blocks(self.n_items):
+            read = self._files.read(["logits_normed", "logsumexp"], rows, entries=[-1])
+            final = read["logits_normed"][:, 0].astype(np.float64) - read["logsumexp"][:, None].astype(np.float64)
+            mass[rows.start : rows.stop] = np.exp(final).sum(axis=1)
+        return mass
 
     @property
     def scores(self) -> list[list[float]]:
@@ -231,24 +259,72 @@ class FeatureCache:
 
     def column(self, name: str) -> NDArray[np.object_] | None:
         """Return a column of the items as an ndarray of str or None, or None when it is missing or all null."""
-        if name not in self.items.columns or self.items[name].is_null().all():
-            return None
-        return np.array(self.items[name].cast(pl.String).to_list(), dtype=object)
+        return object_column(self.items, name)
 
-    def readouts(self) -> Readouts:
-        """Return the valid rows, labelled or not, as arrays for fitting and scoring."""
+    def read(
+        self,
+        names: Sequence[str] = ("logits",),
+        *,
+        rows: range | slice | Sequence[int] | NDArray[np.intp] | None = None,
+        layers: Sequence[int] | None = None,
+    ) -> dict[str, NDArray[Any]]:
+        """Read datasets of some rows and layers; only the shards that hold them are opened, and nothing is kept.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Datasets of the shards: ``logits``, ``logits_normed``, ``n_tokens``, ``valid``, ... (docs/format.md).
+        rows : range, slice or sequence of int, optional
+            Row numbers in input order, in any order; all rows when None.
+        layers : sequence of int, optional
+            Entries of the layer axis, 0 to L or counted from the end; all when None.
+
+        Returns
+        -------
+        dict of str to ndarray
+            First axis `rows`, second `layers` where a dataset has that axis.
+
+        Raises
+        ------
+        LagerError
+            When there is no such row, layer or dataset, or a shard is damaged.
+
+        Examples
+        --------
+        >>> cache.read(["logits"], rows=range(512, 1024), layers=[20, -1])["logits"].shape  # doctest: +SKIP
+        (512, 2, 5)
+        """
+        wanted = np.arange(self.n_items)[slice(None) if rows is None else _as_index(rows)]
+        n_entries = self.n_layers + 1
+        if layers is not None and not all(-n_entries <= entry < n_entries for entry in layers):
+            raise LagerError(f"cache {self.path} has layer entries 0 to {self.n_layers}, got {list(layers)}")
+        return self._files.read(names, wanted, entries=slice(None) if layers is None else list(layers))
+
+    def readouts(self, *, keep_on_disk: bool | None = None) -> Readouts:
+        """Return the valid rows, labelled or not, as arrays for fitting and scoring.
+
+        Parameters
+        ----------
+        keep_on_disk : bool, optional
+            Whether the read-outs stay on disk, as `StoredReadouts`, and are read in blocks when they are used. When
+            None, so do those of more than 256 MiB. Ids are left out then.
+        """
         rows = np.flatnonzero(self.valid)
+        if keep_on_disk is None:
+            keep_on_disk = 4 * self.n_items * int(np.prod(self._files.entry_shape)) > KEPT_ON_DISK_ABOVE
+        place = np.arange(self.n_items)
+        logits, normed = (self._stored(name) if keep_on_disk else self._array(name) for name in READOUTS)
         everything = Readouts(
-            item_id=self.item_id,
-            logits=self.logits,
-            logits_normed=self.logits_normed,
+            item_id=None if keep_on_disk else self.item_id,
+            logits=logits,
+            logits_normed=normed,
             n_tokens=self.n_tokens,
             human=self.mean_scores,
             group=self.column("group"),
             cluster=self.column("cluster"),
             scale=self.scale,
-            hidden=PooledStates(self.hidden, self.poolings, np.arange(self.n_items)),
-            target=annotator_targets(self.scores, self.scale.array),
+            hidden=PooledStates(self._hidden_of if keep_on_disk else self._kept_hidden_of, self.poolings, place),
+            target=annotator_targets(*flat_scores(self.items["scores"]), self.scale.array),
         )
         return everything if len(rows) == self.n_items else everything.take(rows)
 
@@ -266,9 +342,8 @@ class FeatureCache:
 
     def read_shard(self, number: int) -> ShardData:
         """Return the rows of one shard, after its checksum was compared; nothing is kept."""
-        shard = self.manifest["shards"][number]
-        self._check_shard(shard)
-        return read_shard(self.path / shard["file"])
+        self._files.check(number)
+        return read_shard(self.path / self.manifest["shards"][number]["file"])
 
     def check_files(self) -> None:
         """Compare the checksum of every shard.
@@ -278,51 +353,22 @@ class FeatureCache:
         LagerError
             When a file is missing or changed.
         """
-        for shard in self.manifest["shards"]:
-            self._check_shard(shard)
+        self._files.check_all()
+
+    @cached_property
+    def _files(self) -> ShardFiles:
+        return ShardFiles(self.path, self.manifest, self.items["item_id"], verify=self.verify)
+
+    def _stored(self, name: str) -> Any:
+        """Return what is indexed like an ndarray and reads when it is."""
+        return StoredReadouts(self._files, name, np.arange(self.n_items), range(self.n_layers + 1))
 
     def _array(self, name: str) -> Any:
         """Return a whole dataset, read from every shard on first use."""
         if name not in self._columns:
-            self._columns[name] = self._read(name)
+            self._columns[name] = self._files.column(name)
         return self._columns[name]
 
-    def _read(self, name: str) -> Any:
-        parts = []
-        for shard in self.manifest["shards"]:
-            path = self.path / shard["file"]
-            self._check_shard(shard)
-            parts.append(read_columns(path, [name], rows=shard["rows"])[name])
-        if isinstance(parts[0], list):
-            return np.array([value for part in parts for value in part], dtype=object)
-        values = np.concatenate(parts)
-        entries = (self.manifest["n_entries"], self.manifest["n_labels"])
-        if name in {"logits", "logits_normed"} and values.shape[1:] != entries:
-            raise LagerError(f"cache {self.path}: {name} has shape {values.shape}, the manifest says {entries} an item")
-        return values
 
-    def _check_shard(self, shard: dict[str, Any]) -> None:
-        path = self.path / shard["file"]
-        if not path.exists():
-            raise LagerError(f"cache {self.path}: {shard['file']} is missing; restore it, or run the extraction again")
-        if shard["file"] in self._verified:
-            return
-        if self.verify:
-            _check_sha256(path, shard["sha256"])
-        self._verified.add(shard["file"])
-        ids = read_columns(path, ["item_id"], rows=shard["rows"])["item_id"]
-        start = sum(s["rows"] for s in self.manifest["shards"][: self.manifest["shards"].index(shard)])
-        if ids != self.items["item_id"][start : start + shard["rows"]].to_list():
-            raise LagerError(f"cache {self.path}: {shard['file']} and {ITEMS} name different items; restore them")
-
-
-def _check_sha256(path: Path, expected: Any) -> None:
-    try:
-        found = sha256_file(path)
-    except OSError as error:
-        raise LagerError(f"cannot read {path}: {error.strerror or error}; restore it from a copy") from None
-    if found != expected:
-        raise LagerError(
-            f"{path} changed after the cache was written (its sha256 is {found[:12]}..., the manifest says "
-            f"{str(expected)[:12]}...): restore it from a copy, or remove it and run the same extraction again"
-        )
+def _as_index(rows: range | slice | Sequence[int] | NDArray[np.intp]) -> slice | NDArray[np.intp]:
+    return rows if isinstance(rows, slice) else np.asarray(rows, dtype=np.intp)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,13 +34,17 @@ def split_between_labels(scores: NDArray[np.float64], values: NDArray[np.float64
     return mass[place] / shared_by[place][:, None]
 
 
-def annotator_targets(scores: Sequence[Sequence[float]], values: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def annotator_targets(
+    scores: NDArray[np.float64], counts: NDArray[np.intp], values: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
     """Return the distribution of each item's annotators over the labels.
 
     Parameters
     ----------
-    scores : sequence of sequence of float
-        Every annotator's score of every item. One between two labels counts for both, see `split_between_labels`.
+    scores : ndarray of shape (n_scores,)
+        Every annotator's score, item after item. One between two labels counts for both, see `split_between_labels`.
+    counts : ndarray of shape (n_items,)
+        How many scores each item has.
     values : ndarray of shape (n_labels,)
 
     Returns
@@ -51,14 +53,16 @@ def annotator_targets(scores: Sequence[Sequence[float]], values: NDArray[np.floa
         NaN where an item has no score, or one off the scale. None when no item has two annotators: a single score
         says no more than its mean does.
     """
-    counts = np.array([len(given) for given in scores], dtype=np.intp)
     if not len(counts) or counts.max() < 2:
         return None
-    flat = np.concatenate([np.asarray(given, dtype=np.float64) for given in scores])
-    item = np.repeat(np.arange(len(counts)), counts)
-    mass = split_between_labels(flat, values).T
-    mass[(flat < values.min()) | (flat > values.max())] = np.nan
     total = np.zeros((len(counts), len(values)))
-    np.add.at(total, item, mass)
+    starts = np.cumsum(counts) - counts
+    for place in range(int(counts.max())):  # the first scores of all items, then the second ones
+        items = np.flatnonzero(counts > place)
+        given = scores[starts[items] + place]
+        mass = split_between_labels(given, values).T
+        mass[(given < values.min()) | (given > values.max())] = np.nan
+        total[items] += mass
     with np.errstate(invalid="ignore"):
-        return np.asarray(total / counts[:, None])
+        total /= counts[:, None]
+    return total

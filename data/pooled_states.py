@@ -19,14 +19,14 @@ class PooledStates(Mapping[str, NDArray[np.float32]]):
     Parameters
     ----------
     read : callable
-        Takes a pooling and returns the states of all items.
+        Takes a pooling and row numbers, and returns the states of those items.
     poolings : tuple of str
         What there is.
     rows : ndarray of int
         The items that this view holds.
     """
 
-    read: Callable[[str], NDArray[np.float32]]
+    read: Callable[[str, NDArray[np.intp]], NDArray[np.float32]]
     poolings: tuple[str, ...]
     rows: NDArray[np.intp]
 
@@ -34,7 +34,7 @@ class PooledStates(Mapping[str, NDArray[np.float32]]):
         """Return the states of one pooling."""
         if pooling not in self.poolings:
             raise KeyError(pooling)
-        return self.read(pooling)[self.rows]
+        return self.read(pooling, self.rows)
 
     def __iter__(self) -> Iterator[str]:
         """Name the poolings."""
@@ -44,6 +44,6 @@ class PooledStates(Mapping[str, NDArray[np.float32]]):
         """Return the number of poolings."""
         return len(self.poolings)
 
-    def take(self, rows: NDArray[Any]) -> PooledStates:
-        """Return the view on `rows` of this view, an index or boolean array."""
+    def take(self, rows: NDArray[Any] | slice) -> PooledStates:
+        """Return the view on `rows` of this view, an index or boolean array or a slice."""
         return PooledStates(self.read, self.poolings, self.rows[rows])

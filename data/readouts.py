@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .pooled_states import PooledStates
+from .row_blocks import row_blocks
 from .scale import Scale
+from .stored_readouts import StoredReadouts, read_together
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,12 @@ class Readouts:
 
     Parameters
     ----------
-    item_id : ndarray of shape (n_items,), dtype object
-        Ids as str.
-    logits : ndarray of shape (n_items, n_layers + 1, n_labels)
-        Score-token logits of every layer entry: ``h_l . W_U[M]``.
-    logits_normed : ndarray of shape (n_items, n_layers + 1, n_labels)
+    item_id : ndarray of shape (n_items,), dtype object, or None
+        Ids as str; None where they were not read.
+    logits : ndarray of shape (n_items, n_layers + 1, n_labels), float32
+        Score-token logits of every layer entry: ``h_l . W_U[M]``. `StoredReadouts` where they stay on disk: `loaded`
+        and `blocks` read them.
+    logits_normed : ndarray of shape (n_items, n_layers + 1, n_labels), float32, or StoredReadouts
         The same through the model's final norm and head. The last entry is the model's own logits.
     n_tokens : ndarray of shape (n_items,)
         Prompt length in tokens.
@@ -41,7 +44,7 @@ class Readouts:
         Hidden states by pooling; empty where none are kept.
     """
 
-    item_id: NDArray[np.object_]
+    item_id: NDArray[np.object_] | None
     logits: NDArray[np.float32]
     logits_normed: NDArray[np.float32]
     n_tokens: NDArray[np.int32]
@@ -55,14 +58,14 @@ class Readouts:
 
     def __len__(self) -> int:
         """Return the number of items."""
-        return len(self.item_id)
+        return len(self.human)
 
-    def take(self, rows: NDArray[Any]) -> Readouts:
-        """Return the read-outs of `rows`, an index or boolean array."""
+    def take(self, rows: NDArray[Any] | slice) -> Readouts:
+        """Return the read-outs of `rows`, an index or boolean array or a slice; stored ones stay on disk."""
         return Readouts(
-            item_id=self.item_id[rows],
-            logits=self.logits[rows],
-            logits_normed=self.logits_normed[rows],
+            item_id=None if self.item_id is None else self.item_id[rows],
+            logits=_take_readouts(self.logits, rows),
+            logits_normed=_take_readouts(self.logits_normed, rows),
             n_tokens=self.n_tokens[rows],
             human=self.human[rows],
             group=None if self.group is None else self.group[rows],
@@ -73,8 +76,35 @@ class Readouts:
             hidden=_take_states(self.hidden, rows),
         )
 
+    @property
+    def stored(self) -> bool:
+        """Whether the read-outs are still on disk."""
+        return isinstance(self.logits, StoredReadouts) or isinstance(self.logits_normed, StoredReadouts)
 
-def _take_states(hidden: Mapping[str, NDArray[Any]], rows: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
+    def blocks(self, names: Sequence[str] = ("logits", "logits_normed")) -> Iterator[tuple[slice, Readouts]]:
+        """Yield the items in order with the named read-outs in memory: their places, and a part of the read-outs.
+
+        One that is not stored comes as it is, in one part.
+        """
+        if not self.stored:
+            yield slice(0, len(self)), self
+            return
+        for rows in row_blocks(len(self)):
+            places = slice(rows.start, rows.stop)
+            yield places, self.take(places).loaded(names)
+
+    def loaded(self, names: Sequence[str] = ("logits", "logits_normed")) -> Readouts:
+        """Return the same with the named read-outs in memory, both read at once."""
+        stored = {name: one for name in names if isinstance(one := getattr(self, name), StoredReadouts)}
+        read: dict[str, Any] = read_together(stored) if stored else {}
+        return replace(self, **read)
+
+
+def _take_readouts(readouts: Any, rows: NDArray[Any] | slice) -> Any:
+    return readouts.take(rows) if isinstance(readouts, StoredReadouts) else readouts[rows]
+
+
+def _take_states(hidden: Mapping[str, NDArray[Any]], rows: NDArray[Any] | slice) -> Mapping[str, NDArray[Any]]:
     if isinstance(hidden, PooledStates):
         return hidden.take(rows)
     return {pooling: states[rows] for pooling, states in hidden.items()}

@@ -214,7 +214,7 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         raise LagerError(f"{path} cannot be read ({error}): it is damaged; restore it from a copy") from None
 
 
-def read_columns(path: Path, names: list[str], *, rows: int | None = None) -> dict[str, Any]:
+def read_columns(path: Path, names: list[str], *, rows: int | None = None, part: range | None = None) -> dict[str, Any]:
     """Read some datasets of a shard.
 
     Parameters
@@ -225,6 +225,8 @@ def read_columns(path: Path, names: list[str], *, rows: int | None = None) -> di
         Datasets to read.
     rows : int, optional
         The number of rows to expect; the shard's own ids decide when None.
+    part : range, optional
+        The rows to read; all when None.
 
     Returns
     -------
@@ -240,7 +242,7 @@ def read_columns(path: Path, names: list[str], *, rows: int | None = None) -> di
     try:
         with PlainHDF5(path) as file:
             expected = rows if rows is not None else file.shape("item_id")[0]
-            return {name: _read(file, name, expected) for name in names}
+            return {name: _read(file, name, expected, part) for name in names}
     except (OSError, ValueError, IndexError, MemoryError) as error:
         raise LagerError(
             f"{path} cannot be read ({error}): it is damaged; restore it from a copy, or remove it and run the same "
@@ -248,11 +250,11 @@ def read_columns(path: Path, names: list[str], *, rows: int | None = None) -> di
         ) from None
 
 
-def _read(file: PlainHDF5, name: str, rows: int) -> Any:
+def _read(file: PlainHDF5, name: str, rows: int, part: range | None) -> Any:
     shape = file.shape(name)
     if not shape or shape[0] != rows:
         raise ValueError(f"dataset {name!r} has shape {shape}, expected {rows} rows")
-    values = file.read(name)
+    values = file.read(name, part)
     if isinstance(values, list) != (name in STRINGS):
         raise ValueError(f"dataset {name!r} {'holds' if isinstance(values, list) else 'does not hold'} text")
     if not isinstance(values, list) and values.dtype != _dtype(name):

@@ -94,9 +94,10 @@ def evaluate_cache(
         scorer.add_folds(to_fit, folds, progress=lambda done: _tell(progress, "fitting by folds", done))
     else:
         scorer.skipped |= dict.fromkeys(to_fit, NO_SOURCE)
-    if not scorer.scored:
+    _tell(progress, "scoring", 0.0)
+    scored = _in_order(scorer.score(), names)
+    if not scored:
         raise LagerError(f"no strategy left to evaluate: {', '.join(scorer.skipped)} {NO_SOURCE}")
-    scored = _in_order(scorer.scored, names)
     judges = read_external(external, cache.items, cache.scale, taken=[one.name for one in scored])
     scored += tuple(StrategyScores(one.name, one.scores, "external", 0, True) for one in judges)
     agreement = evaluate_scores(

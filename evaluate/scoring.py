@@ -14,6 +14,7 @@ from ..data.cache import FeatureCache
 from ..data.errors import LagerError
 from ..train.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator
 from ..train.folds import cluster_folds
+from ..train.predictions import predict_all
 from ..train.strategies import (
     TUNED,
     Aggregator,
@@ -72,7 +73,6 @@ class CacheScorer:
     cache: FeatureCache
     preset: str = "converged"
     seed: int = 42
-    scored: list[StrategyScores] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     aggregators: dict[str, list[Aggregator]] = field(default_factory=dict)
@@ -92,12 +92,14 @@ class CacheScorer:
             )
         self.readouts = self.cache.readouts()
         self._evaluated = self.cache.valid & labelled
+        self._to_score: list[_Source] = []
+        self._out_of_fold: list[StrategyScores] = []
 
     def add_untrained(self, names: Iterable[str]) -> None:
         """Score by strategies that need no fitting."""
         for name in names:
             aggregator = untrained(name, n_layers=self.cache.n_layers, scale=self.cache.scale, preset=self.preset)
-            self._add(name, aggregator, "none", 0)
+            self._add(_Source(name, aggregator, "none"))
 
     def add_files(self, paths: Sequence[Path], wanted: Sequence[str], *, force: bool) -> set[str]:
         """Score by aggregator files; a lager-tuned one gives the wanted ones of the other tuned strategies too.
@@ -116,9 +118,9 @@ class CacheScorer:
             family = [name for name in TUNED if name in wanted and name != own] if own == "lager-tuned" else []
             for name in (own, *family):
                 label = name if strategies.count(own) == 1 else f"{name}@{path.stem}"
-                if any(label == other.name for other in self.scored):
+                if any(label == other.label for other in self._to_score):
                     raise LagerError(f"two aggregators would both be called {label}: rename one of the files")
-                self._add(label, _variant(record.aggregator, name), "aggregator", self._seen(record))
+                self._add(_Source(label, _variant(record.aggregator, name), "aggregator", record))
                 provided.add(name)
         return provided
 
@@ -126,7 +128,7 @@ class CacheScorer:
         """Fit strategies on another cache, lager-tuned's weights once for all that share them."""
         readouts = train.readouts()
         for base, members in fitted_once(names).items():
-            reason = why_not(base, readouts)
+            reason = why_not(base, readouts, self.preset)
             if is_bound_to_scale(base) and train.scale != self.cache.scale:
                 reason = f"learns scores on the training scale {train.scale}, the cache is on {self.cache.scale}"
             if reason is not None:
@@ -135,7 +137,7 @@ class CacheScorer:
             run = train_on_cache(train, strategy=base, preset=self.preset, seed=self.seed)
             self._note((*run.notes, *check_applies(run.record, self.cache, force=force)), about=f"{train.path}")
             for name in members:
-                self._add(name, _variant(run.record.aggregator, name), "train", self._seen(run.record))
+                self._add(_Source(name, _variant(run.record.aggregator, name), "train", run.record))
 
     def add_folds(self, names: Sequence[str], n_folds: int, *, progress: Callable[[float], None] | None = None) -> None:
         """Score every labelled item by parameters fitted without its fold; folds keep clusters whole."""
@@ -144,47 +146,69 @@ class CacheScorer:
         folds = cluster_folds(labelled.cluster, len(labelled), n_folds, self.seed)
         for fold in folds:
             train = labelled.take(fold.train)
-            self.skipped |= {name: reason for name in names if (reason := why_not(name, train)) is not None}
+            self.skipped |= {
+                name: reason for name in names if (reason := why_not(name, train, self.preset)) is not None
+            }
         names = [name for name in names if name not in self.skipped]
         out = {name: np.full(len(self.readouts), np.nan) for name in names}
         for done, fold in enumerate(folds, start=1):
             train, test = labelled.take(fold.train), labelled.take(fold.test)
+            fitted: dict[str, Aggregator] = {}
             for base, members in fitted_once(names).items():
-                fitted = fit_strategy(base, train, preset=self.preset, seed=self.seed)
-                for name in members:
-                    aggregator = _variant(fitted, name)
-                    self.aggregators.setdefault(name, []).append(aggregator)
-                    out[name][rows[fold.test]] = aggregator.predict(test)
+                one = fit_strategy(base, train, preset=self.preset, seed=self.seed)
+                fitted |= {name: _variant(one, name) for name in members}
+            for name, aggregator in fitted.items():
+                self.aggregators.setdefault(name, []).append(aggregator)
+            for name, scores in predict_all(fitted, test).items():
+                out[name][rows[fold.test]] = scores
             if progress is not None:
                 progress(done / n_folds)
-        for name, scores in out.items():
-            self._append(name, scores, "folds", 0)
+        self._out_of_fold += [self._scores(name, name, scores, "folds") for name, scores in out.items()]
         if "group-mean" in names:
             self.notes.append(
                 "group-mean is out of fold: inside a group it is the mean of the other folds, which leans against the "
                 "scores left out, so its correlation there is below 0 by construction"
             )
 
-    def _add(self, label: str, aggregator: Aggregator, source: str, n_in_sample: int) -> None:
-        self.aggregators[label] = [aggregator]
-        self._append(label, aggregator.predict(self.readouts), source, n_in_sample, aggregator.strategy)
+    def score(self) -> list[StrategyScores]:
+        """Score by everything that was added, in one pass over the read-outs."""
+        found = predict_all({one.label: one.aggregator for one in self._to_score}, self.readouts)
+        keys = self.cache.prompt_keys() if any(one.record is not None for one in self._to_score) else None
+        scored = []
+        for one in self._to_score:
+            seen = 0
+            if one.record is not None and keys is not None:
+                seen = int((in_sample(one.record, keys) & self._evaluated).sum())
+            strategy = one.aggregator.strategy
+            scored.append(self._scores(one.label, strategy, found.pop(one.label), one.source, seen))
+        return [*scored, *self._out_of_fold]
 
-    def _append(
-        self, label: str, scores: NDArray[np.float64], source: str, n_in_sample: int, strategy: str | None = None
-    ) -> None:
-        everywhere = np.full(self.cache.n_items, np.nan)
-        everywhere[self._valid] = scores
-        on_scale = (strategy or label) not in OFF_SCALE
-        self.scored.append(StrategyScores(label, everywhere, source, n_in_sample, on_scale))
+    def _add(self, source: _Source) -> None:
+        self.aggregators[source.label] = [source.aggregator]
+        self._to_score.append(source)
 
-    def _seen(self, record: AggregatorRecord) -> int:
-        """Evaluated rows that were among the training rows."""
-        return int((in_sample(record, self.cache) & self._evaluated).sum())
+    def _scores(
+        self, label: str, strategy: str, scores: NDArray[np.float64], source: str, n_in_sample: int = 0
+    ) -> StrategyScores:
+        everywhere = scores
+        if len(self._valid) < self.cache.n_items:
+            everywhere = np.full(self.cache.n_items, np.nan)
+            everywhere[self._valid] = scores
+        return StrategyScores(label, everywhere, source, n_in_sample, strategy not in OFF_SCALE)
 
     def _note(self, notes: Iterable[str], *, about: str) -> None:
         for note in notes:
             if (line := f"{about}: {note}") not in self.notes:
                 self.notes.append(line)
+
+
+class _Source(NamedTuple):
+    """What scores: a label for the tables, parameters, where they come from, and what they were fitted on."""
+
+    label: str
+    aggregator: Aggregator
+    source: str
+    record: AggregatorRecord | None = None
 
 
 def fitted_once(names: Iterable[str]) -> Mapping[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,16 @@ class Aggregator:
     def definition(self) -> Strategy:
         """What the strategy mixes and how it picks a score."""
         return lookup(self.strategy)
+
+    @property
+    def dataset(self) -> Literal["logits", "logits_normed"] | None:
+        """Which read-out it looks at; None where it looks at neither."""
+        if self.definition.reads == "strategy":
+            return Aggregator.from_json(self.parameters["base"]).dataset
+        if self.definition.reads in {"nothing", "hidden"}:
+            return None
+        normed = self.definition.weights == "final" or self.definition.options.readout == "normed"
+        return "logits_normed" if normed else "logits"
 
     def predict(self, readouts: Readouts) -> NDArray[np.float64]:
         """Return one score per item on the read-outs' own scale (`length`: in tokens); never NaN.
@@ -192,8 +202,7 @@ class Aggregator:
                 f"the aggregator ({self.strategy}) was fitted on {self.n_layers} layers and the read-outs have "
                 f"{found}: train it on read-outs of the same model"
             )
-        normed = self.definition.weights == "final" or self.definition.options.readout == "normed"
-        return readouts.logits_normed if normed else readouts.logits
+        return readouts.logits_normed if self.dataset == "logits_normed" else readouts.logits
 
     def _linear(self, readouts: Readouts) -> NDArray[np.float64]:
         """Return the linear score of the flattened read-out."""

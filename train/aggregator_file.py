@@ -1,12 +1,15 @@
-"""Aggregator files, format version 1: one JSON object, nothing in it is ever executed.
+"""Aggregator files, format version 2: one JSON object, nothing in it is ever executed.
 
 A file says which read-outs the aggregator was fitted on (`readout_id`), how their prompts were read (`fingerprint`),
-and, by a 16-digit prefix of each prompt's sha256, which prompts it has seen: about 20 bytes per training item, so
-that evaluating on a subset, or on the same items in another order, is still recognised as in-sample.
+and, by the first 8 bytes of each prompt's sha256, which prompts it has seen, so that evaluating on a subset, or on the
+same items in another order, is still recognised as in-sample. Those keys are sorted, distinct and stored together in
+base64: 11 bytes per training item. Version 1 had a list of their 16 hexadecimal digits; it is still read.
 """
 
 from __future__ import annotations
 
+import base64
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +28,10 @@ if TYPE_CHECKING:
     from ..data.cache import FeatureCache
 
 FORMAT = "lager-aggregator"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
-_KEY_BYTES = 8
+_KEY = np.dtype(">u8")
+_HEX_KEY = re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,8 @@ class AggregatorRecord:
     aggregator : Aggregator
     readout_id, fingerprint, items_hash : str or None
         Of the cache it was fitted on; None when it was fitted on plain arrays.
-    training_rows : frozenset of str
-        Keys of the prompts it was fitted on, see `row_keys`.
+    training_rows : bytes
+        Keys of the prompts it was fitted on, see `packed_keys`.
     library_version : str
         What wrote the file.
     """
@@ -49,19 +53,13 @@ class AggregatorRecord:
     readout_id: str | None = None
     fingerprint: str | None = None
     items_hash: str | None = None
-    training_rows: frozenset[str] = frozenset()
+    training_rows: bytes = b""
     library_version: str = ""
 
 
-def row_keys(prompt_sha256: NDArray[np.uint8]) -> list[str]:
-    """Return the first 16 hex digits of each prompt's hash.
-
-    Parameters
-    ----------
-    prompt_sha256 : ndarray of shape (n_items, 32)
-    """
-    digits = np.ascontiguousarray(prompt_sha256[:, :_KEY_BYTES]).tobytes().hex()
-    return [digits[i : i + 2 * _KEY_BYTES] for i in range(0, len(digits), 2 * _KEY_BYTES)]
+def packed_keys(keys: NDArray[np.uint64]) -> bytes:
+    """Return prompt keys (`FeatureCache.prompt_keys`) sorted and without repeats, 8 bytes each, big-endian."""
+    return np.unique(keys).astype(_KEY).tobytes()
 
 
 def save_aggregator(path: str | Path, record: AggregatorRecord | Aggregator) -> None:
@@ -92,10 +90,10 @@ def save_aggregator(path: str | Path, record: AggregatorRecord | Aggregator) -> 
         "fingerprint": record.fingerprint,
         "items_hash": record.items_hash,
         "n": aggregator.training.get("n", 0),
-        "training_rows": sorted(record.training_rows),
+        "training_rows": base64.b64encode(record.training_rows).decode(),
         "library_version": __version__,
     }
-    write_json(path, seal(content), indent=None if len(record.training_rows) > 10_000 else 1)
+    write_json(path, seal(content), indent=1)
 
 
 def load_aggregator(path: str | Path) -> AggregatorRecord:
@@ -111,9 +109,9 @@ def load_aggregator(path: str | Path) -> AggregatorRecord:
     if raw.get("format") != FORMAT:
         raise LagerError(f"{path} is no aggregator file: its `format` is not {FORMAT!r}; give what lager train wrote")
     found = raw.get("format_version")
-    if type(found) is not int or found != FORMAT_VERSION:
+    if type(found) is not int or not 1 <= found <= FORMAT_VERSION:
         raise LagerError(
-            f"aggregator file {path} has format version {str(found)[:20]}, this lager reads {FORMAT_VERSION}: "
+            f"aggregator file {path} has format version {str(found)[:20]}, this lager reads up to {FORMAT_VERSION}: "
             "install a newer lager"
         )
     try:
@@ -180,25 +178,41 @@ def check_applies(record: AggregatorRecord, cache: FeatureCache, *, force: bool 
     return notes
 
 
-def in_sample(record: AggregatorRecord, cache: FeatureCache) -> NDArray[np.bool_]:
-    """Return for each row of the cache whether its prompt was among the training prompts; shape (n_items,)."""
-    if not record.training_rows:
-        return np.zeros(cache.n_items, dtype=np.bool_)
-    return np.array([key in record.training_rows for key in row_keys(cache.prompt_sha256)], dtype=np.bool_)
+def in_sample(record: AggregatorRecord, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return for each prompt key of a cache whether it was among the training prompts'; shape (n_items,)."""
+    seen = np.frombuffer(record.training_rows, dtype=_KEY).astype(np.uint64)
+    if not len(seen):
+        return np.zeros(len(keys), dtype=np.bool_)
+    place = np.searchsorted(seen, keys)
+    return np.asarray(seen[np.minimum(place, len(seen) - 1)] == keys)
 
 
 def _parse(raw: dict[str, Any]) -> AggregatorRecord:
     """Return the record, or raise `LagerError` naming the field that is wrong."""
-    rows = raw.get("training_rows")
-    if not isinstance(rows, list) or not all(isinstance(key, str) for key in rows):
-        raise LagerError("`training_rows` is not a list of text")
+    rows = _unpacked(raw.get("training_rows"), version=raw["format_version"])
     if type(n := raw.get("n")) is not int or n < 0:
         raise LagerError("`n` is not a count of items")
     aggregator = Aggregator.from_json(raw)
     identity = {key: _text_or_none(raw, key) for key in ("readout_id", "fingerprint", "items_hash")}
-    return AggregatorRecord(
-        aggregator, **identity, training_rows=frozenset(rows), library_version=_text(raw, "library_version")
-    )
+    return AggregatorRecord(aggregator, **identity, training_rows=rows, library_version=_text(raw, "library_version"))
+
+
+def _unpacked(rows: Any, *, version: int) -> bytes:
+    """Return the keys of either version, sorted; of version 1, as 16 digits each."""
+    if version == 1:
+        if not isinstance(rows, list) or not all(isinstance(key, str) and _HEX_KEY.fullmatch(key) for key in rows):
+            raise LagerError("`training_rows` is not a list of 16 hexadecimal digits each")
+        return b"".join(sorted({bytes.fromhex(key) for key in rows}))
+    try:
+        packed = base64.b64decode(rows, validate=True) if isinstance(rows, str) else b"none"
+    except ValueError:
+        packed = b"none"
+    if len(packed) % _KEY.itemsize:
+        raise LagerError("`training_rows` is not base64 of 8 bytes an item")
+    keys = np.frombuffer(packed, dtype=_KEY)
+    if (keys[1:] <= keys[:-1]).any():
+        raise LagerError("`training_rows` is not in ascending order")
+    return packed
 
 
 def _text(raw: dict[str, Any], key: str) -> str:

@@ -28,8 +28,11 @@ class Loss(Protocol):
     """What is minimised: a value and a gradient of layer weights."""
 
     @property
-    def logits(self) -> NDArray[np.float64]:
-        """Label-major logits, shape (n_entries, n_labels, n_items)."""
+    def n_entries(self) -> int:
+        """How many weights there are."""
+
+    def sizes(self) -> NDArray[np.float64]:
+        """Return the root mean square of each entry's logits, shape (n_entries,)."""
 
     def __call__(self, weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the loss and its gradient."""
@@ -68,8 +71,8 @@ def minimise_on_simplex(loss: Loss) -> Minimum:
     evaluations. The factors c make up for layers whose logits differ in size by orders of magnitude; where a line
     search still gives up early, another round starts from where it stopped. Nothing in it is random.
     """
-    n_entries = loss.logits.shape[0]
-    factors = _step_factors(loss.logits)
+    n_entries = loss.n_entries
+    factors = _step_factors(loss.sizes())
     weights = np.full(n_entries, 1.0 / n_entries)
     iterations = 0
     for _ in range(_MAX_ROUNDS):
@@ -90,7 +93,7 @@ def minimise_scaling(loss: Loss) -> tuple[float, float]:
     loss : Loss
         Of two entries: the layer, and what the bias multiplies.
     """
-    size = max(float(np.sqrt(np.mean(loss.logits[0] ** 2))), np.finfo(float).tiny)
+    size = max(float(loss.sizes()[0]), np.finfo(float).tiny)
     factors = np.array([1.0 / size, 1.0])
 
     def of_scaled(t: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -105,8 +108,8 @@ def minimise_scaling(loss: Loss) -> tuple[float, float]:
 
 def _minimise_unbound(loss: Loss, nonnegative: bool) -> Minimum:
     """Return the weights of least loss without the condition that they sum to 1."""
-    n_entries = loss.logits.shape[0]
-    factors = _step_factors(loss.logits)
+    n_entries = loss.n_entries
+    factors = _step_factors(loss.sizes())
 
     def of_scaled(t: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         value, gradient = loss(factors * t)
@@ -162,12 +165,10 @@ def _lbfgs(
     )
 
 
-def _step_factors(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+def _step_factors(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return ``1 / sqrt(size)`` of each entry's logits, around 1; found best of the powers that were tried."""
-    flat = logits.reshape(len(logits), -1)
-    size = np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1])
-    largest = size.max()
+    largest = sizes.max()
     if largest == 0.0:
-        return np.ones(len(size))
-    factors = 1.0 / np.sqrt(np.maximum(size / largest, 1e-6))
+        return np.ones(len(sizes))
+    factors = 1.0 / np.sqrt(np.maximum(sizes / largest, 1e-6))
     return np.asarray(factors / factors.mean())

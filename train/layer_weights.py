@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.errors import LagerError
 from ..data.scale import Scale
+from ..data.stored_readouts import StoredReadouts
 from .converged import minimise
 from .layer_options import Constraint
 from .minibatch import AdamSettings, adam
@@ -17,11 +18,14 @@ from .mixing import softmax
 from .objective import MixtureLoss, label_major
 from .targets import target_distributions, truncated_targets
 
+if TYPE_CHECKING:
+    from .streamed import StreamedLoss
+
 Preset = Literal["converged", "paper", "release"]
 PRESETS: tuple[str, ...] = get_args(Preset)
 
 # The released code holds its mixing parameter p at 0.5 over the only epoch and uses sigmoid(p).
-_RELEASED_ALPHA = 1.0 / (1.0 + math.exp(-0.5))
+RELEASED_ALPHA = 1.0 / (1.0 + math.exp(-0.5))
 # The paper does not give its alpha; an even split is ours.
 _PAPER_ALPHA = 0.5
 # A five-point scale's errors stay as they are; others are brought to its range.
@@ -49,14 +53,21 @@ def check_preset(preset: str) -> None:
 
 def check_training_data(logits: NDArray[Any], human: NDArray[np.float64], scale: Scale) -> None:
     """Raise `LagerError` when weights cannot be fitted to these items."""
-    if logits.ndim != 3 or human.shape != logits.shape[:1]:
+    check_labels(logits.shape, human, scale)
+    if bad := int((~np.isfinite(logits).all(axis=(1, 2))).sum()):
+        raise not_finite(bad, len(human))
+
+
+def check_labels(shape: tuple[int, ...], human: NDArray[np.float64], scale: Scale) -> None:
+    """Raise `LagerError` when weights cannot be fitted to human scores of read-outs of this shape."""
+    if len(shape) != 3 or human.shape != shape[:1]:
         raise LagerError(
-            f"read-outs of shape {logits.shape} and human scores of shape {human.shape}: expected "
+            f"read-outs of shape {shape} and human scores of shape {human.shape}: expected "
             "(n_items, n_layers + 1, n_labels) and (n_items,)"
         )
-    if logits.shape[2] != len(scale):
+    if shape[2] != len(scale):
         raise LagerError(
-            f"the read-outs have {logits.shape[2]} labels and the scale {scale} has {len(scale)}: give the scale "
+            f"the read-outs have {shape[2]} labels and the scale {scale} has {len(scale)}: give the scale "
             "that the read-outs were made with"
         )
     if len(human) == 0:
@@ -65,10 +76,6 @@ def check_training_data(logits: NDArray[Any], human: NDArray[np.float64], scale:
         raise LagerError(
             f"{bad} of {len(human)} human scores are not finite (NaN or infinite): drop the items without a score"
         )
-    if bad := int((~np.isfinite(logits).all(axis=(1, 2))).sum()):
-        raise LagerError(
-            f"{bad} of {len(human)} items have read-outs that are not finite (NaN or infinite): drop the invalid rows"
-        )
     if len(human) == 1:
         raise LagerError("got 1 sample, one item with a human score, so there is nothing to learn: label more items")
     if (human == human[0]).all():
@@ -76,6 +83,11 @@ def check_training_data(logits: NDArray[Any], human: NDArray[np.float64], scale:
             f"all {len(human)} human scores are {human[0]:g}, so there is nothing to learn: train on items that "
             "differ in score, or use a strategy that needs no training (lager, e-score)"
         )
+
+
+def not_finite(bad: int, n: int) -> LagerError:
+    """Return the error for read-outs that are NaN or infinite."""
+    return LagerError(f"{bad} of {n} items have read-outs that are not finite (NaN or infinite): drop the invalid rows")
 
 
 def fit_layer_weights(
@@ -93,7 +105,8 @@ def fit_layer_weights(
 
     Parameters
     ----------
-    logits : ndarray of shape (n_items, n_layers + 1, n_labels)
+    logits : ndarray of shape (n_items, n_layers + 1, n_labels), or StoredReadouts
+        Those that are stored are fitted to without being in memory, in preset `converged`.
     human : ndarray of shape (n_items,)
         Scores on the scale.
     scale : Scale
@@ -117,6 +130,11 @@ def fit_layer_weights(
     if preset != "converged" and (constraint != "simplex" or weight is not None):
         what = f"+{constraint}" if weight is None else "item weights"
         raise LagerError(f"preset {preset} has no {what}: use preset converged")
+    if preset == "converged" and isinstance(logits, StoredReadouts):
+        from .streamed import streamed_loss
+
+        with streamed_loss(logits, human, scale=scale, target=target, weight=weight) as streamed:
+            return fit_converged(streamed, constraint)
     if preset == "converged":
         loss = converged_loss(logits, human, scale=scale, target=target, weight=weight)
         return fit_converged(loss, constraint)
@@ -153,14 +171,14 @@ def converged_loss(
         target_distributions(human, scale.array, target),
         human,
         scale.array,
-        _unit(scale),
-        _RELEASED_ALPHA,
+        unit_of(scale),
+        RELEASED_ALPHA,
         "squared",
         1.0 if weight is None else weight,
     )
 
 
-def fit_converged(loss: MixtureLoss, constraint: Constraint = "simplex") -> LayerWeights:
+def fit_converged(loss: MixtureLoss | StreamedLoss, constraint: Constraint = "simplex") -> LayerWeights:
     """Minimise a loss over layer weights.
 
     Raises
@@ -168,7 +186,7 @@ def fit_converged(loss: MixtureLoss, constraint: Constraint = "simplex") -> Laye
     LagerError
         When weights are free and items too few to determine them.
     """
-    n_entries, _, n_items = loss.logits.shape
+    n_entries, n_items = loss.n_entries, loss.n_items
     if constraint == "free" and n_items <= n_entries:
         raise LagerError(
             f"{n_items} items for {n_entries} free layer weights: label more than {n_entries} items, or leave out +free"
@@ -197,7 +215,7 @@ def _fit_paper(
     """Free weights from uniform, CE + MAE, Adam (paper, section 3.3 and 4). No parity is claimed: alpha is ours."""
     values = scale.array
     targets = target_distributions(human, values, target)
-    items = MixtureLoss(label_major(logits), targets, human, values, _unit(scale), _PAPER_ALPHA, "absolute")
+    items = MixtureLoss(label_major(logits), targets, human, values, unit_of(scale), _PAPER_ALPHA, "absolute")
     start = _uniform(logits.shape[1])
     adam_settings = AdamSettings()
     weights = adam(lambda w, batch: batch(w), items, start, settings=adam_settings, seed=seed)
@@ -212,11 +230,11 @@ def _fit_release(logits: NDArray[Any], human: NDArray[np.float64], scale: Scale,
         raise LagerError("preset release drops the last entry, and the read-outs have only one: use preset converged")
     values = scale.array
     one_hot, truncated = truncated_targets(human, values)
-    items = MixtureLoss(label_major(logits[:, :-1]), one_hot, truncated, values, 1.0, _RELEASED_ALPHA, "squared")
+    items = MixtureLoss(label_major(logits[:, :-1]), one_hot, truncated, values, 1.0, RELEASED_ALPHA, "squared")
     adam_settings = AdamSettings()
     parameters = adam(_softmax_weighted, items, np.zeros(n_used), settings=adam_settings, seed=seed)
     weights = softmax(parameters)
-    settings = {"alpha": _RELEASED_ALPHA, "seed": seed, **adam_settings._asdict()}
+    settings = {"alpha": RELEASED_ALPHA, "seed": seed, **adam_settings._asdict()}
     return LayerWeights(np.append(weights, 0.0), items(weights)[0], items(_uniform(n_used))[0], settings)
 
 
@@ -227,7 +245,7 @@ def _softmax_weighted(parameters: NDArray[np.float64], batch: MixtureLoss) -> tu
     return value, weights * (gradient - weights @ gradient)
 
 
-def _unit(scale: Scale) -> float:
+def unit_of(scale: Scale) -> float:
     """Return what errors are divided by."""
     return (scale.high - scale.low) / _RANGE_OF_FIVE_POINTS
 

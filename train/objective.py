@@ -68,6 +68,20 @@ class MixtureLoss:
     error: ErrorKind
     weight: NDArray[np.float64] | float = 1.0
 
+    @property
+    def n_entries(self) -> int:
+        """How many layer entries are weighted."""
+        return len(self.logits)
+
+    @property
+    def n_items(self) -> int:
+        """The number of items."""
+        return len(self.human)
+
+    def sizes(self) -> NDArray[np.float64]:
+        """Return the root mean square of each entry's logits, shape (n_entries,)."""
+        return entry_sizes(self.logits)
+
     def take(self, rows: NDArray[np.intp]) -> MixtureLoss:
         """Return the loss of some items: one batch."""
         return replace(
@@ -130,6 +144,12 @@ class MixtureLoss:
     def _weighs(self) -> bool:
         """Whether items count differently."""
         return isinstance(self.weight, np.ndarray)
+
+
+def entry_sizes(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the root mean square of each entry of label-major logits, shape (n_entries,)."""
+    flat = logits.reshape(len(logits), -1)
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1]))
 
 
 def expected_scores(mixed: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .objective import MixtureLoss
+from .objective import MixtureLoss, entry_sizes
 from .rank_correlation import weighted_ranks
 
 #: Width of the step from below to above another item, in standard deviations of the scores.
@@ -41,6 +41,15 @@ class RankLoss:
     ranks: NDArray[np.float64]
     weight: NDArray[np.float64]
     anchors: NDArray[np.intp]
+
+    @property
+    def n_entries(self) -> int:
+        """How many layer entries are weighted."""
+        return len(self.logits)
+
+    def sizes(self) -> NDArray[np.float64]:
+        """Return the root mean square of each entry's logits, shape (n_entries,)."""
+        return entry_sizes(self.logits)
 
     @classmethod
     def of(cls, loss: MixtureLoss) -> RankLoss:

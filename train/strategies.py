@@ -9,6 +9,7 @@ import numpy as np
 from ..data.errors import LagerError
 from ..data.readouts import Readouts
 from ..data.scale import Scale
+from ..data.stored_readouts import check_memory, is_small, too_large
 from .aggregator import Aggregator
 from .baselines import learn_group_means
 from .best_layer import fit_best_layer, one_hot
@@ -52,6 +53,7 @@ __all__ = [
     "layer_of",
     "lookup",
     "needs_fitting",
+    "streams",
     "untrained",
     "why_not",
 ]
@@ -114,6 +116,8 @@ def fit_strategy(name: str, train: Readouts, *, preset: str = "converged", seed:
     if not strategy.needs_fitting:
         return untrained(name, n_layers=n_layers, scale=train.scale, preset=preset)
     train = _counted(train)
+    if not streams(name, preset) or is_small(train.logits):
+        train = _in_memory(train, name)
     if strategy.weights == "tuned":
         return derived(_fit_lager_tuned(fitted_as(name), train, preset, seed), name)
     if strategy.weights == "shrunk":
@@ -138,7 +142,14 @@ def fit_strategy(name: str, train: Readouts, *, preset: str = "converged", seed:
     )
 
 
-def why_not(name: str, train: Readouts) -> str | None:
+def streams(name: str, preset: str = "converged") -> bool:
+    """Return whether a strategy is fitted to read-outs on disk as they are, without all of them in memory."""
+    strategy = lookup(name)
+    tuned = strategy.weights == "tuned" and preset == "converged"
+    return tuned or strategy.weights == "best" or strategy.reads == "nothing" or not strategy.needs_fitting
+
+
+def why_not(name: str, train: Readouts, preset: str = "converged") -> str | None:
     """Return why a strategy cannot be fitted on these items whatever their scores are, or None when it can.
 
     What has no reason here may still fail on the scores themselves, with a `LagerError`.
@@ -147,6 +158,8 @@ def why_not(name: str, train: Readouts) -> str | None:
     base = strategy.base if strategy.base is not None else name
     if lookup(base).reads == "hidden" and not train.hidden:
         return "needs hidden states, and the cache has none: extract with --features hidden"
+    if not streams(name, preset) and (reason := too_large(train.logits, hidden=lookup(base).reads == "hidden")):
+        return reason
     leaves_out = strategy.weights in {"shrunk", "early"} or is_bound_to_scale(name)
     if leaves_out and name != "group-mean" and strategy.number is None and strategy.needs_fitting:
         labelled = np.isfinite(train.human)
@@ -171,6 +184,21 @@ def derived(aggregator: Aggregator, name: str) -> Aggregator:
             "weights, those of lager-tuned with the same options"
         )
     return replace(aggregator, strategy=name)
+
+
+def _in_memory(train: Readouts, name: str) -> Readouts:
+    """Return the same read-outs in memory.
+
+    Raises
+    ------
+    LagerError
+        When there is not memory enough for a fit to them.
+    """
+    strategy = lookup(name)
+    check_memory(train.logits, what=name, hidden=strategy.reads == "hidden")
+    if strategy.reads == "strategy":
+        return train.loaded()
+    return train.loaded(["logits_normed" if strategy.options.readout == "normed" else "logits"])
 
 
 def _counted(train: Readouts) -> Readouts:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ..data.errors import LagerError
 from ..data.readouts import Readouts
 from .aggregator import Aggregator
-from .aggregator_file import AggregatorRecord, row_keys
+from .aggregator_file import AggregatorRecord, packed_keys
 from .folds import cluster_holdout
+from .predictions import predict_all
 from .rank_correlation import spearman
 from .strategies import fit_strategy, needs_fitting, untrained
 from .strategy_names import lookup
@@ -80,7 +81,8 @@ def train_on_cache(
     if limit is not None:
         drawn = np.random.default_rng(seed).permutation(len(train_rows))[:limit]
         train_rows = train_rows[np.sort(drawn)]
-    aggregator = fit_strategy(strategy, readouts.take(train_rows), preset=preset, seed=seed)
+    train = readouts if len(train_rows) == len(readouts) else readouts.take(train_rows)
+    aggregator = fit_strategy(strategy, train, preset=preset, seed=seed)
     fitted = needs_fitting(strategy)
     if fitted:
         aggregator = replace(
@@ -93,7 +95,7 @@ def train_on_cache(
         readout_id=cache.readout_id,
         fingerprint=cache.fingerprint,
         items_hash=cache.items_hash,
-        training_rows=frozenset(row_keys(cache.prompt_sha256[in_cache]) if fitted else ()),
+        training_rows=packed_keys(cache.prompt_keys()[in_cache]) if fitted else b"",
     )
     held_out = _score_held_out(aggregator, readouts.take(test_rows), preset) if holdout is not None else None
     return TrainingRun(record, held_out, notes)
@@ -134,7 +136,8 @@ def _score_held_out(aggregator: Aggregator, test: Readouts, preset: str) -> Held
         for name in ("lager", "e-score")
         if name != aggregator.strategy
     ]
-    by_strategy = {one.strategy: _agreement(one.predict(test), test) for one in (aggregator, *rivals)}
+    scores = predict_all({one.strategy: one for one in (aggregator, *rivals)}, test)
+    by_strategy = {name: _agreement(values, test) for name, values in scores.items()}
     return HeldOut(len(test), "pooled" if test.group is None else "group", by_strategy)
 
 

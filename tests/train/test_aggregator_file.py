@@ -1,5 +1,6 @@
 """Aggregator files: round trip, and what a damaged, edited or hostile one does."""
 
+import base64
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from lager.train.aggregator_file import (
     check_applies,
     in_sample,
     load_aggregator,
-    row_keys,
+    packed_keys,
     save_aggregator,
 )
 from lager.train.lager import LagerAggregator
@@ -22,14 +23,12 @@ from lager.train.strategies import STRATEGIES, fit_strategy
 from support.readouts import SCALE, simulate
 
 DATA = simulate(80)
-PROMPTS = np.random.default_rng(0).integers(0, 256, (80, 32)).astype(np.uint8)
+KEYS = np.random.default_rng(0).integers(0, 2**64, size=80, dtype=np.uint64)
 
 
 def record(name: str = "lager-tuned", **options) -> AggregatorRecord:
     identity = {"readout_id": "r" * 64, "fingerprint": "f" * 64, "items_hash": "i" * 64}
-    return AggregatorRecord(
-        fit_strategy(name, DATA, **options), **identity, training_rows=frozenset(row_keys(PROMPTS[:60]))
-    )
+    return AggregatorRecord(fit_strategy(name, DATA, **options), **identity, training_rows=packed_keys(KEYS[:60]))
 
 
 def cache(**changes) -> SimpleNamespace:
@@ -41,7 +40,6 @@ def cache(**changes) -> SimpleNamespace:
         "items_hash": "i" * 64,
         "scale": SCALE,
         "n_items": 80,
-        "prompt_sha256": PROMPTS,
     }
     return SimpleNamespace(**{**same, **changes})
 
@@ -67,7 +65,7 @@ def test_round_trip_gives_identical_predictions(name: str, preset: str, tmp_path
 def test_the_file_is_plain_json_with_the_documented_fields(saved: Path) -> None:
     content = json.loads(saved.read_text())
     assert content["format"] == "lager-aggregator"
-    assert content["format_version"] == 1
+    assert content["format_version"] == 2
     assert (content["strategy"], content["preset"], content["n"], content["n_layers"]) == (
         "lager-tuned",
         "converged",
@@ -85,7 +83,7 @@ def test_an_estimator_fitted_on_arrays_can_be_saved(tmp_path: Path) -> None:
     loaded = load_aggregator(tmp_path / "a.json")
     np.testing.assert_array_equal(loaded.aggregator.predict(DATA), fitted.predict(DATA.logits))
     assert check_applies(loaded, cache()) == ["the aggregator does not say which read-outs it was fitted on"]
-    assert not in_sample(loaded, cache()).any()
+    assert not in_sample(loaded, KEYS).any()
 
 
 def test_an_existing_file_is_not_overwritten(saved: Path) -> None:
@@ -115,7 +113,8 @@ def test_an_edited_weight_is_noticed(saved: Path) -> None:
     ("change", "message"),
     [
         ({"format": "lager-cache"}, "no aggregator file"),
-        ({"format_version": 2}, "format version 2, this lager reads 1: install a newer"),
+        ({"format_version": 3}, "format version 3, this lager reads up to 2: install a newer"),
+        ({"format_version": 0}, "format version 0"),
         ({"format_version": "1"}, "format version 1"),
         ({"format_version": True}, "format version True"),
         ({"strategy": "magic"}, "unknown strategy 'magic'"),
@@ -134,7 +133,12 @@ def test_an_edited_weight_is_noticed(saved: Path) -> None:
         ({"scale": {"labels": ["1"], "values": [1]}}, "the scale has 1 labels"),
         ({"scale": None}, "the scale is malformed"),
         ({"training_rows": "abc"}, "`training_rows`"),
-        ({"training_rows": [1]}, "`training_rows`"),
+        ({"training_rows": [1]}, "`training_rows` is not base64"),
+        ({"training_rows": "é" * 12}, "`training_rows` is not base64"),
+        ({"training_rows": "AAAA"}, "8 bytes an item"),
+        ({"training_rows": base64.b64encode(b"b" * 8 + b"a" * 8).decode()}, "not in ascending order"),
+        ({"format_version": 1}, "16 hexadecimal digits"),
+        ({"format_version": 1, "training_rows": ["g" * 16]}, "16 hexadecimal digits"),
         ({"parameters": []}, "`parameters` is not an object"),
         ({"training": None}, "`training` is not an object"),
         ({"fingerprint": 7}, "`fingerprint` is not text"),
@@ -193,7 +197,13 @@ def test_another_template_or_scale_is_a_note() -> None:
 
 def test_training_prompts_are_recognised_in_any_order() -> None:
     shuffled = np.random.default_rng(1).permutation(80)
-    np.testing.assert_array_equal(in_sample(record(), cache(prompt_sha256=PROMPTS[shuffled])), shuffled < 60)
+    np.testing.assert_array_equal(in_sample(record(), KEYS[shuffled]), shuffled < 60)
+
+
+def test_a_file_of_version_1_recognises_its_training_prompts(saved: Path) -> None:
+    listed = {"format_version": 1, "training_rows": [f"{key:016x}" for key in KEYS[:60].tolist()]}
+    saved.write_text(json.dumps(seal({**json.loads(saved.read_text()), **listed})))
+    assert load_aggregator(saved).training_rows == record().training_rows
 
 
 @pytest.mark.parametrize(

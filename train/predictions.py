@@ -1,0 +1,22 @@
+"""Scores of several aggregators from one pass over the read-outs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.readouts import Readouts
+from .aggregator import Aggregator
+
+
+def predict_all(aggregators: Mapping[str, Aggregator], readouts: Readouts) -> dict[str, NDArray[np.float64]]:
+    """Return every aggregator's score of every item, from one pass over read-outs that are stored."""
+    names = {name for one in aggregators.values() if (name := one.dataset) is not None}
+    out = {label: np.empty(len(readouts)) for label in aggregators}
+    if aggregators:
+        for places, block in readouts.blocks(sorted(names)):
+            for label, aggregator in aggregators.items():
+                out[label][places] = aggregator.predict(block)
+    return out
