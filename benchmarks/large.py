@@ -15,18 +15,30 @@ from pathlib import Path
 
 from large_cache import make_cache
 
+STRATEGIES = (
+    "vscore", "e-score", "lager", "lager-tuned", "lager-max", "lager-tuned-max", "prob", "prob-tuned", "prob-max",
+    "prob-tuned-max",
+)  # fmt: skip
+COMMAND = """
+import sys
+from lager.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")), file=sys.stderr)
+"""
+
 
 def run(what: str, *arguments: str | Path) -> None:
     """Run a `lager` command and print its time and peak memory."""
     start = time.perf_counter()
-    code = f"from lager.cli import main; main({list(map(str, arguments))!r})"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    output = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
+    command = [sys.executable, "-c", COMMAND, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - start
-    print(f"  {what:<60} {seconds:8.1f} s  {used.ru_maxrss / 2**20:6.2f} GiB", flush=True)
-    if status:
-        raise SystemExit(f"lager {arguments[0]} failed: {output[-2000:]}")
+    if done.returncode:
+        raise SystemExit(f"lager {arguments[0]} failed: {done.stderr[-2000:]}")
+    peak = int(done.stderr.rpartition("VmHWM:")[2].split()[0])
+    print(f"  {what:<60} {seconds:8.1f} s  {peak / 2**20:6.2f} GiB", flush=True)
 
 
 def main() -> None:
@@ -43,17 +55,8 @@ def main() -> None:
     size = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
     print(f"{options.items:,} items, 33 x 5 read-outs, shards of {options.shard_size}: {size / 2**30:.1f} GiB on disk")
     run("train lager-tuned", "train", cache, "--out", aggregator)
-    untrained = [part for name in ("e-score", "lager", "prob", "vscore") for part in ("--strategy", name)]
-    run(
-        "evaluate: five strategies, no intervals",
-        "evaluate",
-        cache,
-        "--resamples",
-        "0",
-        "--aggregator",
-        aggregator,
-        *untrained,
-    )
+    names = [part for name in STRATEGIES for part in ("--strategy", name)]
+    run("evaluate ten strategies", "evaluate", cache, "--aggregator", aggregator, "--resamples", "0", *names)
     aggregator.unlink()
 
 

@@ -275,7 +275,7 @@ class FeatureCache:
         names : sequence of str
             Datasets of the shards: ``logits``, ``logits_normed``, ``n_tokens``, ``valid``, ... (docs/format.md).
         rows : range, slice or sequence of int, optional
-            Row numbers in input order, in any order; all rows when None.
+            Row numbers of the input order, in any order, negative ones counted from the end; all rows when None.
         layers : sequence of int, optional
             Entries of the layer axis, 0 to L or counted from the end; all when None.
 
@@ -294,7 +294,10 @@ class FeatureCache:
         >>> cache.read(["logits"], rows=range(512, 1024), layers=[20, -1])["logits"].shape  # doctest: +SKIP
         (512, 2, 5)
         """
-        wanted = np.arange(self.n_items)[slice(None) if rows is None else _as_index(rows)]
+        if isinstance(rows, slice):
+            rows = range(self.n_items)[rows]
+        wanted = np.array(range(self.n_items) if rows is None else rows, dtype=np.intp)
+        wanted[wanted < 0] += self.n_items
         n_entries = self.n_layers + 1
         if layers is not None and not all(-n_entries <= entry < n_entries for entry in layers):
             raise LagerError(f"cache {self.path} has layer entries 0 to {self.n_layers}, got {list(layers)}")
@@ -368,7 +371,3 @@ class FeatureCache:
         if name not in self._columns:
             self._columns[name] = self._files.column(name)
         return self._columns[name]
-
-
-def _as_index(rows: range | slice | Sequence[int] | NDArray[np.intp]) -> slice | NDArray[np.intp]:
-    return rows if isinstance(rows, slice) else np.asarray(rows, dtype=np.intp)

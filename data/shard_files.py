@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .canonical import sha256_file
 from .errors import LagerError
 from .manifest import ITEMS
-from .shards import read_columns
+from .shards import REQUIRED, read_columns, read_shapes
 
 READOUTS = ("logits", "logits_normed")
 
@@ -39,6 +39,7 @@ class ShardFiles:
         self._item_id = item_id
         self._verify = verify
         self._checked: set[int] = set()
+        self._known = set(REQUIRED)
         self._starts = np.concatenate([[0], np.cumsum([shard["rows"] for shard in self._shards])]).astype(np.intp)
         self.entry_shape: tuple[int, int] = (manifest["n_entries"], manifest["n_labels"])
 
@@ -72,6 +73,7 @@ class ShardFiles:
         order = None if ascending else np.argsort(rows, kind="stable")
         out: dict[str, Any] = {}
         done = 0
+        self._require(names)
         for k, wanted in self._by_shard(rows if order is None else rows[order]):
             part = range(int(wanted[0]), int(wanted[-1]) + 1)
             self.check(k)
@@ -85,7 +87,12 @@ class ShardFiles:
                     out[name] = np.empty((len(rows), *values.shape[1:]), values.dtype)
                 out[name][place] = values if whole else values[wanted - part.start]
             done += len(wanted)
-        return out if len(rows) else {name: self._nothing(name, entries) for name in names}
+        if len(rows):
+            return out
+        return {
+            name: self._kept(name, values, entries)
+            for name, values in read_columns(self._path(0), list(names), part=range(0)).items()
+        }
 
     def column(self, name: str) -> Any:
         """Return a dataset of every row."""
@@ -137,12 +144,15 @@ class ShardFiles:
         has_layers = name in READOUTS or name.startswith("hidden_")
         return np.asarray(values[:, entries]) if has_layers else np.asarray(values)
 
-    def _nothing(self, name: str, entries: slice | Sequence[int]) -> NDArray[Any]:
-        """Return a dataset of no rows."""
-        path = self._path(0)
-        self.check(0)
-        columns = read_columns(path, [name], rows=self._shards[0]["rows"], part=range(0))
-        return self._kept(name, columns[name], entries)
+    def _require(self, names: Sequence[str]) -> None:
+        """Raise `LagerError` for names that the first shard has no dataset of."""
+        if unknown := [name for name in names if name not in self._known]:
+            self.check(0)
+            self._known |= set(read_shapes(self._path(0)))
+            if unknown := [name for name in unknown if name not in self._known]:
+                raise LagerError(
+                    f"cache {self._folder} has no dataset {unknown[0]!r}: it has {', '.join(sorted(self._known))}"
+                )
 
 
 def check_sha256(path: Path, expected: Any) -> None:

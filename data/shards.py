@@ -104,6 +104,10 @@ class ShardData:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "optional"} | self.optional
 
 
+#: The datasets that every shard has.
+REQUIRED = tuple(f.name for f in fields(ShardData) if f.name != "optional")
+
+
 def _dtype(name: str) -> np.dtype[Any]:
     """Return what a numeric dataset is stored as, and ``object`` for text."""
     if name in _DTYPES or name in STRINGS:
@@ -183,8 +187,7 @@ def read_shard(path: Path) -> ShardData:
     LagerError
         When the file is damaged or holds anything but plain, row-aligned datasets.
     """
-    names = [f.name for f in fields(ShardData) if f.name != "optional"]
-    columns = read_columns(path, names)
+    columns = read_columns(path, list(REQUIRED))
     return ShardData(**columns, optional=read_columns(path, optional_names(path), rows=len(columns["item_id"])))
 
 
@@ -205,11 +208,10 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     LagerError
         When one is missing, or the file is damaged or holds anything but plain datasets.
     """
-    names = [f.name for f in fields(ShardData) if f.name != "optional"]
     optional = optional_names(path)
     try:
         with PlainHDF5(path) as file:
-            return {name: file.shape(name) for name in names + optional}
+            return {name: file.shape(name) for name in (*REQUIRED, *optional)}
     except (OSError, ValueError) as error:
         raise LagerError(f"{path} cannot be read ({error}): it is damaged; restore it from a copy") from None
 
