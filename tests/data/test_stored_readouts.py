@@ -55,7 +55,7 @@ def test_a_changed_shard_is_noticed_when_its_rows_are_read(cache: FeatureCache) 
         ({"rows": [N]}, f"has rows 0 to {N - 1}"),
         ({"layers": [5]}, "has layer entries 0 to 4"),
         ({"layers": [-6]}, "has layer entries 0 to 4"),
-        ({"names": ["logit"]}, "has no dataset 'logit': it has item_id, .*logits"),
+        ({"names": ["logit"]}, "has no dataset 'logit': it has .*item_id, logits"),
         ({"names": ["hidden_mean"]}, "has no dataset 'hidden_mean'"),
     ],
 )
