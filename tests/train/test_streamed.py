@@ -14,7 +14,7 @@ import pytest
 from lager.data.cache import FeatureCache
 from lager.data.cache_writer import CacheWriter
 from lager.data.errors import LagerError
-from lager.data.items import TABLE_SCHEMA, Items
+from lager.data.items import TABLE_SCHEMA
 from lager.data.shards import ShardData
 from lager.train.layer_weights import converged_loss
 from lager.train.predictions import predict_all
@@ -179,7 +179,7 @@ def make_larger_cache(path: Path, n: int) -> None:
     logits += (np.arange(1, 6) == human[:, None])[:, None] * rng.integers(0, 2, size=(33, 1))
     ids = [f"item{i}" for i in range(n)]
     table = {"item_id": ids, "scores": [[float(h)] for h in human], "group": None, "cluster": None, "system": None}
-    items = Items(tuple(ids), ({},) * n, "prompt", pl.DataFrame(table, schema=TABLE_SCHEMA))
+    items = pl.DataFrame(table, schema=TABLE_SCHEMA)
     writer = CacheWriter.start(path, identity=identity(), item_id=ids, shard_size=4096)
     for k in range(writer.n_shards):
         rows = slice(writer.rows(k).start, writer.rows(k).stop)
@@ -195,5 +195,5 @@ def make_larger_cache(path: Path, n: int) -> None:
             valid=np.ones(size, dtype=bool),
             reason=[""] * size,
         )
-        writer.write(k, shard)
-    writer.finalize(items, provenance={})
+        writer.write(k, shard, items=items[rows])
+    writer.finalize()
