@@ -21,7 +21,7 @@ from .errors import LagerError
 from .files import write_json
 from .finalize import finalize_cache, missing_shards, sound_shard
 from .item_rows import ITEM, encode_rows, text_sha256
-from .manifest import MANIFEST, RUN, content_hash, differing, identity_record, read_sealed, sealed, shard_name
+from .manifest import MANIFEST, RUN, content_hash, differing, identity_record, read_run, sealed, shard_name
 from .shards import ShardData, read_attributes, row_digests, write_shard
 
 DEFAULT_SHARD_SIZE = 512
@@ -115,7 +115,7 @@ class CacheWriter:
     def _resume(
         cls, path: Path, identity: Mapping[str, Any], item_id: Sequence[str], shard_size: int, *, private: bool
     ) -> CacheWriter:
-        run = read_sealed(path / RUN, what="run record")
+        run = read_run(path)
         new = identity_record(identity)
         if run["fingerprint"] != new["fingerprint"]:
             names = differing(run["fingerprint_inputs"], new["fingerprint_inputs"])

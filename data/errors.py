@@ -1,5 +1,12 @@
 """The one class of error that a user can mend."""
 
+from __future__ import annotations
+
+from .credentials import scrubbed
+from .printable import printable
+
+_LONGEST = 4000  # characters: a file may call its columns what it likes
+
 
 class LagerError(ValueError):
     """Input, a file or an option that the user can put right.
@@ -7,4 +14,14 @@ class LagerError(ValueError):
     The message is one line: what was got, what was expected, what to do. The command line prints it
     without a traceback and exits with 1. It derives from ``ValueError`` because scikit-learn's
     contract asks for that from estimators that refuse their input.
+
+    Parameters
+    ----------
+    message : str
+        What it quotes of files, ids and paths is shown without control characters and without credentials.
     """
+
+    def __init__(self, message: str) -> None:
+        if len(message) > _LONGEST:
+            message = f"{message[: _LONGEST // 2]} ... {message[-_LONGEST // 2 :]}"
+        super().__init__(printable(scrubbed(message)))

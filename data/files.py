@@ -13,8 +13,7 @@ from typing import Any
 
 from .canonical import canonical_json
 from .errors import LagerError
-
-MAX_JSON_BYTES = 256 << 20
+from .json_text import RECORD, Limits, parse_json
 
 
 @contextmanager
@@ -129,23 +128,38 @@ def write_json(path: Path, value: Any, *, indent: int | None = None) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def read_json(path: Path, *, what: str) -> dict[str, Any]:
+def read_json(path: Path, *, what: str, limits: Limits = RECORD, exact: bool = False) -> dict[str, Any]:
     """Read one JSON object.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    what : str
+        What to call it in messages.
+    limits : Limits
+        How large it may be.
+    exact : bool
+        See `lager.data.json_text.parse_json`.
 
     Raises
     ------
     LagerError
-        When the file is missing, too large, or holds no JSON object.
+        When the file is missing, too large or too deep, or holds no JSON object.
     """
     try:
-        size = path.stat().st_size
-        value = json.loads(path.read_text(encoding="utf-8")) if size <= MAX_JSON_BYTES else None
+        with path.open("rb") as file:
+            data = file.read(limits.size + 1)
     except OSError as error:
         raise LagerError(f"cannot read {what} {path}: {error.strerror or error}") from None
-    except (ValueError, RecursionError):
-        raise LagerError(f"{what} {path} is not valid JSON: it was cut off or is another kind of file") from None
-    if size > MAX_JSON_BYTES:
-        raise LagerError(f"{what} {path} has {size} bytes, more than any {what} needs")
+    if len(data) > limits.size:
+        raise LagerError(f"{what} {path} has more than {limits.size} bytes, more than any {what} needs")
+    try:
+        value = parse_json(data, limits=limits, exact=exact)
+    except ValueError as error:
+        raise LagerError(
+            f"{what} {path} is not valid JSON ({error}): it was cut off, damaged, or is another kind of file"
+        ) from None
     if not isinstance(value, dict):
         raise LagerError(f"{what} {path} holds a {type(value).__name__}, expected a JSON object")
     return value

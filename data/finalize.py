@@ -22,7 +22,7 @@ from .canonical import canonical_json, sha256_file
 from .errors import LagerError
 from .files import replacing, write_json
 from .item_rows import GENERATED, ITEM, TEXT, decode_rows, table_schema, text_sha256
-from .manifest import ITEMS, MANIFEST, RUN, content_hash, file_entry, read_manifest, read_sealed, sealed, shard_name
+from .manifest import ITEMS, MANIFEST, RUN, content_hash, file_entry, read_manifest, read_run, sealed, shard_name
 from .parquet_files import read_parquet
 from .shards import STRINGS, ShardData, read_attributes, read_columns, read_shard, row_digests
 from .sorted_digests import CacheHashes, SortedDigests
@@ -66,7 +66,7 @@ def finalize_cache(path: str | Path) -> Finalized:
     folder = Path(path)
     if not (folder / RUN).exists():
         raise LagerError(f"{folder} has no {RUN}, so nothing tells what its shards should be: restore that file")
-    run = read_sealed(folder / RUN, what="run record")
+    run = read_run(folder)
     n_shards = -(-run["n_items"] // run["shard_size"])
     if missing := missing_shards(folder, n_shards):
         raise LagerError(

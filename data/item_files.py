@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from .errors import LagerError
+from .json_text import DOCUMENT, RECORD, parse_json
 from .parquet_files import read_parquet
 
 _LISTED = 3
@@ -60,7 +61,7 @@ def read_rows(path: Path, *, what: str = "item file") -> list[dict[str, Any]]:
 
 def _read_jsonl(path: Path) -> list[dict[str, Any]]:
     with path.open(encoding="utf-8-sig") as file:
-        return parse_jsonl(file, path=path)
+        return parse_jsonl(iter(lambda: file.readline(RECORD.size + 1), ""), path=path)
 
 
 def parse_jsonl(lines: Iterable[str], *, path: Path) -> list[dict[str, Any]]:
@@ -70,9 +71,9 @@ def parse_jsonl(lines: Iterable[str], *, path: Path) -> list[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            reason = getattr(error, "msg", type(error).__name__)
+            row = parse_json(line)
+        except ValueError as error:
+            reason = getattr(error, "msg", str(error))
             raise LagerError(f"{path}, line {number}: not valid JSON ({reason}); mend or remove it") from None
         if not isinstance(row, dict):
             raise LagerError(f"{path}, line {number}: got a {type(row).__name__}, expected a JSON object a line")
@@ -87,9 +88,9 @@ def _read_json(path: Path) -> list[dict[str, Any]]:
 def parse_json_list(text: str, *, path: Path) -> list[dict[str, Any]]:
     """Return the objects of a JSON list; `LagerError` for any other text."""
     try:
-        rows = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        rows = parse_json(text, limits=DOCUMENT)
+    except ValueError as error:
+        line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else f" ({error})"
         raise LagerError(f"{path}{line}: not valid JSON; mend it, or fetch it again") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise LagerError(f"{path}: expected a JSON list of objects")
@@ -143,8 +144,8 @@ def _from_text(text: str) -> Any:
     if not text:
         return None
     try:
-        return json.loads(text) if text.startswith("[") else float(text)
-    except (ValueError, RecursionError):
+        return parse_json(text) if text.startswith("[") else float(text)
+    except ValueError:
         return text
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ MANIFEST = "manifest.json"
 RUN = "run.json"
 ITEMS = "items.parquet"
 _SHARD_NAME = re.compile(r"shards/\d{5,9}\.h5\Z")
-_HASHES = ("fingerprint", "readout_id", "items_hash", "content_hash")
+_MOST_SHARDS = 1_000_000
 
 
 def shard_name(number: int) -> str:
@@ -66,7 +67,7 @@ def content_hash(item_id: Iterable[str], digests: Iterable[bytes]) -> str:
 
 
 def read_sealed(path: Path, *, what: str) -> dict[str, Any]:
-    """Read a sealed JSON file of a cache and check its format and checksum.
+    """Read a sealed JSON file of a cache and check its format, its checksum and what all such files say.
 
     Raises
     ------
@@ -75,16 +76,36 @@ def read_sealed(path: Path, *, what: str) -> dict[str, Any]:
     """
     if path.exists():
         refuse_links(path.parent)
-    record = read_json(path, what=what)
+    record = read_json(path, what=what, exact=True)
     version = record.get("format_version")
-    if record.get("format") != FORMAT or not isinstance(version, int):
+    if record.get("format") != FORMAT or type(version) is not int or version < 1:
         raise LagerError(f"{path} is not the {what} of a feature cache")
     if version > FORMAT_VERSION:
         raise LagerError(
             f"{path} has format version {version}, this lager reads up to {FORMAT_VERSION}: install a newer lager"
         )
     check_seal(record, path)
+    with _malformed(path):
+        _check_identity(record)
     return record
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    """Read and check the record of a cache's run.
+
+    Raises
+    ------
+    LagerError
+        When it is missing or not sound.
+    """
+    path = folder / RUN
+    run = read_sealed(path, what="run record")
+    with _malformed(path):
+        shards = -(-run["n_items"] // run["shard_size"])
+        if not isinstance(run["item_ids_sha256"], str) or type(run["private"]) is not bool or shards > _MOST_SHARDS:
+            raise ValueError(f"it plans {shards} shards, or item_ids_sha256 or private is of another type")
+        bytes.fromhex(run["salt"])
+    return run
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -104,32 +125,55 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             )
         raise LagerError(f"{folder} is not a feature cache: it has no {MANIFEST}; make one with `lager extract`")
     manifest = read_sealed(path, what="manifest")
-    try:
-        _check(manifest)
-    except (KeyError, TypeError, ValueError) as error:
-        raise LagerError(f"{path} is malformed ({error}); restore it from a copy") from None
+    with _malformed(path):
+        _check_files(manifest)
     return manifest
 
 
-def _check(manifest: dict[str, Any]) -> None:
-    """Check types and names, so that the rest may rely on them."""
-    for name in _HASHES:
-        if not isinstance(manifest[name], str):
-            raise ValueError(f"{name} is not text")
-    Scale.from_json(manifest["scale"])
-    if manifest["n_entries"] < 1 or manifest["n_labels"] != len(manifest["scale"]["labels"]):
+@contextmanager
+def _malformed(path: Path) -> Iterator[None]:
+    """Turn what goes wrong while a record is checked into an error of the user's."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise LagerError(f"{path} is malformed ({error}); restore it from a copy") from None
+
+
+def _check_identity(record: dict[str, Any]) -> None:
+    """Check what `identity_record` and the plan put there, so that the rest may rely on it."""
+    for name, inputs in (("fingerprint", "fingerprint_inputs"), ("readout_id", "readout_inputs")):
+        if not isinstance(record[inputs], dict) or record[name] != sha256_json(record[inputs]):
+            raise ValueError(f"{name} is not the hash of {inputs}")
+    if not isinstance(record["recorded"], dict):
+        raise ValueError("recorded is not an object")
+    Scale.from_json(record["scale"])
+    if any(type(record[name]) is not int or record[name] < 1 for name in ("n_items", "shard_size")):
+        raise ValueError("n_items or shard_size is not a number above 0")
+
+
+def _check_files(manifest: dict[str, Any]) -> None:
+    """Check names, types and counts of what a manifest lists."""
+    if not isinstance(manifest["items_hash"], str) or not isinstance(manifest["content_hash"], str):
+        raise ValueError("items_hash or content_hash is not text")
+    if not isinstance(manifest["provenance"], dict):
+        raise ValueError("provenance is not an object")
+    n_entries, n_labels = manifest["n_entries"], manifest["n_labels"]
+    if type(n_entries) is not int or n_entries < 1 or n_labels != len(manifest["scale"]["labels"]):
         raise ValueError("n_entries or n_labels does not fit")
     if manifest["items"]["file"] != ITEMS:
         raise ValueError(f"items file is not {ITEMS}")
     names = [shard["file"] for shard in manifest["shards"]]
-    if len(set(names)) != len(names) or not all(isinstance(n, str) and _SHARD_NAME.match(n) for n in names):
-        raise ValueError("shard names are not distinct names inside the cache")
-    rows = [shard["rows"] for shard in manifest["shards"]]
-    if not all(isinstance(r, int) and r >= 0 for r in rows) or sum(rows) != manifest["items"]["rows"]:
-        raise ValueError("the rows of the shards do not add up to the rows of the items")
+    if not names or len(set(names)) != len(names):
+        raise ValueError("shard names are missing or not distinct")
+    if not all(isinstance(name, str) and _SHARD_NAME.match(name) for name in names):
+        raise ValueError("a shard's name is not one inside the cache")
     for entry in (manifest["items"], *manifest["shards"]):
+        if type(entry["rows"]) is not int or entry["rows"] < 0 or not isinstance(entry["sha256"], str):
+            raise ValueError(f"rows or sha256 of {entry['file']} is of another type")
         if type(entry.get("bytes", 0)) is not int or entry.get("bytes", 0) < 0:  # older caches do not say
             raise ValueError(f"the size of {entry['file']} is not a number of bytes")
+    if sum(entry["rows"] for entry in manifest["shards"]) != manifest["items"]["rows"]:
+        raise ValueError("the rows of the shards do not add up to the rows of the items")
 
 
 def sealed(record: Mapping[str, Any]) -> dict[str, Any]:

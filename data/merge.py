@@ -13,7 +13,7 @@ from .cache_writer import CacheWriter
 from .common_rows import CommonRows
 from .errors import LagerError
 from .files import refuse_existing
-from .manifest import MANIFEST, RUN, differing, read_sealed
+from .manifest import MANIFEST, RUN, differing, read_run
 from .shard_rows import TOLERANCE, repacked
 from .shards import STRINGS, optional_names
 
@@ -123,7 +123,7 @@ def _common_salt(caches: Sequence[FeatureCache]) -> str:
                 f"cache {cache.path} is private and has no {RUN} with its secret, so its prompt hashes cannot be "
                 "compared with others: merge where it was made"
             )
-        salts[read_sealed(cache.path / RUN, what="run record")["salt"]] = cache.path
+        salts[read_run(cache.path)["salt"]] = cache.path
     if len(salts) > 1:
         raise LagerError(
             f"the caches are private with {len(salts)} secrets ({', '.join(map(str, salts.values()))}), so their "

@@ -6,9 +6,7 @@ the score-token logits. A record without a score has ``direct_socre`` -1 (its sp
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -23,10 +21,11 @@ from .errors import LagerError
 from .files import refuse_existing
 from .item_files import check_unique, parse_scores
 from .items import TABLE_SCHEMA, Items
+from .gzip_files import read_unpacked
+from .json_text import DOCUMENT, parse_json
 from .scale import Scale
 from .shards import ShardData
 
-MAX_BYTES = 4 << 30
 
 
 def import_release(path: str | Path, *, cache: str | Path, model: str, shard_size: int = 1024) -> FeatureCache:
@@ -78,18 +77,10 @@ def import_release(path: str | Path, *, cache: str | Path, model: str, shard_siz
 
 def _read_records(path: Path) -> list[dict[str, Any]]:
     try:
-        with path.open("rb") as file:
-            compressed = file.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if compressed else path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
-        if len(text) > MAX_BYTES:
-            raise LagerError(f"{path} holds more than {MAX_BYTES >> 30} GiB: split it")
-        records = json.loads(text)
-    except OSError as error:
-        raise LagerError(f"cannot read {path}: {error.strerror or error}") from None
+        records = parse_json(read_unpacked(path, what="result file"), limits=DOCUMENT)
     except LagerError:
         raise
-    except (ValueError, RecursionError, EOFError):
+    except ValueError:
         raise LagerError(f"{path} is not valid JSON: it was cut off or is another kind of file") from None
     if not isinstance(records, list) or not records or not all(isinstance(r, dict) for r in records):
         raise LagerError(f"{path}: expected a list of result records, as the released code writes")

@@ -11,7 +11,7 @@ from .errors import LagerError
 from .finalize import finalize_cache
 from .item_files import check_unique
 from .item_rows import ITEM
-from .manifest import ITEMS, MANIFEST, RUN, read_manifest, read_sealed, shard_name
+from .manifest import ITEMS, MANIFEST, RUN, read_manifest, read_run, shard_name
 from .parquet_files import read_parquet
 from .shards import optional_names
 
@@ -47,7 +47,7 @@ def repair_cache(path: str | Path) -> Repair:
     folder = Path(path)
     if not (folder / RUN).exists():
         raise LagerError(f"{folder} has no {RUN}, so nothing tells what its shards should be: restore that file")
-    writer = CacheWriter(folder, read_sealed(folder / RUN, what="run record"))
+    writer = CacheWriter(folder, read_run(folder))
     listed = _listed(folder)
     ids = _item_ids(folder, listed)
     bad = [k for k in range(writer.n_shards) if not _is_sound(writer, k, ids, listed)]

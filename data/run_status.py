@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import LagerError
-from .manifest import MANIFEST, RUN, read_sealed
+from .manifest import MANIFEST, RUN, read_run
 from .worker_records import Failure, WorkerRecord, file_system_now, is_alive, read_failures, read_workers
 
 
@@ -99,7 +99,7 @@ def run_status(path: str | Path) -> RunStatus:
     folder = Path(path)
     if not (folder / RUN).exists():
         raise LagerError(f"{folder} holds no run: it has no {RUN}; begin one with `lager extract`, or look at the path")
-    run = read_sealed(folder / RUN, what="run record")
+    run = read_run(folder)
     n_items, size = run["n_items"], run["shard_size"]
     n_shards = -(-n_items // size)
     there = {shard for shard in written_shards(folder) if shard < n_shards}

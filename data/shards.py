@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .canonical import canonical_json
 from .errors import LagerError
 from .files import replacing
+from .json_text import parse_json
 from .plain_hdf5 import PlainHDF5
 
 CHUNK_ROWS = 1024
@@ -167,12 +168,10 @@ def _chunks(values: NDArray[Any]) -> tuple[int, ...]:
 
 def read_attributes(path: Path) -> dict[str, Any]:
     """Return the JSON that a shard carries about itself."""
-    import json
-
     try:
         with PlainHDF5(path) as file:
-            value = json.loads(file.attribute("lager"))
-    except (OSError, ValueError, RecursionError):
+            value = parse_json(file.attribute("lager"))
+    except (OSError, ValueError):
         raise LagerError(f"{path} is not a shard of a feature cache, or it is damaged") from None
     if not isinstance(value, dict):
         raise LagerError(f"{path}: its attribute `lager` is not a JSON object")

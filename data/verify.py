@@ -12,7 +12,7 @@ from .cache import FeatureCache
 from .canonical import sha256_file
 from .errors import LagerError
 from .item_files import check_unique
-from .manifest import ITEMS, MANIFEST, RUN, content_hash, items_hash, read_manifest, read_sealed
+from .manifest import ITEMS, MANIFEST, RUN, content_hash, items_hash, read_manifest, read_run
 from .shards import ShardData, read_attributes, read_shard, row_digests
 
 
@@ -56,7 +56,7 @@ def verify_cache(path: str | Path) -> list[Fault]:
             raise
         return [Fault(MANIFEST, str(error))]
     if (folder / RUN).exists():  # a cache that was copied or merged may have none
-        faults += _guarded(RUN, lambda: read_sealed(folder / RUN, what="run record"))
+        faults += _guarded(RUN, lambda: read_run(folder))
     faults += _guarded(ITEMS, lambda: FeatureCache.open(folder))
     ids: list[str] = []
     prompts: list[bytes] = []

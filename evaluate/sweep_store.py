@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from ..data.canonical import canonical_json
 from ..data.errors import LagerError
 from ..data.files import read_json, write_json
+from ..data.json_text import parse_json
 from .sweep_cell import Row
 
 SWEEP_JSON, CELLS = "sweep.json", "cells.jsonl"
@@ -75,7 +75,7 @@ class SweepStore:
         whole = content[: content.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), start=1):
             try:
-                row = json.loads(line)
+                row = parse_json(line)
                 self.rows[key_of(row)] = row
             except (ValueError, KeyError, TypeError):
                 raise LagerError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.canonical import sha256_file
 from ..data.errors import LagerError
+from ..data.json_text import parse_json
 
 _CONFIG = ("config.json",)
 _WEIGHTS = "model.safetensors"
@@ -118,6 +118,8 @@ class _Finder:
     folder: Path | None
 
     def path(self, file: str) -> Path | None:
+        if Path(file).is_absolute() or ".." in Path(file).parts:  # a checkpoint names its own files only
+            return None
         if self.folder is not None:
             path = self.folder / file
             return path if path.is_file() else None
@@ -143,7 +145,7 @@ class _Finder:
 def _code_files(config: Path) -> tuple[str, ...]:
     """Return the Python files that a configuration names, as ``file.Class`` or ``repository--file.Class``."""
     try:
-        named = json.loads(config.read_text("utf-8")).get("auto_map", {})
+        named = parse_json(config.read_bytes()).get("auto_map", {})
     except (OSError, ValueError, AttributeError):
         raise LagerError(f"{config} is not a model's configuration: expected a JSON object") from None
     values = [value for value in named.values() if isinstance(value, str) and "--" not in value]
@@ -156,7 +158,7 @@ def _weights(finder: _Finder) -> dict[str, Path]:
         return single
     if index := finder.path(_WEIGHTS_INDEX):
         try:
-            names = sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))
+            names = sorted(set(parse_json(index.read_bytes())["weight_map"].values()))
         except (OSError, ValueError, KeyError, AttributeError, TypeError):
             raise LagerError(f"{index} is not the index of a sharded checkpoint; download the model again") from None
         found = finder.some(tuple(names))

@@ -11,6 +11,7 @@ import typer
 from ..data.cache_writer import DEFAULT_SHARD_SIZE
 from ..data.command import summarise
 from ..data.errors import LagerError
+from ..data.json_text import parse_json
 from .batches import DEFAULT_BATCH_TOKENS
 
 
@@ -145,7 +146,7 @@ def _parse_chat_args(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        value = json.loads(text)
+        value = parse_json(text)
     except ValueError:
         value = None
     if not isinstance(value, dict):

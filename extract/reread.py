@@ -14,7 +14,7 @@ from ..data.cache import FeatureCache
 from ..data.canonical import sha256_json
 from ..data.errors import LagerError
 from ..data.items import Items, load_items
-from ..data.manifest import RUN, differing, read_sealed
+from ..data.manifest import RUN, differing, read_run
 from ..data.scale import Scale
 from ..data.shard_rows import TOLERANCE, exceeding, join_rows, row_differences, take_rows
 from ..data.shards import ShardData
@@ -209,8 +209,7 @@ def _read(judge: Judge, cache: FeatureCache, items: Items, texts: Mapping[str, s
     reader = ShardReader(
         judge, plan, budget=budget, share_prefixes=False, advance=_ignore, say=say, poolings=poolings
     )  # fmt: skip
-    path = cache.path / RUN
-    salt = bytes.fromhex(read_sealed(path, what="run record")["salt"]) if path.exists() else b""
+    salt = bytes.fromhex(read_run(cache.path)["salt"]) if (cache.path / RUN).exists() else b""
     return reader.read(items.item_id, range(len(items)), salt=salt)
 
 

@@ -15,7 +15,7 @@ from ..data.cache_writer import CacheWriter
 from ..data.errors import LagerError
 from ..data.item_rows import TEXT
 from ..data.items import Items
-from ..data.manifest import RUN, read_sealed, shard_name
+from ..data.manifest import RUN, read_run, shard_name
 from ..data.shards import optional_names, read_columns
 from .judge import Judge
 from .out_of_memory import BatchBudget
@@ -29,7 +29,7 @@ def stored_separator(folder: Path) -> str | None:
     """Return the separator of the run that is continued: a near tie must not turn on low bits the second time."""
     if not (folder / RUN).exists():
         return None
-    inputs = read_sealed(folder / RUN, what="run record").get("fingerprint_inputs", {})
+    inputs = read_run(folder).get("fingerprint_inputs", {})
     sep = inputs.get("scale", {}).get("separator")
     return sep if isinstance(sep, str) else None
 

@@ -21,6 +21,7 @@ from .. import __version__
 from ..data.canonical import seal
 from ..data.errors import LagerError
 from ..data.files import read_json, refuse_existing, write_json
+from ..data.json_text import Limits
 from .aggregator import Aggregator
 from .strategy_names import is_bound_to_scale
 
@@ -32,6 +33,7 @@ FORMAT_VERSION = 2
 
 _KEY = np.dtype(">u8")
 _HEX_KEY = re.compile("[0-9a-f]{16}")
+_LIMITS = Limits(256 << 20, 1 << 20)  # ten million training rows
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def load_aggregator(path: str | Path) -> AggregatorRecord:
         When the file is missing, damaged, edited, of a newer format, or holds values that cannot score.
     """
     path = Path(path)
-    raw = read_json(path, what="aggregator file")
+    raw = read_json(path, what="aggregator file", limits=_LIMITS)
     if raw.get("format") != FORMAT:
         raise LagerError(f"{path} is no aggregator file: its `format` is not {FORMAT!r}; give what lager train wrote")
     found = raw.get("format_version")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,10 +48,10 @@ def read(files: Sequence[SourceFile], part: str | None) -> Parsed:
 def _rubric(raw: Any, *, where: str) -> str:
     """Return the criterion and what each score means, from an object or its JSON text."""
     try:
-        rubric: Mapping[str, str] = json.loads(raw) if isinstance(raw, str) else raw
+        rubric: Mapping[str, str] = parse_json(raw) if isinstance(raw, str) else raw
         scores = [f"Score {score}: {rubric[f'score{score}_description']}" for score in range(1, 6)]
         return "\n".join([str(rubric["criteria"]), *scores])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         raise LagerError(
             f"{where}: score_rubric is not an object with criteria and score1_description to score5_description"
         ) from None

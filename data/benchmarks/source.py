@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import LagerError
+from ..gzip_files import read_unpacked
 from ..item_files import parse_json_list, parse_jsonl
+from ..json_text import DOCUMENT, parse_json
 from ..parquet_files import read_parquet
 
 _LFS = "version https://git-lfs"
@@ -47,8 +48,8 @@ def read_document(file: SourceFile) -> Any:
     """Read a JSON document, or `LagerError`."""
     text = _text(file)
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return parse_json(text, limits=DOCUMENT)
+    except ValueError as error:
         where = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise LagerError(f"benchmark file {file.path}{where}: not valid JSON; fetch it again") from None
 
@@ -65,7 +66,7 @@ def read_records(file: SourceFile) -> list[dict[str, Any]]:
     if name.endswith(".parquet"):
         rows = read_parquet(file.path, what="benchmark file").to_dicts()
     elif name.endswith((".jsonl", ".ndjson")):
-        rows = parse_jsonl(_text(file).splitlines(), path=file.path)
+        rows = parse_jsonl(_text(file).split("\n"), path=file.path)
     else:
         rows = parse_json_list(_text(file), path=file.path)
     if not rows:
@@ -74,13 +75,10 @@ def read_records(file: SourceFile) -> list[dict[str, Any]]:
 
 
 def _text(file: SourceFile) -> str:
-    opened = gzip.open if file.name.lower().endswith(".gz") else open
     try:
-        with opened(file.path, "rt", encoding="utf-8-sig") as stream:
-            text = stream.read()
-    except (OSError, UnicodeDecodeError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise LagerError(f"cannot read benchmark file {file.path}: {reason}") from None
+        text = read_unpacked(file.path, what="benchmark file").decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise LagerError(f"cannot read benchmark file {file.path}: {error}") from None
     if text.startswith(_LFS):
         raise LagerError(f"benchmark file {file.path} is a Git LFS pointer, not the data: run git lfs pull there")
     return text

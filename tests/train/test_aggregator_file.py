@@ -159,7 +159,7 @@ def test_a_well_sealed_file_with_wrong_content_is_refused(saved: Path, change: d
 @pytest.mark.parametrize("text", ['{"weights": NaN', '{"weights": [Infinity]', '{"x": "\\ud800"', '{"x": 1e999'])
 def test_numbers_and_text_that_json_has_not_are_refused(saved: Path, text: str) -> None:
     saved.write_text(text + ', "format": "lager-aggregator", "format_version": 1}')
-    with pytest.raises(LagerError, match="no aggregator has"):
+    with pytest.raises(LagerError, match=r"no aggregator has|no text"):
         load_aggregator(saved)
 
 

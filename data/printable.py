@@ -1,0 +1,31 @@
+"""Text from others, as it may be shown: nothing in it moves the cursor, turns writing round or hides."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_JOINERS = "\u200c\u200d"  # emoji and several scripts need them
+
+
+def printable(text: object, *, keep: str = "") -> str:
+    r"""Return text with control characters, line breaks and marks of direction written as escapes like ``\x1b``.
+
+    Parameters
+    ----------
+    text : object
+        Anything; `str` of it.
+    keep : str
+        Characters that stay, such as line breaks.
+    """
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(char if char in keep or _is_plain(char) else _escape(char) for char in text)
+
+
+def _is_plain(char: str) -> bool:
+    return char.isprintable() or char in _JOINERS or unicodedata.category(char) == "Zs"
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
