@@ -14,16 +14,15 @@ from numpy.typing import NDArray
 
 from .errors import LagerError
 from .item_columns import flat_scores, object_column
-from .items import TABLE_SCHEMA
+from .item_table import read_item_table
 from .label_targets import annotator_targets
-from .manifest import ITEMS, read_manifest
-from .parquet_files import read_parquet
+from .manifest import RUN, read_manifest, read_run
 from .pooled_states import PooledStates
 from .readouts import Readouts
 from .row_blocks import row_blocks
 from .scale import Scale
 from .score_files import read_scores
-from .shard_files import READOUTS, ShardFiles, check_sha256
+from .shard_files import READOUTS, ShardFiles
 from .shards import ShardData, optional_names, read_shard
 from .stored_readouts import KEPT_ON_DISK_ABOVE, StoredReadouts
 
@@ -75,16 +74,9 @@ class FeatureCache:
         """
         folder = Path(path)
         manifest = read_manifest(folder)
-        items_path = folder / ITEMS
-        if verify:
-            check_sha256(items_path, manifest["items"]["sha256"])
-        items = read_parquet(items_path, what="item table")
-        wrong = [name for name, kind in TABLE_SCHEMA.items() if items.schema.get(name) != kind]
-        if wrong or len(items) != manifest["items"]["rows"]:
-            raise LagerError(
-                f"{items_path} has {len(items)} rows and columns {', '.join(items.columns)}: expected "
-                f"{manifest['items']['rows']} rows with {', '.join(TABLE_SCHEMA)}; restore it"
-            )
+        if verify and (folder / RUN).exists():  # not needed to read, but the whole cache is vouched for
+            read_run(folder)
+        items = read_item_table(folder, manifest, verify=verify)
         return cls(folder, manifest, items, verify)
 
     def __len__(self) -> int:

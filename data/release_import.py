@@ -19,13 +19,12 @@ from .cache_writer import CacheWriter
 from .canonical import sha256_file
 from .errors import LagerError
 from .files import refuse_existing
+from .gzip_files import read_unpacked
 from .item_files import check_unique, parse_scores
 from .items import TABLE_SCHEMA, Items
-from .gzip_files import read_unpacked
 from .json_text import DOCUMENT, parse_json
 from .scale import Scale
 from .shards import ShardData
-
 
 
 def import_release(path: str | Path, *, cache: str | Path, model: str, shard_size: int = 1024) -> FeatureCache:

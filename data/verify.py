@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .cache import FeatureCache
 from .canonical import sha256_file
 from .errors import LagerError
 from .item_files import check_unique
+from .item_table import read_item_table
 from .manifest import ITEMS, MANIFEST, RUN, content_hash, items_hash, read_manifest, read_run
 from .shards import ShardData, read_attributes, read_shard, row_digests
 
@@ -57,7 +57,7 @@ def verify_cache(path: str | Path) -> list[Fault]:
         return [Fault(MANIFEST, str(error))]
     if (folder / RUN).exists():  # a cache that was copied or merged may have none
         faults += _guarded(RUN, lambda: read_run(folder))
-    faults += _guarded(ITEMS, lambda: FeatureCache.open(folder))
+    faults += _guarded(ITEMS, lambda: read_item_table(folder, manifest))
     ids: list[str] = []
     prompts: list[bytes] = []
     digests: list[bytes] = []
@@ -71,7 +71,7 @@ def verify_cache(path: str | Path) -> list[Fault]:
     if faults:
         return faults
     faults += _guarded("shards", lambda: check_unique(ids, path=folder))
-    if ids != FeatureCache.open(folder, verify=False).items["item_id"].to_list():
+    if ids != read_item_table(folder, manifest, verify=False)["item_id"].to_list():
         faults.append(Fault(ITEMS, "its ids are not those of the shards, in their order"))
     for name, value in (("items_hash", items_hash(ids, prompts)), ("content_hash", content_hash(ids, digests))):
         if manifest[name] != value:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import LagerError
 from ..item_files import check_columns, parse_scores
+from ..json_text import parse_json
 from ..scale import Scale
 from .rows import Benchmark, Parsed, Row
 from .source import SourceFile, read_records
