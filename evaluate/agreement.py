@@ -35,6 +35,7 @@ def evaluate_scores(
     off_scale: Collection[str] = (),
     scale: Scale | None = None,
     threshold: float = DEFAULT_THRESHOLD,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
     baseline: str | None = None,
     interval: str = "percentile",
     resamples: int = 1000,
@@ -64,9 +65,13 @@ def evaluate_scores(
     off_scale : collection of str
         Judges whose scores are not on the human scale: they get no mae and rmse.
     scale : Scale, optional
-        The score scale; metrics of labels (accuracy, qwk, f1, kl, range_used) are null without it.
+        The score scale; metrics of labels (accuracy, qwk, f1, precision, recall, auroc, kl, range_used) are
+        null without it.
     threshold : float
-        For `f1`, as a share of the scale.
+        From where on a score is a yes, for `f1`, `precision` and `recall`, and a human score for `auroc` too: a share
+        of the scale.
+    ranges : mapping of str to (float, float), optional
+        Judges whose threshold is a share of a range of their own, such as that of their scores on training data.
     baseline : str, optional
         A judge that the others are compared with.
     interval : {"percentile", "bca"}
@@ -103,6 +108,7 @@ def evaluate_scores(
         labels=None if scale is None else np.sort(scale.array),
         cluster=None if labelled.cluster is None else cluster_codes,
         threshold=check_threshold(threshold),
+        ranges=dict(ranges or {}),
     )
     if chosen == "group":
         _refuse_single_items(labelled)

@@ -18,6 +18,7 @@ from .evaluation import Evaluation, reading_notes
 from .grouping import column, group_column
 from .metrics import SHOWN
 from .score_files import read_external
+from .score_ranges import Range, choose_source, ranges_of, ranges_on, threshold_note
 from .scoring import NO_SOURCE, CacheScorer, StrategyScores
 
 Progress = Callable[[str, float], None]
@@ -37,6 +38,7 @@ def evaluate_cache(
     by: Sequence[str] = (),
     shown: Sequence[str] = SHOWN,
     threshold: float = DEFAULT_THRESHOLD,
+    threshold_range: str | None = None,
     baseline: str | None = None,
     interval: str = "percentile",
     resamples: int = 1000,
@@ -70,6 +72,9 @@ def evaluate_cache(
         Metrics of the table; all of them are computed.
     threshold, baseline, interval, resamples, seed
         See `evaluate_scores`; the seed also orders folds and fits.
+    threshold_range : {"train", "scale", "test"}, optional
+        What a judge's threshold is a share of: the range of its scores on `train`, the scale, or the range of its
+        scores here. ``train`` where `train` is given, else ``scale``.
     force : bool
         Apply aggregators of other read-outs.
     progress : callable, optional
@@ -82,6 +87,7 @@ def evaluate_cache(
     """
     if train is not None and folds is not None:
         raise LagerError("--train and --folds both say where strategies are fitted: give one of them")
+    range_source = choose_source(threshold_range, train=train is not None)
     names = expand(strategies)
     scorer = CacheScorer(cache, preset, seed)
     provided = scorer.add_files(aggregators, names, force=force)
@@ -100,6 +106,11 @@ def evaluate_cache(
         raise LagerError(f"no strategy left to evaluate: {', '.join(scorer.skipped)} {NO_SOURCE}")
     judges = read_external(external, cache.items, cache.scale, taken=[one.name for one in scored])
     scored += tuple(StrategyScores(one.name, one.scores, "external", 0, True) for one in judges)
+    ranges: dict[str, Range] = {}
+    if range_source == "train" and train is not None:
+        ranges = ranges_on(train, scorer.aggregators)
+    elif range_source == "test":
+        ranges = ranges_of({one.name: one.scores[np.isfinite(cache.mean_scores)] for one in scored})
     agreement = evaluate_scores(
         cache.mean_scores,
         {one.name: one.scores for one in scored},
@@ -110,6 +121,7 @@ def evaluate_cache(
         level=level,
         scale=cache.scale,
         threshold=threshold,
+        ranges=ranges,
         baseline=baseline,
         interval=interval,
         off_scale=[one.name for one in scored if not one.on_scale],
@@ -117,7 +129,7 @@ def evaluate_cache(
         seed=seed,
         progress=lambda done: _tell(progress, "resampling", done),
     )
-    about = about_cache(cache) | {"by": list(by)}
+    about = about_cache(cache) | {"by": list(by), "threshold": threshold, "threshold_range": range_source}
     return Evaluation(
         agreement=agreement,
         scored=scored,
@@ -126,7 +138,12 @@ def evaluate_cache(
         about=about,
         shown=tuple(shown),
         skipped=scorer.skipped,
-        notes=(*scorer.notes, *reading_notes(agreement), *_low_mass(about["score_mass"])),
+        notes=(
+            *scorer.notes,
+            *reading_notes(agreement),
+            *threshold_note(shown, range_source, threshold),
+            *_low_mass(about["score_mass"]),
+        ),
         cache=cache,
         aggregators=scorer.aggregators,
     )

@@ -55,8 +55,12 @@ def evaluate(
         typer.Option("--metric", "--metrics", help="Metric to show, or all; may be repeated. Files hold all of them."),
     ] = None,
     threshold: Annotated[
-        float, typer.Option(help="For f1: the share of the scale from which a score is a yes.")
+        float, typer.Option(help="For f1, precision, recall, auroc: the share from which a score is a yes.")
     ] = 0.75,
+    threshold_range: Annotated[
+        str | None,
+        typer.Option(help="Of what: each judge's range of scores on train or test, or the scale. [train with --train]"),
+    ] = None,
     baseline: Annotated[str | None, typer.Option(help="Strategy or judge that the others are tested against.")] = None,
     interval: Annotated[str, typer.Option(help="percentile or bca")] = "percentile",
     resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the intervals; 0 for none.")] = 1000,
@@ -91,7 +95,9 @@ def evaluate(
     }  # fmt: skip
     with _progress_bar() as progress:
         if cache is None:
-            _refuse_without_cache(aggregator=aggregator, strategy=strategy, train=train, folds=folds)
+            _refuse_without_cache(
+                aggregator=aggregator, strategy=strategy, train=train, folds=folds, threshold_range=threshold_range
+            )
             evaluation = _evaluate_files(scores, external or [], scale, progress=progress, **common)
         else:
             if scale is not None:
@@ -105,6 +111,7 @@ def evaluate(
                 folds=folds,
                 external=external or [],
                 preset=preset,
+                threshold_range=threshold_range,
                 force=force,
                 progress=progress,
                 **common,
@@ -145,7 +152,7 @@ def _evaluate_files(scores: Path | None, external: list[str], scale: str | None,
 
 def _refuse_without_cache(**options: object) -> None:
     """Raise `LagerError` for options that score the items of a cache when there is none."""
-    if given := [f"--{name}" for name, value in options.items() if value]:
+    if given := [f"--{name.replace('_', '-')}" for name, value in options.items() if value]:
         raise LagerError(f"{', '.join(given)} needs a CACHE to score: give one, or leave it out")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +24,43 @@ class Context:
     cluster : ndarray of shape (n_items,), or None
         Index of each item's cluster, in the order of the rows; None where none are declared.
     threshold : float
-        For `f1`, as a share of the scale: 0 is its lowest value, 1 its highest. The paper's 0.75 on SelfAware.
+        From where on a score is a yes, as a share of the scale: 0 is its lowest value, 1 its highest. The paper's 0.75
+        on SelfAware.
+    ranges : mapping of str to (float, float)
+        Judges by name whose threshold is a share of their own range of scores, not of the scale.
+    judges : tuple of str
+        The judges that are looked at, in their order.
+    judge : str or None
+        The one of them whose scores these are.
     """
 
     labels: NDArray[np.float64] | None = None
     cluster: NDArray[np.intp] | None = None
     threshold: float = DEFAULT_THRESHOLD
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    judges: tuple[str, ...] = ()
+    judge: str | None = None
 
     def take(self, rows: NDArray[np.bool_]) -> Context:
         """Return the context of some rows."""
         return self if self.cluster is None else replace(self, cluster=self.cluster[rows])
+
+    def of_judge(self, index: int) -> Context:
+        """Return the context of the scores of one judge."""
+        return replace(self, judge=self.judges[index]) if self.judges else self
+
+    def scale_bar(self) -> float:
+        """Return from which human score on it is a yes."""
+        labels = self.on_labels()
+        return float(labels[0] + self.threshold * (labels[-1] - labels[0]))
+
+    def judge_bar(self) -> float:
+        """Return from which score of the judge on it is a yes."""
+        own = None if self.judge is None else self.ranges.get(self.judge)
+        if own is None:
+            return self.scale_bar()
+        low, high = own
+        return low + self.threshold * (high - low)
 
     def on_labels(self) -> NDArray[np.float64]:
         """Return the labels' values; a metric that needs them is only called where they are known."""

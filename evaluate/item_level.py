@@ -48,7 +48,10 @@ class ItemLevel:
         cluster = None if context.cluster is None else context.cluster[self._rows]
         arranged = replace(context, cluster=cluster)
         self._human = Ranking(human[self._rows], segments)
-        self._pairings = [Pairing(Ranking(score[self._rows], segments), self._human, arranged) for score in scores]
+        self._pairings = [
+            Pairing(Ranking(score[self._rows], segments), self._human, arranged.of_judge(index))
+            for index, score in enumerate(scores)
+        ]
 
     def values(self, weights: NDArray[np.float64], metrics: Sequence[str]) -> NDArray[np.float64]:
         """Return each metric under weights: shape (n_scores, n_metrics, n_segments, n_resamples)."""

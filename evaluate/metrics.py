@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..data.errors import LagerError
 from .accuracy import accuracy
+from .auroc import auroc
 from .calibration_error import calibration_error
 from .f1 import f1
 from .kendall import kendall
@@ -22,8 +23,10 @@ from .minmax_mse import minmax_mse
 from .pairing import WeightedPairing
 from .pairwise_accuracy import pairwise_accuracy
 from .pearson import pearson
+from .precision import precision
 from .qwk import qwk
 from .range_used import range_used
+from .recall import recall
 from .rmse import rmse
 from .spearman import spearman
 from .wasserstein import wasserstein
@@ -78,6 +81,15 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             krippendorff_alpha, "alpha", on_scale=True, undefined="all scores and human scores are the same"
         ),
         "f1": Metric(f1, "F1", on_scale=True, needs_labels=True, undefined="no score reaches the threshold"),
+        "precision": Metric(
+            precision, "precision", on_scale=True, needs_labels=True, undefined="no score reaches the threshold"
+        ),
+        "recall": Metric(
+            recall, "recall", on_scale=True, needs_labels=True, undefined="no human score reaches the threshold"
+        ),
+        "auroc": Metric(
+            auroc, "AUROC", needs_labels=True, undefined="all human scores are on one side of the threshold"
+        ),
         "kl": Metric(kl, "KL", "lower", on_scale=True, needs_labels=True),
         "minmax_mse": Metric(minmax_mse, "min-max MSE", "lower", needs_variation=True),
         "wasserstein": Metric(wasserstein, "Wasserstein", "lower", on_scale=True),

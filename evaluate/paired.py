@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -58,7 +59,7 @@ class Paired(NamedTuple):
     ) -> LevelEstimates:
         """Return the estimates of some judges on some labelled rows, at the level."""
         part = self.labelled.take(rows, names)
-        context = self.context.take(rows)
+        context = replace(self.context.take(rows), judges=tuple(names))
         arranged = arrange(
             self.level, part.human, list(part.scores.values()), group=part.group, system=part.system, context=context
         )

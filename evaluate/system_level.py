@@ -70,7 +70,8 @@ class SystemLevel:
         weighted_human = WeightedRanking(human, once)
         out = np.full((len(means) - 1, len(metrics), n_resamples * len(self.labels)), np.nan)
         for s, score in enumerate(means[1:]):
-            pair = Pairing(Ranking(score, segments), human, self._context).weighted(once, weighted_human)
+            pairing = Pairing(Ranking(score, segments), human, self._context.of_judge(s))
+            pair = pairing.weighted(once, weighted_human)
             for m, name in enumerate(metrics):
                 if self._context.labels is not None or not METRICS[name].needs_labels:
                     out[s, m, segment[starts]] = METRICS[name].compute(pair)[:, 0]

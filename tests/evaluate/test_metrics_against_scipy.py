@@ -15,7 +15,7 @@ from lager.evaluate.pairing import Pairing
 from lager.evaluate.ranking import Ranking
 from lager.evaluate.segments import Segments
 from scipy import stats
-from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score
+from sklearn.metrics import accuracy_score, cohen_kappa_score, f1_score, precision_score, recall_score, roc_auc_score
 from sklearn.preprocessing import minmax_scale
 
 LABELS = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
@@ -71,6 +71,9 @@ REFERENCE = {
     "pairwise_accuracy": pairs_in_order,
     "krippendorff_alpha": alpha,
     "f1": lambda x, y: f1_score(y >= 2, x >= 2, zero_division=np.nan),
+    "precision": lambda x, y: precision_score(y >= 2, x >= 2, zero_division=np.nan),
+    "recall": lambda x, y: recall_score(y >= 2, x >= 2, zero_division=np.nan),
+    "auroc": lambda x, y: roc_auc_score(y >= 2, x) if len(set(y >= 2)) == 2 else math.nan,
     "kl": divergence,
     "minmax_mse": lambda x, y: ((minmax_scale(x) - minmax_scale(y)) ** 2).mean(),
     "wasserstein": stats.wasserstein_distance,
@@ -189,7 +192,9 @@ def test_pairs_are_of_one_cluster_and_a_cluster_drawn_twice_counts_twice(n_resam
             assert found[segment, resample] == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
-@pytest.mark.parametrize("name", ["qwk", "krippendorff_alpha", "minmax_mse", "f1", "pairwise_accuracy"])
+@pytest.mark.parametrize(
+    "name", ["qwk", "krippendorff_alpha", "minmax_mse", "f1", "precision", "recall", "auroc", "pairwise_accuracy"]
+)
 def test_what_compares_with_nothing_is_undefined_not_zero(name):
     assert np.isnan(compute(name, [1, 1, 1], [1, 1, 1], np.ones((3, 1)))).all()
     assert np.isnan(compute(name, [1, 1, 1], [1, 1, 1], np.full((3, 40), 2.0))).all()
