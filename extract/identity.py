@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..data.items import Items
@@ -16,7 +16,7 @@ _LIBRARIES = ("lager", "torch", "transformers", "tokenizers", "numpy")
 
 def cache_identity(
     judge: Judge, prompt_format: PromptFormat, items: Items, plan: Plan, *, batch_tokens: int,
-    poolings: Sequence[str] = (),
+    poolings: Sequence[str] = (), hashes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the identity that a cache writer takes.
 
@@ -28,6 +28,8 @@ def cache_identity(
         Padded tokens of a batch.
     poolings : sequence of str
         Of the hidden states that are stored too.
+    hashes : mapping, optional
+        Of the checkpoint's files, where they are known; all are read when None.
 
     Returns
     -------
@@ -35,7 +37,7 @@ def cache_identity(
         ``inputs`` (hashed to the fingerprint), ``readout_inputs`` (hashed to the read-out id that an aggregator
         depends on), ``scale``, and ``recorded`` (kept, not hashed).
     """
-    hashes = judge.checkpoint.hashes()
+    hashes = judge.checkpoint.hashes() if hashes is None else hashes
     readout = readout_contract(judge)
     scale = prompt_format.scale.as_json()
     inputs: dict[str, Any] = {
@@ -60,10 +62,21 @@ def cache_identity(
     }
     if poolings:
         inputs["hidden"] = list(poolings)
-    readout_inputs = {"weights": hashes["weights"], "readout": readout, "dtype": judge.dtype}
-    if judge.quantization is not None:
-        readout_inputs["quantization"] = judge.quantization
-    return {"inputs": inputs, "readout_inputs": readout_inputs, "scale": scale, "recorded": recorded}
+    return {"inputs": inputs, "readout_inputs": readout_inputs(judge, hashes), "scale": scale, "recorded": recorded}
+
+
+def readout_inputs(judge: Judge, hashes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an aggregator depends on.
+
+    Parameters
+    ----------
+    judge : Judge
+        The model.
+    hashes : mapping
+        Of its checkpoint's files.
+    """
+    inputs = {"weights": hashes["weights"], "readout": readout_contract(judge), "dtype": judge.dtype}
+    return inputs if judge.quantization is None else {**inputs, "quantization": judge.quantization}
 
 
 def _libraries(judge: Judge) -> tuple[str, ...]:
@@ -90,7 +103,7 @@ def readout_contract(judge: Judge) -> dict[str, Any]:
         "logits": "h_l . W_U[M]",
         "logits_normed": "cap(scale * (norm(h_l) . W_U[M] + bias))",
         "entries": "embedding output, block outputs, the last after the final norm",
-        "n_layers": judge.n_layers,
+        "n_layers": judge.total_blocks or judge.n_layers,
         "bias": head.bias is not None,
         "scale": head.scale,
         "cap": head.cap,

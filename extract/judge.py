@@ -33,6 +33,8 @@ class Judge:
         The files it was loaded from.
     quantization : dict or None
         How the weights were quantised on loading.
+    total_blocks : int or None
+        How many blocks the model has where only the first ones were loaded; None where all were.
     """
 
     model: Any
@@ -40,6 +42,7 @@ class Judge:
     parts: Parts
     checkpoint: Checkpoint
     quantization: dict[str, Any] | None = None
+    total_blocks: int | None = None
 
     @property
     def dtype(self) -> str:
@@ -53,7 +56,7 @@ class Judge:
 
     @property
     def n_layers(self) -> int:
-        """The number of decoder blocks, L; a read-out has L + 1 entries."""
+        """The number of decoder blocks that are loaded, L; a read-out has L + 1 entries."""
         return len(self.parts.blocks)
 
     @property
@@ -97,6 +100,7 @@ def load_judge(
     quantize: str | None = None,
     layers_path: str | None = None,
     norm_path: str | None = None,
+    first_blocks: int | None = None,
 ) -> Judge:
     """Load a causal LM and its tokenizer, and find the parts that a read-out needs.
 
@@ -119,9 +123,13 @@ def load_judge(
         Quantise the blocks' weights with bitsandbytes while loading.
     layers_path, norm_path : str, optional
         Where the blocks and the final norm are, when they cannot be found.
+    first_blocks : int, optional
+        Load so many blocks alone, and read the layer entries up to the last of them; all where the model has no more.
 
     Raises
     ------
+    BlocksDifferError
+        When the first blocks are others where the rest is missing; see `lager.extract.first_blocks`.
     LagerError
         When torch or transformers is missing, the checkpoint is not complete, or its parts cannot be found.
     """
@@ -133,8 +141,10 @@ def load_judge(
         checkpoint = find_checkpoint(name, revision=revision, code=trust_remote_code)
     with _quiet_libraries(bars=False):
         tokenizer = _load_tokenizer(checkpoint, trust_remote_code=trust_remote_code)
+        config, shortened = _configurations(checkpoint, first_blocks, trust_remote_code=trust_remote_code)
         model = _load_model(
             checkpoint,
+            config=shortened,
             dtype=dtype if quantization is None else compute_dtype(dtype),
             device=_choose_device(device),
             attn=attn,
@@ -144,7 +154,13 @@ def load_judge(
         from .parts import find_parts
 
         parts = find_parts(model, layers_path=layers_path, norm_path=norm_path)
-    return Judge(model, tokenizer, parts, checkpoint, quantization)
+        if shortened is None:
+            return Judge(model, tokenizer, parts, checkpoint, quantization)
+        from .first_blocks import check_same_blocks, number_of_blocks
+
+        check_same_blocks(model, config, parts.paths["layers"], trust_remote_code=trust_remote_code)
+    parts = parts._replace(whole=False)
+    return Judge(model, tokenizer, parts, checkpoint, quantization, number_of_blocks(config))
 
 
 def _choose_device(device: str | None) -> str:
@@ -179,9 +195,30 @@ def _load_tokenizer(checkpoint: Checkpoint, *, trust_remote_code: bool) -> Any:
         raise LagerError(f"cannot load the tokenizer of {checkpoint.name}: {_first_line(error)}") from None
 
 
+def _configurations(
+    checkpoint: Checkpoint, first_blocks: int | None, *, trust_remote_code: bool
+) -> tuple[Any, Any | None]:
+    """Return the model's configuration, and that of its first blocks; None for the second where all are loaded."""
+    if first_blocks is None:
+        return None, None
+    from transformers import AutoConfig
+
+    from .first_blocks import number_of_blocks, shortened_config
+
+    try:
+        config = AutoConfig.from_pretrained(**_source(checkpoint), trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise LagerError(f"cannot read the configuration of {checkpoint.name}: {_first_line(error)}") from None
+    total = number_of_blocks(config)
+    if total is not None and first_blocks >= total:
+        return config, None
+    return config, shortened_config(config, first_blocks)
+
+
 def _load_model(
     checkpoint: Checkpoint,
     *,
+    config: Any | None,
     dtype: str,
     device: str,
     attn: str | None,
@@ -192,6 +229,8 @@ def _load_model(
 
     auto_model: Any = transformers.AutoModelForCausalLM
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": trust_remote_code}
+    if config is not None:
+        options["config"] = config
     if attn is not None:
         options["attn_implementation"] = attn
     if quantization is not None:
@@ -209,6 +248,11 @@ def _load_model(
             f"{checkpoint.name}: its files lack {len(wrong)} weights of {type(model).__name__}, or have another shape "
             f"for them; the first is {wrong[0]}; choose a checkpoint with a language-model head, or download it again"
         )
+    if config is not None:
+        from .first_blocks import BlocksDifferError, number_of_blocks, unused_before
+
+        if unused := unused_before(info["unexpected_keys"], number_of_blocks(config) or 0):
+            raise BlocksDifferError(f"{checkpoint.name}: without its later blocks {unused[0]} is not used")
     model.eval().requires_grad_(False)
     return model if "device_map" in options else model.to(device)
 

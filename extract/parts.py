@@ -39,6 +39,9 @@ class Parts(NamedTuple):
         What may be run at the read-out position only.
     paths : dict
         Where decoder, blocks, norm, projection and head were found.
+    whole : bool
+        Whether these are all blocks of the model. The last of the first blocks alone is read like any other layer,
+        before the final norm.
     """
 
     decoder: nn.Module
@@ -48,6 +51,7 @@ class Parts(NamedTuple):
     head: Head
     tail: Tail
     paths: dict[str, Any]
+    whole: bool = True
 
 
 def find_parts(model: Any, *, layers_path: str | None = None, norm_path: str | None = None) -> Parts:

@@ -27,6 +27,22 @@ from .score_tokens import SEPARATORS, ScoreTokenResolver, ScoreTokens, resolve_a
 Say = Callable[[str], None]
 
 
+class NoReadablePromptError(LagerError):
+    """Every prompt is longer than the model's context.
+
+    Parameters
+    ----------
+    message : str
+        What the user is told.
+    reason : str
+        Why a single row is not read.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class Plan:
     """What will be read.
@@ -93,7 +109,7 @@ def make_plan(
     Raises
     ------
     LagerError
-        When an item cannot be rendered, labels are not single tokens, or no prompt fits.
+        When an item cannot be rendered, labels are not single tokens, or no prompt fits (`NoReadablePromptError`).
     """
     texts = prompt_format.render(items)
     ids = prompt_format.tokenize(texts)
@@ -102,7 +118,8 @@ def make_plan(
         return _answer_plan(judge, prompt_format, texts, ids, condition, say=say)
     short = [row for row, prompt in enumerate(ids) if limit is None or len(prompt) <= limit]
     if not short:
-        raise LagerError(f"all {len(ids)} prompts are longer than the model's {limit} tokens: {_SHORTEN}")
+        message = f"all {len(ids)} prompts are longer than the model's {limit} tokens: {_SHORTEN}"
+        raise NoReadablePromptError(message, _too_long(limit))
     resolvers = {sep: ScoreTokenResolver(prompt_format.tokenize, judge.tokenizer, prompt_format.scale, sep)
                  for sep in SEPARATORS}  # fmt: skip
     choices = _resolve(resolvers, items, texts, ids, short)
@@ -143,7 +160,8 @@ def _answer_plan(
     no_room = f"the prompt and {new} new tokens are longer than the model's {limit} tokens"
     long = [limit is not None and len(prompt) + new > limit for prompt in prompts]
     if all(long):
-        raise LagerError(f"all {len(ids)} prompts with {new} new tokens are longer than {limit} tokens: {_SHORTEN}")
+        message = f"all {len(ids)} prompts with {new} new tokens are longer than {limit} tokens: {_SHORTEN}"
+        raise NoReadablePromptError(message, no_room)
     if any(long):
         say(f"{sum(long)} of {len(ids)} prompts are not read: {no_room}; {_SHORTEN}, or lower --max-new-tokens")
     reasons = [no_room if over else _reason(prompt, limit) for prompt, over in zip(prompts, long, strict=True)]
@@ -158,8 +176,12 @@ def _reason(prompt: NDArray[np.int32], limit: int | None) -> str:
     if not len(prompt):
         return "the prompt is empty"
     if limit is not None and len(prompt) > limit:
-        return f"the prompt is longer than the model's {limit} tokens"
+        return _too_long(limit)
     return ""
+
+
+def _too_long(limit: int | None) -> str:
+    return f"the prompt is longer than the model's {limit} tokens"
 
 
 def _resolve(

@@ -45,6 +45,8 @@ class ShardReader:
         Of the hidden states that are stored too; nothing is shared then, as they are pooled over whole prompts.
     keep_text : bool
         Whether generated text is stored.
+    checked : bool
+        Whether the model was checked before, by another reader.
 
     Attributes
     ----------
@@ -63,6 +65,7 @@ class ShardReader:
         say: Say,
         poolings: Sequence[str] = (),
         keep_text: bool = False,
+        checked: bool = False,
     ) -> None:
         self.judge, self.plan, self.advance, self.say = judge, plan, advance, say
         self.share_prefixes = share_prefixes
@@ -72,7 +75,7 @@ class ShardReader:
             judge, plan, plan.forms, budget=budget, advance=advance, keep_text=keep_text
         )  # fmt: skip
         self.computed_tokens = 0
-        self._checked = self._warned = False
+        self.checked, self._warned = checked, False
 
     def read(self, item_id: Sequence[str], rows: range, *, salt: bytes = b"") -> ShardData:
         """Return the rows of one shard, in input order.
@@ -133,9 +136,9 @@ class ShardReader:
             prompts = [targets.tokens[i] for i in rows]
             read = partial(self._passes, prompts, n_tokens[rows], label_ids)
             for batch, (readout, hidden) in self.budget.read([len(prompt) for prompt in prompts], read):
-                if not self._checked:
+                if not self.checked:
                     check_readout(self.judge, [prompts[i] for i in batch], readout, label_ids)
-                    self._checked = True
+                    self.checked = True
                 yield [rows[i] for i in batch], readout, hidden
 
     def _passes(

@@ -32,7 +32,8 @@ class States(NamedTuple):
     Attributes
     ----------
     layers : Tensor of shape (n, n_layers, d)
-        Entries 0..L-1: the embedding output and the outputs of all blocks but the last.
+        Entries 0..L-1: the embedding output and the outputs of all blocks but the last; of the last one too where
+        only the first blocks of a model are loaded.
     final : Tensor of shape (n, d)
         Entry L: after the last block, the final norm and, where there is one, the projection.
     """
@@ -51,7 +52,7 @@ class Readout(NamedTuple):
     logits_normed : ndarray of shape (n, n_layers + 1, n_labels)
         The model's head on the final norm of ``h_l``; the final norm is applied once at every entry.
     logsumexp : ndarray of shape (n,)
-        Over the whole vocabulary at entry L.
+        Over the whole vocabulary at entry L; NaN where only the first blocks of a model are loaded.
     """
 
     logits: NDArray[np.float32]
@@ -163,20 +164,23 @@ def _states(
         # Into one tensor made before the first block runs: small ones made between the blocks' large temporaries would
         # leave holes in the host's memory, a quarter of the peak.
         if not layers:
-            layers.append(hidden.new_empty(len(rows), len(parts.blocks), hidden.shape[-1]))
+            layers.append(hidden.new_empty(len(rows), n_kept, hidden.shape[-1]))
         layers[0][:, next(entries)] = pick(hidden)
         return layers[0]
 
-    entries = iter(range(len(parts.blocks)))
-    with _keeping(parts.blocks, keep), only_at(parts.tail, ends):
+    n_kept = len(parts.blocks) + (not parts.whole)
+    entries = iter(range(n_kept))
+    with _keeping(parts.blocks, keep, last=not parts.whole), only_at(parts.tail, ends):
         output = parts.decoder(input_ids=torch.from_numpy(padded).to(device), **options)
         final = pick(last_states(output))
     return States(layers[0].to(final.device), final)
 
 
 @contextmanager
-def _keeping(blocks: Sequence[nn.Module], pick: Callable[[Tensor], Tensor]) -> Iterator[list[Tensor]]:
-    """Collect the picked input of the first block and output of all but the last, while the context lasts."""
+def _keeping(
+    blocks: Sequence[nn.Module], pick: Callable[[Tensor], Tensor], *, last: bool = False
+) -> Iterator[list[Tensor]]:
+    """Collect the picked input of the first block and output of all but the last, or all, while the context lasts."""
     kept: list[Tensor] = []
 
     def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -187,7 +191,7 @@ def _keeping(blocks: Sequence[nn.Module], pick: Callable[[Tensor], Tensor]) -> I
 
     handles = [blocks[0].register_forward_pre_hook(before, with_kwargs=True)]
     try:
-        handles += [block.register_forward_hook(after) for block in blocks[:-1]]
+        handles += [block.register_forward_hook(after) for block in blocks[: len(blocks) if last else -1]]
         yield kept
     finally:
         for handle in handles:
@@ -203,6 +207,9 @@ def project(parts: Parts, states: States, label_ids: Sequence[int]) -> Readout:
     if parts.projection is not None:
         # The residual stream reaches the unembedding through this linear map only, so it is part of W_U.
         layers, normed = parts.projection(layers), parts.projection(normed)
+    if not parts.whole:
+        unknown = np.full(len(states.final), np.nan, dtype=np.float32)
+        return Readout(_numpy(head.raw(layers, ids)), _numpy(head.logits(normed, ids)), unknown)
     final = states.final[:, None]
     logits = torch.cat([head.raw(layers, ids), head.raw(final, ids)], dim=1)
     logits_normed = torch.cat([head.logits(normed, ids), head.logits(final, ids)], dim=1)

@@ -25,13 +25,26 @@ def settle_sharing(judge: Judge, plan: Plan, shards: Iterable[Sequence[int]], *,
     The model is tried on the first shard whose plan shares, done or not: a run that goes on decides as the first did.
     """
     for rows in shards:
-        prompts = [plan.prompts[row] for row in rows if not plan.reasons[row]]
-        if prompts and any(step.prefix for step in plan_steps(prompts, batch_tokens=batch_tokens)):
-            problem = forking_problem(judge, longest_pair(prompts), plan.tokens.label_ids)
-            if problem:
-                say(f"prefixes are not shared: {problem}; every prompt is computed whole")
-            return not problem
+        pair = sharing_pair(plan, rows, batch_tokens=batch_tokens)
+        if pair is not None:
+            return forks(judge, pair, plan.tokens.label_ids, say=say)
     return False
+
+
+def sharing_pair(plan: Plan, rows: Sequence[int], *, batch_tokens: int) -> Prompts | None:
+    """Return two prompts to try the model on, None where nothing is shared among these rows."""
+    prompts = [plan.prompts[row] for row in rows if not plan.reasons[row]]
+    if prompts and any(step.prefix for step in plan_steps(prompts, batch_tokens=batch_tokens)):
+        return longest_pair(prompts)
+    return None
+
+
+def forks(judge: Judge, pair: Prompts, label_ids: Sequence[int], *, say: Say) -> bool:
+    """Return whether the model's keys and values can be forked, and say so where they cannot."""
+    problem = forking_problem(judge, pair, label_ids)
+    if problem:
+        say(f"prefixes are not shared: {problem}; every prompt is computed whole")
+    return not problem
 
 
 def longest_pair(prompts: Prompts) -> Prompts:

@@ -12,7 +12,7 @@ import base64
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,9 @@ from ..data.canonical import seal
 from ..data.errors import LagerError
 from ..data.files import read_json, refuse_existing, write_json
 from ..data.json_text import Limits
+from ..data.scale import Scale
 from .aggregator import Aggregator
+from .reading import Reading
 from .strategy_names import is_bound_to_scale
 
 if TYPE_CHECKING:
@@ -49,6 +51,8 @@ class AggregatorRecord:
         Keys of the prompts it was fitted on, see `packed_keys`.
     library_version : str
         What wrote the file.
+    reading : Reading or None
+        How the cache's prompts were read.
     """
 
     aggregator: Aggregator
@@ -57,6 +61,31 @@ class AggregatorRecord:
     items_hash: str | None = None
     training_rows: bytes = b""
     library_version: str = ""
+    reading: Reading | None = None
+
+
+class ReadFrom(NamedTuple):
+    """Read-outs that an aggregator is to be applied to.
+
+    Attributes
+    ----------
+    name : str
+        What messages call them, such as ``cache flask``.
+    n_layers : int
+        L; the layer axis has L + 1 entries.
+    readout_id : str
+        Of weights, read-out and dtype.
+    fingerprint : str or None
+        Of everything that decides how a prompt is read; None where that is not known yet.
+    scale : Scale
+        The labels.
+    """
+
+    name: str
+    n_layers: int
+    readout_id: str
+    fingerprint: str | None
+    scale: Scale
 
 
 def packed_keys(keys: NDArray[np.uint64]) -> bytes:
@@ -93,6 +122,7 @@ def save_aggregator(path: str | Path, record: AggregatorRecord | Aggregator) -> 
         "items_hash": record.items_hash,
         "n": aggregator.training.get("n", 0),
         "training_rows": base64.b64encode(record.training_rows).decode(),
+        "reading": None if record.reading is None else record.reading.as_json(),
         "library_version": __version__,
     }
     write_json(path, seal(content), indent=1)
@@ -129,7 +159,13 @@ def load_aggregator(path: str | Path) -> AggregatorRecord:
 
 
 def check_applies(record: AggregatorRecord, cache: FeatureCache, *, force: bool = False) -> list[str]:
-    """Check that an aggregator was fitted on read-outs like the cache's.
+    """Check that an aggregator was fitted on read-outs like the cache's; see `check_applies_to`."""
+    source = ReadFrom(f"cache {cache.path}", cache.n_layers, cache.readout_id, cache.fingerprint, cache.scale)
+    return check_applies_to(record, source, force=force)
+
+
+def check_applies_to(record: AggregatorRecord, source: ReadFrom, *, force: bool = False) -> list[str]:
+    """Check that an aggregator was fitted on such read-outs.
 
     Parameters
     ----------
@@ -148,35 +184,34 @@ def check_applies(record: AggregatorRecord, cache: FeatureCache, *, force: bool 
         When the read-outs are others; both values are named.
     """
     aggregator, notes = record.aggregator, []
-    if aggregator.definition.reads != "nothing" and aggregator.n_layers != cache.n_layers:
+    if aggregator.definition.reads != "nothing" and aggregator.n_layers != source.n_layers:
         raise LagerError(
-            f"the aggregator ({aggregator.strategy}) was fitted on {aggregator.n_layers} layers and cache {cache.path} "
-            f"has {cache.n_layers}: train one on read-outs of the same model"
+            f"the aggregator ({aggregator.strategy}) was fitted on {aggregator.n_layers} layers and {source.name} has "
+            f"{source.n_layers}: train one on read-outs of the same model"
         )
     if record.readout_id is None:
         notes.append("the aggregator does not say which read-outs it was fitted on")
-    elif record.readout_id != cache.readout_id:
-        difference = (
-            f"fitted on read-outs {_short(record.readout_id)}, cache {cache.path} has {_short(cache.readout_id)}"
-        )
+    elif record.readout_id != source.readout_id:
+        difference = f"fitted on read-outs {_short(record.readout_id)}, {source.name} has {_short(source.readout_id)}"
         if not force:
             raise LagerError(
                 f"the aggregator was {difference}: another model, read-out or dtype; train one on this model, or use "
                 "--force"
             )
         notes.append(f"forced: the aggregator was {difference}")
-    elif record.fingerprint != cache.fingerprint:
+    elif source.fingerprint is not None and record.fingerprint != source.fingerprint:
         notes.append(
-            f"the aggregator was fitted on prompts read as {_short(str(record.fingerprint))}, the cache has "
-            f"{_short(cache.fingerprint)}: another template or condition of the same model"
+            f"the aggregator was fitted on prompts read as {_short(str(record.fingerprint))}, {source.name} has "
+            f"{_short(source.fingerprint)}: another template or condition of the same model"
         )
-    if aggregator.scale != cache.scale:
+    if aggregator.scale != source.scale:
+        what = source.name.partition(" ")[0]
         if is_bound_to_scale(aggregator.strategy):
             raise LagerError(
-                f"{aggregator.strategy} learnt scores on {aggregator.scale}, the cache is on {cache.scale}: train it "
+                f"{aggregator.strategy} learnt scores on {aggregator.scale}, the {what} is on {source.scale}: train it "
                 "anew"
             )
-        notes.append(f"the aggregator was fitted on scale {aggregator.scale}, the cache is on {cache.scale}")
+        notes.append(f"the aggregator was fitted on scale {aggregator.scale}, the {what} is on {source.scale}")
     return notes
 
 
@@ -196,7 +231,13 @@ def _parse(raw: dict[str, Any]) -> AggregatorRecord:
         raise LagerError("`n` is not a count of items")
     aggregator = Aggregator.from_json(raw)
     identity = {key: _text_or_none(raw, key) for key in ("readout_id", "fingerprint", "items_hash")}
-    return AggregatorRecord(aggregator, **identity, training_rows=rows, library_version=_text(raw, "library_version"))
+    return AggregatorRecord(
+        aggregator,
+        **identity,
+        training_rows=rows,
+        library_version=_text(raw, "library_version"),
+        reading=Reading.from_json(raw.get("reading")),
+    )
 
 
 def _unpacked(rows: Any, *, version: int) -> bytes:

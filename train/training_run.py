@@ -15,6 +15,7 @@ from .aggregator_file import AggregatorRecord, packed_keys
 from .folds import cluster_holdout
 from .predictions import predict_all
 from .rank_correlation import spearman
+from .reading import reading_of
 from .strategies import fit_strategy, needs_fitting, untrained
 from .strategy_names import lookup
 
@@ -96,6 +97,7 @@ def train_on_cache(
         fingerprint=cache.fingerprint,
         items_hash=cache.items_hash,
         training_rows=packed_keys(cache.prompt_keys()[in_cache]) if fitted else b"",
+        reading=reading_of(cache.manifest["fingerprint_inputs"]),
     )
     held_out = _score_held_out(aggregator, readouts.take(test_rows), preset) if holdout is not None else None
     return TrainingRun(record, held_out, notes)

@@ -1,0 +1,173 @@
+"""Reading items as they come, without a cache: one loaded judge, and any number of items one part after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ..data.canonical import sha256_json
+from ..data.errors import LagerError
+from ..data.items import Items
+from ..data.shards import ShardData
+from .condition import DIRECT, Condition
+from .identity import cache_identity, readout_inputs
+from .judge import Judge
+from .out_of_memory import BatchBudget
+from .plan import NoReadablePromptError, Plan, Say, make_plan
+from .prompts import PromptFormat
+from .read_shard import ShardReader
+from .score_tokens import ScoreTokens
+from .sharing import forks, sharing_pair
+
+
+class LiveReader:
+    """Reads parts of items in turn; what the first part settles (separator, score tokens) holds for all.
+
+    Parameters
+    ----------
+    judge : Judge
+        The model, or its first blocks alone; entries that are not computed are NaN.
+    prompt_format : PromptFormat
+        How items become prompts.
+    batch_tokens : int
+        Padded tokens of a batch.
+    say : callable
+        Takes each line that the user should see.
+    condition : Condition
+        When the judge is read.
+    sep : str, optional
+        What stands between prompt and label; settled on the first part when None.
+    poolings : sequence of str
+        Of the hidden states that are read too.
+    share_prefixes : bool
+        Whether what the prompts of a part share is computed once, where that saves work and the model allows it.
+    advance : callable, optional
+        Told the number of items after each batch.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        prompt_format: PromptFormat,
+        *,
+        batch_tokens: int,
+        say: Say,
+        condition: Condition = DIRECT,
+        sep: str | None = None,
+        poolings: Sequence[str] = (),
+        share_prefixes: bool = True,
+        advance: Callable[[int], None] | None = None,
+    ) -> None:
+        self.judge, self.prompt_format, self.condition, self.sep = judge, prompt_format, condition, sep
+        self.poolings, self._share = tuple(poolings), share_prefixes
+        self.fingerprint: str | None = None
+        self._budget = BatchBudget(batch_tokens, say)
+        self._say = say
+        self._advance = _ignore if advance is None else advance
+        self._tokens: ScoreTokens | None = None
+        self._checked = False
+        self._forks: bool | None = None
+
+    @property
+    def n_layers(self) -> int:
+        """The blocks of the whole model, L."""
+        return self.judge.total_blocks or self.judge.n_layers
+
+    def readout_id(self) -> str:
+        """Return the hash of weights, read-out and dtype that a cache of this judge would have; reads all weights."""
+        return sha256_json(readout_inputs(self.judge, self._hashes))
+
+    @cached_property
+    def _hashes(self) -> dict[str, Any]:
+        return dict(self.judge.checkpoint.hashes())
+
+    def read(self, items: Items) -> ShardData:
+        """Return the read-outs of some items, L + 1 entries each; what cannot be read is not valid and says why.
+
+        Raises
+        ------
+        LagerError
+            When an item cannot be rendered, its score tokens are others than those of the items before, or the
+            self-check fails.
+        """
+        try:
+            plan = make_plan(
+                self.judge, self.prompt_format, items, budget=self._budget, stored_sep=self.sep, say=self._say,
+                condition=self.condition,
+            )  # fmt: skip
+        except NoReadablePromptError as error:
+            self._advance(len(items))
+            return self._nothing(items, error.reason)
+        self._settle(plan, items)
+        rows = range(len(items))
+        reader = ShardReader(
+            self.judge, plan, budget=self._budget, share_prefixes=self._shares(plan, rows), advance=self._advance,
+            say=self._say, poolings=self.poolings, checked=self._checked,
+        )  # fmt: skip
+        data = reader.read(items.item_id, rows)
+        self._checked = reader.checked
+        return self._padded(data)
+
+    def _settle(self, plan: Plan, items: Items) -> None:
+        """Take separator and score tokens from the first plan; refuse a later one that has others."""
+        if self._tokens is None:
+            if not self.judge.parts.whole and plan.tokens.sep != self.sep:
+                raise LagerError(
+                    f"the first blocks alone cannot tell how the score follows the prompt, and {self.sep!r} between "
+                    "them, as in training, does not give one token a label here: end the prompts as in training"
+                )
+            self._tokens, self.sep = plan.tokens, plan.tokens.sep
+            identity = cache_identity(
+                self.judge, self.prompt_format, items, plan, batch_tokens=self._budget.tokens, poolings=self.poolings,
+                hashes=self._hashes,
+            )  # fmt: skip
+            self.fingerprint = sha256_json(identity["inputs"])
+        elif plan.tokens != self._tokens:
+            name: Any = self.judge.tokenizer.convert_ids_to_tokens
+            mine, first = ([*tokens.prefix_ids, *tokens.label_ids] for tokens in (plan.tokens, self._tokens))
+            raise LagerError(
+                f"item {items.item_id[0]!r}: its score tokens are {name(mine)}, those before were {name(first)}: end "
+                "all prompts alike, for instance with --answer-prefix 'Score: '"
+            )
+
+    def _shares(self, plan: Plan, rows: range) -> bool:
+        """Return whether prefixes are shared; the model is tried once."""
+        if not self._share or self.poolings or self._forks is False:
+            return False
+        pair = sharing_pair(plan, rows, batch_tokens=self._budget.tokens)
+        if pair is not None and self._forks is None:
+            self._forks = forks(self.judge, pair, plan.tokens.label_ids, say=self._say)
+        return pair is not None and bool(self._forks)
+
+    def _padded(self, data: ShardData) -> ShardData:
+        """Return the rows with entries of NaN for the blocks that are not loaded."""
+        missing = self.n_layers - self.judge.n_layers
+        if not missing:
+            return data
+        entries = ((0, 0), (0, missing), (0, 0))
+        logits, normed = (np.pad(x, entries, constant_values=np.nan) for x in (data.logits, data.logits_normed))
+        return replace(data, logits=logits, logits_normed=normed)
+
+    def _nothing(self, items: Items, reason: str) -> ShardData:
+        """Return rows none of which can be read."""
+        n = len(items)
+        unread = np.full((n, self.n_layers + 1, len(self.prompt_format.scale)), np.nan, dtype=np.float32)
+        return ShardData(
+            item_id=list(items.item_id),
+            prompt_sha256=np.zeros((n, 32), dtype=np.uint8),
+            n_tokens=np.zeros(n, dtype=np.int32),
+            logits=unread,
+            logits_normed=unread,
+            logsumexp=np.full(n, np.nan, dtype=np.float32),
+            position=np.full(n, -1, dtype=np.int32),
+            valid=np.zeros(n, dtype=np.bool_),
+            reason=[reason] * n,
+        )
+
+
+def _ignore(n: int) -> None:
+    """Count nothing."""
