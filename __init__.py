@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from .data.errors import LagerError
     from .data.scale import Scale
     from .evaluate.agreement import evaluate_scores
+    from .evaluate.score.item_judge import ItemJudge as Judge
     from .extract.extractor import extract_features
     from .train.lager import LagerAggregator
 
 __version__ = "0.1.0"
 __all__ = [
     "FeatureCache",
+    "Judge",
     "LagerAggregator",
     "LagerError",
     "Scale",
@@ -30,6 +32,7 @@ __all__ = [
 
 _HOMES = {
     "FeatureCache": ".data.cache",
+    "Judge": ".evaluate.score.item_judge:ItemJudge",
     "LagerError": ".data.errors",
     "Scale": ".data.scale",
     "LagerAggregator": ".train.lager",
@@ -42,7 +45,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for, so that `import lager` stays light."""
     if name not in _HOMES:
         raise AttributeError(f"module 'lager' has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name], __name__), name)
+    module, _, other = _HOMES[name].partition(":")
+    value = getattr(import_module(module, __name__), other or name)
     globals()[name] = value
     return value
 

@@ -16,6 +16,7 @@ from .data.command import app as cache_app
 from .data.errors import LagerError
 from .evaluate.command import evaluate
 from .evaluate.compare_command import compare
+from .evaluate.score.command import score
 from .evaluate.select.command import select
 from .evaluate.sweep_command import sweep
 from .extract.command import extract
@@ -34,6 +35,7 @@ app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("sweep")(sweep)
 app.command("compare")(compare)
+app.command("score")(score)
 cache_app.command("verify")(verify)
 app.command("select")(select)
 app.add_typer(cache_app, name="cache")

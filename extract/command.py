@@ -94,15 +94,15 @@ def extract(
         template=template,
         system=system,
         answer_prefix=answer_prefix,
-        chat_args=_parse_chat_args(chat_args),
+        chat_args=parse_chat_args(chat_args),
         condition=condition,
         score_rule=score_rule,
         max_new_tokens=max_new_tokens,
-        features=_parse_names(features),
-        pooling=None if pooling is None else _parse_names(pooling),
+        features=parse_names(features),
+        pooling=None if pooling is None else parse_names(pooling),
         scale=scale,
         human_range=_parse_range(human_range),
-        group=_parse_names(group or ""),
+        group=parse_names(group or ""),
         cluster=cluster,
         truncate_field=truncate_field,
         max_field_tokens=max_field_tokens,
@@ -138,11 +138,13 @@ def extract(
         print(json.dumps(summarise(made), indent=2, allow_nan=False))
 
 
-def _parse_names(text: str) -> list[str]:
+def parse_names(text: str) -> list[str]:
+    """Return names written with commas between."""
     return [name.strip() for name in text.split(",")] if text else []
 
 
-def _parse_chat_args(text: str | None) -> dict[str, Any] | None:
+def parse_chat_args(text: str | None) -> dict[str, Any] | None:
+    """Return a JSON object, None for None."""
     if text is None:
         return None
     try:

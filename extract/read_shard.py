@@ -106,7 +106,8 @@ class ShardReader:
             for name, values in states.items():
                 hidden[f"hidden_{name}"][members], hidden[f"hidden_scale_{name}"][members] = values
             advance(len(members))
-        arrays = (logits, normed, logsumexp, *hidden.values())
+        # The first blocks alone have no log-sum-exp.
+        arrays = (logits, normed, *((logsumexp,) if self.judge.parts.whole else ()), *hidden.values())
         for i in readable:
             if not all(np.isfinite(array[i]).all() for array in arrays):
                 reasons[i] = NOT_FINITE

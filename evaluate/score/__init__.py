@@ -1,0 +1,1 @@
+"""New items scored by a fitted aggregator: the command `lager score`, and `lager.Judge`."""

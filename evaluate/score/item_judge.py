@@ -1,0 +1,246 @@
+"""`lager.Judge`: a model and an aggregator, called with what is to be judged."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import polars as pl
+
+from ...data.errors import LagerError
+from ...data.items import TABLE_SCHEMA, Items, Kind
+from ...data.scale import Scale
+from ...train.aggregator import Aggregator
+from ...train.aggregator_file import AggregatorRecord, load_aggregator
+from .live import LiveOptions, open_live, reading_note
+from .score_items import PART
+from .scored_rows import PROBABILITY, scored_rows
+
+if TYPE_CHECKING:
+    from ...train.estimator import ReadoutEstimator
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a judge says of one item; ``float(score)`` is the number.
+
+    Parameters
+    ----------
+    score : float or None
+        On the judge's scale; None where there is none.
+    distribution : dict of str to float, or None
+        Probability of each label, what the score is read from; None for strategies without one.
+    entropy : float or None
+        Of the distribution, in nats.
+    score_mass : float or None
+        The model's own probability of answering with a label; None where its last layer was not run.
+    valid : bool
+        Whether there is a score.
+    reason : str
+        Why not, empty where there is.
+    """
+
+    score: float | None
+    distribution: dict[str, float] | None
+    entropy: float | None
+    score_mass: float | None
+    valid: bool
+    reason: str
+
+    def __float__(self) -> float:
+        """Return the score.
+
+        Raises
+        ------
+        LagerError
+            When there is none: no number stands for a missing score.
+        """
+        if self.score is None:
+            raise LagerError(f"the item has no score: {self.reason}; look at `valid` and `reason` before")
+        return self.score
+
+
+class ItemJudge:
+    """Scores items with a frozen LM and a fitted aggregator; public as `lager.Judge`.
+
+    Parameters
+    ----------
+    model : str or Path
+        Local folder or hub id. Of an aggregator that looks at the first layers only, only these are loaded and run.
+    aggregator : str, Path, AggregatorRecord, Aggregator or fitted estimator
+        A file of `lager train`, or the fitted thing itself.
+    template : str or Path, optional
+        Bundled template or Jinja file, for items that come as fields; as in the aggregator's training when None.
+    force : bool
+        Apply an aggregator of other read-outs anyway.
+    quiet : bool
+        Print nothing on stderr.
+    **options
+        The other options of `lager.extract_features` on prompts and loading (`system`, `answer_prefix`, `chat_args`,
+        `scale`, `condition`, `dtype`, `device`, `attn`, `quantize`, `batch_tokens`, ...): those of prompts are as in
+        training where they are not given.
+
+    Attributes
+    ----------
+    scale : Scale
+        What scores lie on.
+    notes : list of str
+        What the user should know, one line each.
+
+    Raises
+    ------
+    LagerError
+        When the model or the aggregator cannot be loaded, or do not belong together.
+
+    Examples
+    --------
+    >>> judge = lager.Judge("meta-llama/Llama-3.1-8B-Instruct", "aggregator.json")  # doctest: +SKIP
+    >>> float(judge.score(instruction="Name a prime.", response="7"))  # doctest: +SKIP
+    4.31
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        aggregator: str | Path | AggregatorRecord | Aggregator | ReadoutEstimator,
+        *,
+        template: str | Path | None = None,
+        force: bool = False,
+        quiet: bool = False,
+        **options: Any,
+    ) -> None:
+        known = LiveOptions.__dataclass_fields__
+        if unknown := sorted(set(options) - set(known)):
+            raise TypeError(f"Judge() has no option {', '.join(unknown)}: it takes {', '.join(known)}")
+        self._record = _record(aggregator)
+        self._reader, self.notes = open_live(
+            model, self._record, LiveOptions(template=template, **options), say=_silent if quiet else _to_stderr,
+            force=force,
+        )  # fmt: skip
+        self.scale: Scale = self._reader.prompt_format.scale
+        self._quiet = quiet
+        self._read_before = False
+        self._tell(self.notes)
+
+    @overload
+    def score(self, **fields: str | float) -> Score: ...
+
+    @overload
+    def score(self, **fields: Any) -> Score | list[Score]: ...
+
+    def score(self, **fields: Any) -> Score | list[Score]:
+        """Score one item, or many at once.
+
+        Parameters
+        ----------
+        **fields : str, or list of str
+            The template's fields, such as ``instruction=..., response=...``; or ``prompt=...``; or ``messages=...``, a
+            list of messages or a list of such lists. Where any is a list, that many items are scored, in batches, and
+            fields that are not lists are the same for all.
+
+        Returns
+        -------
+        Score or list of Score
+            One, or one for each item, in order.
+
+        Raises
+        ------
+        LagerError
+            When fields are missing, or lists differ in length.
+        """
+        rows, single = _rows(fields)
+        scores = self.score_items(rows)
+        return scores[0] if single else scores
+
+    def score_items(self, items: Sequence[Mapping[str, Any]]) -> list[Score]:
+        """Score items given as one mapping of fields each, in batches."""
+        if not items:
+            return []
+        kind = _kind(items)
+        out: list[Score] = []
+        for start in range(0, len(items), PART):
+            part = [dict(item) for item in items[start : start + PART]]
+            data = self._reader.read(_items(part, kind, first=start))
+            rows = scored_rows(self._record.aggregator, data, scale=self.scale)
+            out += [_score(row, self.scale) for row in rows.iter_rows(named=True)]
+        if not self._read_before:
+            self._read_before = True
+            late = reading_note(self._record, self._reader)
+            self.notes += late
+            self._tell(late)
+        return out
+
+    def _tell(self, lines: Sequence[str]) -> None:
+        for line in () if self._quiet else lines:
+            _to_stderr(f"note: {line}")
+
+
+def _record(aggregator: Any) -> AggregatorRecord:
+    """Return an aggregator in any of its forms with what is known of its training."""
+    if isinstance(aggregator, AggregatorRecord):
+        return aggregator
+    if isinstance(aggregator, str | Path):
+        return load_aggregator(aggregator)
+    found = aggregator if isinstance(aggregator, Aggregator) else getattr(aggregator, "aggregator_", None)
+    if not isinstance(found, Aggregator):
+        raise LagerError(
+            f"aggregator is a {type(aggregator).__name__}: expected a file of lager train, or a fitted estimator"
+        )
+    return AggregatorRecord(found)
+
+
+def _rows(fields: Mapping[str, Any]) -> tuple[list[dict[str, Any]], bool]:
+    """Return one mapping an item, and whether a single item was given."""
+    if not fields:
+        raise LagerError("there is nothing to score: give the template's fields, as in instruction=..., response=...")
+    lists = {name: value for name, value in fields.items() if _is_many(name, value)}
+    if not lists:
+        return [dict(fields)], True
+    lengths = {name: len(value) for name, value in lists.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {n}" for name, n in lengths.items())
+        raise LagerError(f"the lists differ in length ({told}): give as many of each")
+    n = next(iter(lengths.values()))
+    return [{name: value[i] if name in lists else value for name, value in fields.items()} for i in range(n)], False
+
+
+def _is_many(name: str, value: Any) -> bool:
+    if not isinstance(value, list | tuple):
+        return False
+    return name != "messages" or not all(isinstance(message, Mapping) for message in value)
+
+
+def _kind(items: Sequence[Mapping[str, Any]]) -> Kind:
+    for kind in ("messages", "prompt"):
+        if kind in items[0]:
+            return kind
+    return "fields"
+
+
+def _items(rows: Sequence[dict[str, Any]], kind: Kind, *, first: int) -> Items:
+    ids = [str(first + n) for n in range(len(rows))]
+    if kind != "fields" and (bad := [i for i, row in zip(ids, rows, strict=True) if set(row) != {kind}]):
+        raise LagerError(f"item {bad[0]!r}: expected {kind} alone, as in the first item")
+    table = pl.DataFrame({"item_id": ids}).with_columns(
+        pl.lit(None, dtype=dtype).alias(name) for name, dtype in TABLE_SCHEMA.items() if name != "item_id"
+    )
+    return Items(tuple(ids), tuple(rows), kind, table)
+
+
+def _score(row: Mapping[str, Any], scale: Scale) -> Score:
+    proba = {label: row[f"{PROBABILITY}{label}"] for label in scale.labels}
+    known = all(value is not None for value in proba.values())
+    return Score(
+        row["score"], proba if known else None, row["entropy"], row["score_mass"], bool(row["valid"]), row["reason"]
+    )
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _silent(line: str) -> None:
+    """Say nothing."""

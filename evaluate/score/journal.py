@@ -1,0 +1,120 @@
+"""Writing scores as they come, so that a run that was killed goes on where it stopped.
+
+Beside the output lie, until it is complete, `OUT.partial`, the finished rows as JSON lines in input order, and
+`OUT.partial.json`, which says what is scored and how far the first can be believed. Rows past that are cut off.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ...data.canonical import check_seal, seal
+from ...data.errors import LagerError
+from ...data.files import read_json, refuse_existing, replacing, write_json
+from ...data.scale import Scale
+from .scored_rows import PROBABILITY, schema
+
+ENDINGS = (".jsonl", ".csv", ".parquet")
+_WHAT = "score file"
+
+
+class ScoreJournal:
+    """The output of one run.
+
+    Parameters
+    ----------
+    out : Path
+        Where the scores go; its ending says as what. Must not exist.
+    scale : Scale
+        The labels.
+    of : dict
+        What is scored and by what, JSON types only: a run goes on only where this is the same.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows that are written.
+    kept : dict
+        What `append` was last told to keep.
+
+    Raises
+    ------
+    LagerError
+        When the output exists, its name has another ending, or what an earlier run began is of something else.
+    """
+
+    def __init__(self, out: Path, scale: Scale, of: dict[str, Any]) -> None:
+        check_output(out)
+        self.out, self.scale, self._of = out, scale, of
+        self._rows = out.with_name(f"{out.name}.partial")
+        self._state = out.with_name(f"{out.name}.partial.json")
+        self.n_rows = self._n_bytes = 0
+        self.kept: dict[str, Any] = {}
+        if self._state.exists():
+            self._go_on()
+        else:
+            self._rows.parent.mkdir(parents=True, exist_ok=True)
+            self._rows.write_bytes(b"")
+
+    def append(self, rows: pl.DataFrame, *, keep: dict[str, Any] | None = None) -> None:
+        """Write rows, and remember `keep` for the run that goes on."""
+        text = "".join(json.dumps(self._row(row), ensure_ascii=False) + "\n" for row in rows.iter_rows(named=True))
+        try:
+            with self._rows.open("ab") as file:
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise LagerError(f"cannot write {self._rows}: {error.strerror or error}") from None
+        self.n_rows += len(rows)
+        self._n_bytes += len(text.encode())
+        self.kept = dict(keep or {})
+        state = {"of": self._of, "rows": self.n_rows, "bytes": self._n_bytes, "kept": self.kept}
+        write_json(self._state, seal(state))
+
+    def finish(self) -> None:
+        """Give the output its name, in its format."""
+        check_output(self.out)
+        if self.out.suffix == ".jsonl":
+            self._rows.replace(self.out)
+        else:
+            flat = pl.scan_ndjson(self._rows, schema=schema(self.scale))
+            with replacing(self.out) as temporary:
+                (flat.sink_csv if self.out.suffix == ".csv" else flat.sink_parquet)(temporary)
+            self._rows.unlink(missing_ok=True)
+        self._state.unlink(missing_ok=True)
+
+    def _row(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return a row as JSON: in a JSON file the distribution is one object."""
+        if self.out.suffix != ".jsonl":
+            return row
+        proba = {label: row[f"{PROBABILITY}{label}"] for label in self.scale.labels}
+        known = any(value is not None for value in proba.values())
+        nested = {"id": row["id"], "score": row["score"], "distribution": proba if known else None}
+        return nested | {name: value for name, value in row.items() if not name.startswith(PROBABILITY)}
+
+    def _go_on(self) -> None:
+        state = read_json(self._state, what="record of an interrupted run")
+        check_seal(state, self._state)
+        if state.get("of") != self._of:
+            raise LagerError(
+                f"{self._rows} was begun with another aggregator, model, cache or items, or other options: remove it "
+                f"and {self._state.name}, or choose another name for --out"
+            )
+        size = self._rows.stat().st_size if self._rows.exists() else 0
+        if size < state["bytes"]:
+            raise LagerError(f"{self._rows} is shorter than {self._state.name} says: remove both to begin anew")
+        os.truncate(self._rows, state["bytes"])
+        self.n_rows, self._n_bytes, self.kept = state["rows"], state["bytes"], state["kept"]
+
+
+def check_output(out: Path) -> None:
+    """Raise `LagerError` when the output exists, or its name does not say as what it is to be written."""
+    if out.suffix not in ENDINGS:
+        raise LagerError(f"--out {out}: expected a name that ends in {', '.join(ENDINGS)}")
+    refuse_existing(out, what=_WHAT)

@@ -1,0 +1,114 @@
+"""Scores of the items of a feature cache, shard by shard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ...data.cache import FeatureCache
+from ...data.canonical import sha256_file
+from ...data.shards import ShardData
+from ...train.aggregator_file import AggregatorRecord, check_applies, load_aggregator, row_keys
+from .journal import ScoreJournal
+from .scored_rows import scored_rows
+
+
+class Scored(NamedTuple):
+    """What `score_cache` and `score_items` return.
+
+    Attributes
+    ----------
+    out : Path
+        The file of scores.
+    n_items, n_valid : int
+        Its rows, and those with a score.
+    n_in_sample : int
+        Rows whose prompt the aggregator was fitted on.
+    notes : list of str
+        What the user should know, one line each.
+    """
+
+    out: Path
+    n_items: int
+    n_valid: int
+    n_in_sample: int
+    notes: list[str]
+
+
+def score_cache(
+    cache: FeatureCache,
+    aggregator: Path,
+    *,
+    out: Path,
+    force: bool = False,
+    advance: Callable[[int], None] | None = None,
+) -> Scored:
+    """Score every item of a cache; a run that was killed goes on where it stopped.
+
+    Parameters
+    ----------
+    cache : FeatureCache
+        One shard of it is in memory at a time.
+    aggregator : Path
+        An aggregator file.
+    out : Path
+        A name that ends in .jsonl, .csv or .parquet; must not exist.
+    force : bool
+        Apply an aggregator of other read-outs anyway.
+    advance : callable, optional
+        Told the number of items after each shard.
+
+    Raises
+    ------
+    LagerError
+        When the aggregator does not apply, the cache is damaged, or the output cannot be written.
+    """
+    record = load_aggregator(aggregator)
+    notes = check_applies(record, cache, force=force)
+    journal = ScoreJournal(out, cache.scale, {"aggregator": sha256_file(aggregator), "cache": cache.content_hash})
+    tally = Tally(record, journal)
+    group = cache.column("group")
+    first = 0
+    for number, shard in enumerate(cache.manifest["shards"]):
+        rows = slice(first, first + shard["rows"])
+        first = rows.stop
+        if rows.stop > journal.n_rows:
+            tally.append(cache.read_shard(number), group=None if group is None else group[rows])
+        if advance is not None:
+            advance(shard["rows"])
+    journal.finish()
+    return tally.scored(notes)
+
+
+class Tally:
+    """Scores parts of the items, writes them, and counts.
+
+    Parameters
+    ----------
+    record : AggregatorRecord
+    journal : ScoreJournal
+    """
+
+    def __init__(self, record: AggregatorRecord, journal: ScoreJournal) -> None:
+        self.record, self.journal = record, journal
+        self.n_valid = int(journal.kept.get("valid", 0))
+        self.n_in_sample = int(journal.kept.get("in_sample", 0))
+
+    def append(
+        self, data: ShardData, *, group: np.ndarray[tuple[int], np.dtype[np.object_]] | None, **keep: str | None
+    ) -> None:
+        """Score and write the next rows; `keep` is remembered with the counts."""
+        rows = scored_rows(self.record.aggregator, data, scale=self.journal.scale, group=group)
+        self.n_valid += int(data.valid.sum())
+        if self.record.training_rows:
+            self.n_in_sample += sum(key in self.record.training_rows for key in row_keys(data.prompt_sha256))
+        self.journal.append(rows, keep={"valid": self.n_valid, "in_sample": self.n_in_sample, **keep})
+
+    def scored(self, notes: list[str]) -> Scored:
+        """Return the counts."""
+        if self.n_in_sample:
+            notes = [*notes, f"{self.n_in_sample} of {self.journal.n_rows} items are among the training items"]
+        return Scored(self.journal.out, self.journal.n_rows, self.n_valid, self.n_in_sample, notes)

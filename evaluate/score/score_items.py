@@ -1,0 +1,110 @@
+"""Scores of new items straight from a model, part by part, without a cache."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...data.canonical import canonical_json, sha256_file
+from ...data.errors import LagerError
+from ...data.items import Items, load_items
+from ...train.aggregator_file import load_aggregator
+from .journal import ScoreJournal, check_output
+from .live import LiveOptions, Say, open_live, reading_note, scale_of
+from .score_cache import Scored, Tally
+
+if TYPE_CHECKING:
+    from ...extract.live import LiveReader
+
+#: Items that are planned, read and written together.
+PART = 512
+
+
+def score_items(
+    model: str | Path,
+    items: str | Path,
+    aggregator: Path,
+    *,
+    out: Path,
+    options: LiveOptions | None = None,
+    group: tuple[str, ...] = (),
+    force: bool = False,
+    part: int = PART,
+    say: Say,
+    shown: bool = False,
+) -> Scored:
+    """Score the items of a file; a run that was killed goes on where it stopped.
+
+    Parameters
+    ----------
+    model : str or Path
+        Local folder or hub id.
+    items : str or Path
+        JSONL, CSV or Parquet file, or ``benchmark:NAME=PATH``.
+    aggregator : Path
+        An aggregator file. Where it looks at the first layers only, only these are loaded and run.
+    out : Path
+        A name that ends in .jsonl, .csv or .parquet; must not exist.
+    options : LiveOptions, optional
+        How the model is loaded and the prompts are made; as in training when None.
+    group : tuple of str
+        Columns that name an item's group, for `group-mean`.
+    force : bool
+        Apply an aggregator of other read-outs anyway.
+    part : int
+        Items whose prompts and read-outs are in memory at a time; what they share is computed once.
+    say : callable
+        Takes each line that the user should see.
+    shown : bool
+        Whether progress is shown.
+
+    Raises
+    ------
+    LagerError
+        When the items, the model or an option is not as it must be, the aggregator is of other read-outs, or the output
+        cannot be written.
+    """
+    from ...extract.inputs import read_template
+    from ...extract.progress import ItemProgress
+
+    check_output(out)
+    options = options or LiveOptions()
+    record = load_aggregator(aggregator)
+    loaded = load_items(items, group=group)
+    if options.template is not None:
+        read_template(options.template, loaded)  # refuses one where items need none, before a model is loaded
+    of = {"aggregator": sha256_file(aggregator), "items": items_hash(loaded), "options": options.as_json()}
+    journal = ScoreJournal(out, scale_of(options, record), of)
+    tally = Tally(record, journal)
+    with ItemProgress(len(loaded), done=journal.n_rows, shown=shown) as progress:
+        reader, notes = open_live(
+            model, record, options, say=say, sep=journal.kept.get("separator"), force=force, advance=progress.advance
+        )
+        if journal.n_rows:
+            _check_same_model(journal, reader)
+            say(f"continuing: {journal.n_rows} of {len(loaded)} items are there")
+        for start in range(journal.n_rows, len(loaded), part):
+            some = loaded.take(range(start, min(start + part, len(loaded))))
+            data = reader.read(some)
+            tally.append(
+                data, group=some.table["group"].to_numpy(), separator=reader.sep, readout_id=reader.readout_id()
+            )
+    journal.finish()
+    return tally.scored([*notes, *reading_note(record, reader)])
+
+
+def items_hash(items: Items) -> str:
+    """Return the hash of every item's id and content, in order."""
+    digest = hashlib.sha256()
+    for item_id, fields in zip(items.item_id, items.fields, strict=True):
+        digest.update(canonical_json([item_id, fields]).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _check_same_model(journal: ScoreJournal, reader: LiveReader) -> None:
+    if journal.kept.get("readout_id") != reader.readout_id():
+        raise LagerError(
+            f"{journal.out}.partial was begun with other weights or another dtype: remove it and "
+            f"{journal.out.name}.partial.json, or choose another name for --out"
+        )

@@ -1,0 +1,114 @@
+"""From the read-outs of some items to their rows in a file of scores.
+
+What a row says beside the score (a range that covers the human score, whether to abstain) is a column more here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ...data.readouts import Readouts
+from ...data.scale import Scale
+from ...data.shards import ShardData
+from ...train.aggregator import Aggregator
+
+PROBABILITY = "p_"
+
+
+def schema(scale: Scale) -> dict[str, Any]:
+    """Return name and type of every column, in order.
+
+    ``id``; ``score``, null where a row is not valid; ``p_LABEL`` for each label, the distribution that the score is
+    read from, null for strategies without one; ``entropy`` of it, in nats; ``score_mass``, the model's probability of
+    answering with a label, null where the last layer was not run; ``valid`` and ``reason``, empty in valid rows.
+    """
+    return {
+        "id": pl.String,
+        "score": pl.Float64,
+        **{f"{PROBABILITY}{label}": pl.Float64 for label in scale.labels},
+        "entropy": pl.Float64,
+        "score_mass": pl.Float64,
+        "valid": pl.Boolean,
+        "reason": pl.String,
+    }
+
+
+def scored_rows(
+    aggregator: Aggregator, data: ShardData, *, scale: Scale, group: NDArray[np.object_] | None = None
+) -> pl.DataFrame:
+    """Score some items.
+
+    Parameters
+    ----------
+    aggregator : Aggregator
+        Of as many layers as the read-outs.
+    data : ShardData
+        The read-outs; entries that the aggregator does not look at may be NaN.
+    scale : Scale
+        The labels of their last axis.
+    group : ndarray of shape (n_rows,), dtype object, optional
+        For `group-mean`.
+
+    Returns
+    -------
+    polars.DataFrame
+        In the order of `data`, with the columns of `schema`.
+
+    Raises
+    ------
+    LagerError
+        When the aggregator does not fit the read-outs.
+    """
+    n, rows = len(data), np.flatnonzero(data.valid)
+    score = np.full(n, np.nan)
+    proba = np.full((n, len(scale)), np.nan)
+    if len(rows):
+        readouts = _readouts(data, scale, group).take(rows)
+        score[rows] = aggregator.predict(readouts)
+        if aggregator.has_proba:
+            proba[rows] = aggregator.predict_proba(readouts)
+    columns = {
+        "id": data.item_id,
+        "score": score,
+        **{f"{PROBABILITY}{label}": proba[:, k] for k, label in enumerate(scale.labels)},
+        "entropy": entropy(proba),
+        "score_mass": _score_mass(data),
+        "valid": data.valid,
+        "reason": data.reason,
+    }
+    return pl.DataFrame(columns, schema=schema(scale)).with_columns(pl.selectors.float().fill_nan(None))
+
+
+def entropy(proba: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the entropy of each row in nats, shape (n_rows,): 0 for certainty, the log of n_labels for a guess."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(proba == 0.0, 0.0, proba * np.log(proba))
+    return np.asarray(np.abs(terms.sum(axis=1)))
+
+
+def _score_mass(data: ShardData) -> NDArray[np.float64]:
+    final = data.logits_normed[:, -1].astype(np.float64) - data.logsumexp[:, None]
+    return np.asarray(np.where(data.valid, np.exp(final).sum(axis=1), np.nan))
+
+
+def _readouts(data: ShardData, scale: Scale, group: NDArray[np.object_] | None) -> Readouts:
+    prefix = "hidden_scale_"
+    poolings = [name.removeprefix(prefix) for name in data.optional if name.startswith(prefix)]
+    return Readouts(
+        item_id=np.array(data.item_id, dtype=object),
+        logits=data.logits,
+        logits_normed=data.logits_normed,
+        n_tokens=data.n_tokens,
+        human=np.full(len(data), np.nan),
+        group=group,
+        cluster=None,
+        scale=scale,
+        hidden={
+            name: data.optional[f"hidden_{name}"].astype(np.float32) * data.optional[f"{prefix}{name}"][:, :, None]
+            for name in poolings
+        },
+    )
