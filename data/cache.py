@@ -23,7 +23,7 @@ from .row_blocks import row_blocks
 from .scale import Scale
 from .score_files import read_scores
 from .shard_files import READOUTS, ShardFiles
-from .shards import ShardData, optional_names, read_shard
+from .shards import ShardData, optional_names, prompt_keys, read_shard
 from .stored_readouts import KEPT_ON_DISK_ABOVE, StoredReadouts
 
 
@@ -158,7 +158,7 @@ class FeatureCache:
         keys = np.empty(self.n_items, dtype=np.uint64)
         for rows in row_blocks(self.n_items):
             hashes = self._files.read(["prompt_sha256"], rows)["prompt_sha256"]
-            keys[rows.start : rows.stop] = np.ascontiguousarray(hashes[:, :8]).view(">u8")[:, 0]
+            keys[rows.start : rows.stop] = prompt_keys(hashes)
         return keys
 
     @property

@@ -109,6 +109,16 @@ class ShardData:
 REQUIRED = tuple(f.name for f in fields(ShardData) if f.name != "optional")
 
 
+def prompt_keys(prompt_sha256: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return the first 8 bytes of each prompt's hash as a number, big-endian; ndarray of shape (n_rows,).
+
+    Parameters
+    ----------
+    prompt_sha256 : ndarray of shape (n_rows, 32)
+    """
+    return np.ascontiguousarray(prompt_sha256[:, :8]).view(">u8")[:, 0].astype(np.uint64)
+
+
 def _dtype(name: str) -> np.dtype[Any]:
     """Return what a numeric dataset is stored as, and ``object`` for text."""
     if name in _DTYPES or name in STRINGS:

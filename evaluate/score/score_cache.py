@@ -10,8 +10,8 @@ import numpy as np
 
 from ...data.cache import FeatureCache
 from ...data.canonical import sha256_file
-from ...data.shards import ShardData
-from ...train.aggregator_file import AggregatorRecord, check_applies, load_aggregator, row_keys
+from ...data.shards import ShardData, prompt_keys
+from ...train.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator
 from .journal import ScoreJournal
 from .scored_rows import scored_rows
 
@@ -104,7 +104,7 @@ class Tally:
         rows = scored_rows(self.record.aggregator, data, scale=self.journal.scale, group=group)
         self.n_valid += int(data.valid.sum())
         if self.record.training_rows:
-            self.n_in_sample += sum(key in self.record.training_rows for key in row_keys(data.prompt_sha256))
+            self.n_in_sample += int(in_sample(self.record, prompt_keys(data.prompt_sha256)).sum())
         self.journal.append(rows, keep={"valid": self.n_valid, "in_sample": self.n_in_sample, **keep})
 
     def scored(self, notes: list[str]) -> Scored:

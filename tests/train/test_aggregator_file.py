@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from lager.train.aggregator_file import (
     save_aggregator,
 )
 from lager.train.lager import LagerAggregator
+from lager.train.reading import Reading
 from lager.train.strategies import STRATEGIES, fit_strategy
 from support.readouts import SCALE, simulate
 
@@ -244,3 +246,13 @@ def test_wrong_parameters_of_a_strategy_are_refused_with_what_it_needs(
 def test_scores_learnt_on_one_scale_do_not_apply_to_a_cache_on_another(name: str) -> None:
     with pytest.raises(LagerError, match=f"{name} learnt scores on 1-5, the cache is on 1-9"):
         check_applies(record(name), cache(scale=Scale.parse("1-9")))
+
+
+def test_how_the_training_prompts_were_read_comes_back_and_is_checked(tmp_path: Path) -> None:
+    reading = Reading(template="Rate {{ response }}", answer_prefix="Score: ", chat_args={"a": 1}, separator="")
+    save_aggregator(tmp_path / "a.json", replace(record(), reading=reading))
+    assert load_aggregator(tmp_path / "a.json").reading == reading
+    for wrong in ("text", {"separator": 3}, {"chat_args": []}, {"max_new_tokens": True}):
+        with pytest.raises(LagerError, match="`reading` does not say how prompts were read"):
+            Reading.from_json(wrong)
+    assert Reading.from_json({"separator": " ", "something newer": 1}) == Reading(separator=" ")
