@@ -19,6 +19,8 @@ from .label_targets import annotator_targets
 from .manifest import RUN, read_manifest, read_run
 from .pooled_states import PooledStates
 from .readouts import Readouts
+from .remote.location import as_folder, as_url
+from .remote.locks import Lease
 from .row_blocks import row_blocks
 from .scale import Scale
 from .score_files import read_scores
@@ -54,6 +56,7 @@ class FeatureCache:
     manifest: dict[str, Any]
     items: pl.DataFrame
     verify: bool = True
+    lease: Lease | None = field(default=None, repr=False, compare=False)
     _columns: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -63,7 +66,7 @@ class FeatureCache:
         Parameters
         ----------
         path : str or Path
-            The cache's folder.
+            The cache's folder, or a URL; what lies at a URL is pulled into the local store once (docs/sharing.md).
         verify : bool
             Whether checksums are compared before a file is read.
 
@@ -72,12 +75,16 @@ class FeatureCache:
         LagerError
             When the folder is no cache, the cache is not complete, or a file changed.
         """
-        folder = Path(path)
+        folder, lease = as_folder(path), None
+        if (url := as_url(path)) is not None:
+            from .remote.store import stored_copy
+
+            folder, lease = stored_copy(url)
         manifest = read_manifest(folder)
         if verify and (folder / RUN).exists():  # not needed to read, but the whole cache is vouched for
             read_run(folder)
         items = read_item_table(folder, manifest, verify=verify)
-        return cls(folder, manifest, items, verify)
+        return cls(folder, manifest, items, verify, lease)
 
     def __len__(self) -> int:
         """Return the number of items, valid or not."""

@@ -1,4 +1,4 @@
-"""`lager cache`: look at a feature cache, or make one from released results."""
+"""`lager cache`: look at feature caches, keep them sound, share them, or make one from released results."""
 
 from __future__ import annotations
 
@@ -10,10 +10,15 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from .remote.command import gc, ls, pull, push
 from .status_command import status
 
-app = typer.Typer(no_args_is_help=True, help="Look at feature caches, or make one from released results.")
+app = typer.Typer(no_args_is_help=True, help="Look at feature caches, keep them sound, share them.")
 app.command("status")(status)
+app.command("push")(push)
+app.command("pull")(pull)
+app.command("ls")(ls)
+app.command("gc")(gc)
 
 
 @app.command("info")

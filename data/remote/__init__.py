@@ -1,0 +1,1 @@
+"""Caches that lie elsewhere: pushed, pulled, and kept once for every program of a machine."""

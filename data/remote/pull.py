@@ -1,0 +1,196 @@
+"""Pulling a cache: nothing is believed before all of it is there and checked."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import LagerError
+from ..files import MAX_JSON_BYTES, replacing
+from ..manifest import MANIFEST, read_manifest
+from ..verify import verify_cache
+from .locks import only_process
+from .progress import ByteProgress
+from .remote import MissingError, Remote, open_remote
+from .transfer import DEFAULT_JOBS, fetch_file, in_parallel, part_name
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class RemoteManifest(NamedTuple):
+    """A manifest that was read elsewhere: sound in itself, its files not yet seen.
+
+    Attributes
+    ----------
+    content : bytes
+        As it was read.
+    record : dict
+        What it says.
+    """
+
+    content: bytes
+    record: dict[str, Any]
+
+    @property
+    def files(self) -> list[dict[str, Any]]:
+        """What it says of every file."""
+        return [self.record["items"], *self.record["shards"]]
+
+
+def pull(url: str | Path, folder: str | Path, *, jobs: int = DEFAULT_JOBS, shown: bool = True) -> Path:
+    """Fetch a cache into a new folder.
+
+    The folder appears when everything in it was checked: the manifest first, in memory; each file's sha256 before it
+    takes its name; then every shard and row against the manifest. Until then all lies in ``.NAME.pulling`` beside it,
+    and the same call goes on there.
+
+    Parameters
+    ----------
+    url : str or Path
+        Where from: a folder, or a URL (docs/sharing.md).
+    folder : str or Path
+        Where to; it must not exist, be empty, or hold the very same cache.
+    jobs : int
+        Files fetched at once.
+    shown : bool
+        Whether progress is printed on stderr.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    LagerError
+        When the place cannot be read, or what it holds is not what it says.
+    """
+    target = Path(folder)
+    remote = open_remote(url)
+    manifest = read_remote_manifest(remote)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        if _holds(target, manifest):
+            _say(f"{target} holds this cache already", shown=shown)
+            return target
+        raise LagerError(f"{target} exists already and holds something else: choose another folder")
+    fetch_cache(remote, manifest, target, jobs=jobs, shown=shown)
+    return target
+
+
+def read_remote_manifest(remote: Remote) -> RemoteManifest:
+    """Read the manifest of a cache elsewhere and check its form, names, sizes and seal.
+
+    Raises
+    ------
+    LagerError
+        When there is none, or it is not sound.
+    """
+    try:
+        content = remote.read(MANIFEST, limit=MAX_JSON_BYTES)
+    except MissingError:
+        raise MissingError(
+            f"{remote.shown} holds no complete cache: it has no {MANIFEST}; give the URL of the folder that was pushed"
+        ) from None
+    with tempfile.TemporaryDirectory(prefix="lager-") as scratch:
+        (Path(scratch) / MANIFEST).write_bytes(content)
+        try:
+            record = read_manifest(Path(scratch))
+        except LagerError as error:
+            raise LagerError(str(error).replace(scratch, remote.shown)) from None
+    manifest = RemoteManifest(content, record)
+    for entry in manifest.files:
+        if "bytes" not in entry or not (isinstance(entry["sha256"], str) and _SHA256.fullmatch(entry["sha256"])):
+            raise LagerError(
+                f"{remote.shown}/{MANIFEST} does not say the size or the sha256 of {entry['file']}: push the cache "
+                "with `lager cache push`"
+            )
+    return manifest
+
+
+def fetch_cache(
+    remote: Remote, manifest: RemoteManifest, target: Path, *, jobs: int = DEFAULT_JOBS, shown: bool = True
+) -> None:
+    """Fetch all that a manifest lists, check it, and let it take the name `target`.
+
+    Raises
+    ------
+    LagerError
+        When a file cannot be fetched, is not what the manifest says, or the disk is full.
+    """
+    staging = target.parent / f".{target.name}.pulling"
+    lock = staging.with_name(staging.name + ".lock")
+    with only_process(lock, say=partial(_say, shown=shown)):
+        if _holds(target, manifest):  # another process was faster
+            return
+        _tidy(staging, manifest)
+        total = sum(entry["bytes"] for entry in manifest.files)
+        _check_space(staging, total)
+        with ByteProgress(f"pulling {remote.shown}", total, shown=shown) as progress:
+            in_parallel(
+                lambda entry, stop: fetch_file(remote, entry, staging, advance=progress.advance, stop=stop),
+                manifest.files,
+                jobs=jobs,
+            )
+        _check_content(remote, manifest, staging)
+        try:
+            staging.rename(target)
+        except OSError as error:
+            raise LagerError(
+                f"cannot give {staging} the name {target}: {error.strerror}; choose another folder"
+            ) from None
+
+
+def _holds(target: Path, manifest: RemoteManifest) -> bool:
+    """Return whether a folder is a complete cache with the same manifest."""
+    try:
+        return read_manifest(target)["self_sha256"] == manifest.record["self_sha256"]
+    except (LagerError, OSError):
+        return False
+
+
+def _tidy(staging: Path, manifest: RemoteManifest) -> None:
+    """Make the folder, and remove from an earlier fetch what is neither a listed file nor a part of one."""
+    names = set()
+    for entry in manifest.files:
+        names |= {entry["file"], part_name(entry)}
+    try:
+        staging.mkdir(parents=True, exist_ok=True)
+        for path in staging.rglob("*"):
+            if not path.is_dir() and path.relative_to(staging).as_posix() not in names:
+                path.unlink()
+    except OSError as error:
+        raise LagerError(
+            f"cannot write {staging}: {error.strerror or error}; choose a folder you can write to"
+        ) from None
+
+
+def _check_space(staging: Path, total: int) -> None:
+    there = sum(path.stat().st_size for path in staging.rglob("*") if path.is_file())
+    free = shutil.disk_usage(staging).free
+    if total - there > free:
+        raise LagerError(
+            f"the cache has {total / 2**30:.2f} GiB, {free / 2**30:.2f} GiB are free beside {staging}: make room, or "
+            "choose another disk"
+        )
+
+
+def _check_content(remote: Remote, manifest: RemoteManifest, staging: Path) -> None:
+    """Check what the files hold, not only their checksums: whoever wrote the manifest may have lied in both."""
+    with replacing(staging / MANIFEST) as temporary:
+        temporary.write_bytes(manifest.content)
+    faults = verify_cache(staging)
+    if faults:
+        shutil.rmtree(staging)
+        raise LagerError(
+            f"{remote.shown} holds no sound cache, and nothing of it was kept: {faults[0].file}: {faults[0].what}"
+        )
+
+
+def _say(line: str, *, shown: bool) -> None:
+    if shown:
+        print(line, file=sys.stderr, flush=True)

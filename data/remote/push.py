@@ -1,0 +1,185 @@
+"""Pushing a cache: every file first, the manifest last."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..cache import FeatureCache
+from ..canonical import canonical_json, sha256_file
+from ..errors import LagerError
+from ..manifest import MANIFEST, RUN
+from .card import CARD, TAG, card
+from .derived_copy import CopyOfCache, scratch_beside
+from .progress import ByteProgress
+from .pull import RemoteManifest, read_remote_manifest
+from .remote import MissingError, WritableRemote, open_writable
+from .transfer import DEFAULT_JOBS, in_parallel
+
+_CARD_LIMIT = 1 << 20
+
+
+class Pushed(NamedTuple):
+    """What a push did.
+
+    Attributes
+    ----------
+    url : str
+        Where the cache lies, without credentials.
+    readers : str
+        Who can read it, in words.
+    sent, kept : int
+        Files that were sent, and that were there already.
+    bytes : int
+        Bytes that were sent.
+    left_out : list of str
+        What the copy leaves out.
+    content_hash : str
+        Of the copy.
+    """
+
+    url: str
+    readers: str
+    sent: int
+    kept: int
+    bytes: int
+    left_out: list[str]
+    content_hash: str
+
+
+def push(
+    cache: str | Path,
+    url: str | Path,
+    *,
+    include: Sequence[str] = (),
+    public: bool = False,
+    jobs: int = DEFAULT_JOBS,
+    shown: bool = True,
+) -> Pushed:
+    """Copy a complete cache to a folder or URL; the same call goes on where an earlier one stopped.
+
+    Parameters
+    ----------
+    cache : str or Path
+        The cache's folder.
+    url : str or Path
+        Where to: a folder, or a URL (docs/sharing.md).
+    include : sequence of {"text", "hidden", "scores"}
+        What else goes: prompts and generated texts, hidden states, single annotators' scores. Without "scores" each
+        item has the mean of its scores.
+    public : bool
+        Whether everyone may read it, where the place has a switch for that.
+    jobs : int
+        Files sent at once.
+    shown : bool
+        Whether progress is printed on stderr.
+
+    Returns
+    -------
+    Pushed
+
+    Raises
+    ------
+    LagerError
+        When the cache is not complete or damaged, the place holds something else, or cannot be written.
+    """
+    source = FeatureCache.open(cache)
+    remote = open_writable(url)
+    with scratch_beside(source.path) as scratch:
+        copy = CopyOfCache(source, include, scratch)
+        readers = remote.prepare(public=public)
+        there = _manifest_there(remote)
+        counts = _Counts()
+        total = sum((source.path / name).stat().st_size for name in copy.names)
+        with ByteProgress(f"pushing to {remote.shown}", total, shown=shown) as progress:
+
+            def send(name: str, stop: threading.Event) -> None:
+                if not stop.is_set():
+                    _send(remote, copy, name, there=there, counts=counts)
+                    progress.advance((source.path / name).stat().st_size)
+
+            in_parallel(send, copy.names, jobs=jobs)
+        manifest = copy.manifest()
+        if there is None or there.record["self_sha256"] != manifest["self_sha256"]:
+            if there is not None:
+                raise _other_cache(remote)
+            _send_card(remote, card(manifest, url=remote.shown), scratch, shown=shown)
+            last = scratch / MANIFEST
+            last.write_text(canonical_json(manifest) + "\n", encoding="utf-8")
+            remote.finish(last, MANIFEST, sha256=sha256_file(last))
+    left_out = manifest.get("derived_from", {}).get("left_out", [])
+    return Pushed(remote.shown, readers, counts.sent, counts.kept, counts.bytes, left_out, manifest["content_hash"])
+
+
+class _Counts:
+    """What was sent, counted from several threads."""
+
+    def __init__(self) -> None:
+        self.sent = self.kept = self.bytes = 0
+        self._lock = threading.Lock()
+
+    def add(self, size: int, *, sent: bool) -> None:
+        with self._lock:
+            self.sent += sent
+            self.kept += not sent
+            self.bytes += size if sent else 0
+
+
+def _manifest_there(remote: WritableRemote) -> RemoteManifest | None:
+    """Return the manifest of the cache that lies there already; refuse a folder that an extraction writes."""
+    if remote.size(RUN) is not None:
+        raise LagerError(f"{remote.shown} is a cache of its own, with a {RUN}: choose another place")
+    try:
+        return read_remote_manifest(remote)
+    except MissingError:
+        return None
+
+
+def _send(
+    remote: WritableRemote, copy: CopyOfCache, name: str, *, there: RemoteManifest | None, counts: _Counts
+) -> None:
+    path, entry = copy.make(name)
+    try:
+        if there is not None and entry not in there.files:
+            raise _other_cache(remote)
+        if _is_there(remote, entry, listed=there is not None):
+            counts.add(entry["bytes"], sent=False)
+            return
+        remote.send(path, name, sha256=entry["sha256"])
+        counts.add(entry["bytes"], sent=True)
+    finally:
+        if not copy.is_whole and not remote.keeps_sources:
+            path.unlink()
+
+
+def _is_there(remote: WritableRemote, entry: dict[str, Any], *, listed: bool) -> bool:
+    """Return whether the right file is there; a wrong one is replaced only where a manifest lists the right one."""
+    size = remote.size(entry["file"])
+    if size is None:
+        return False
+    if size == entry["bytes"] and remote.sha256(entry["file"]) == entry["sha256"]:
+        return True
+    if listed:
+        return False
+    raise LagerError(
+        f"{remote.shown} holds another {entry['file']} already, and files are not overwritten: choose another place, "
+        "or remove what an unfinished push left there"
+    )
+
+
+def _other_cache(remote: WritableRemote) -> LagerError:
+    return LagerError(f"{remote.shown} holds another cache already: choose another place, or remove that one first")
+
+
+def _send_card(remote: WritableRemote, text: str, scratch: Path, *, shown: bool) -> None:
+    """Send the card, unless someone wrote a page of their own there."""
+    if remote.size(CARD) is not None and TAG.encode() not in remote.read(CARD, limit=_CARD_LIMIT):
+        if shown:
+            print(f"note: {remote.shown}/{CARD} was there already and is left as it is", file=sys.stderr)
+        return
+    path = scratch / CARD
+    path.write_text(text, encoding="utf-8")
+    remote.send(path, CARD, sha256=sha256_file(path))

@@ -1,0 +1,110 @@
+"""A place that holds the files of a cache, and how it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from ..credentials import scrubbed
+from ..errors import LagerError
+from .location import as_folder, as_url
+
+#: Bytes that are read or written at a time.
+BLOCK = 4 << 20
+
+
+class MissingError(LagerError):
+    """A place was reached and has no such file."""
+
+
+class UnreachableError(LagerError):
+    """A place does not answer, or stopped in the middle: trying again may help."""
+
+
+class Remote(Protocol):
+    """Files by name, as a cache's manifest names them.
+
+    All methods raise `MissingError`, `UnreachableError`, or another `LagerError` where access is refused. Messages hold
+    no credentials. Methods are called from several threads at once.
+    """
+
+    shown: str
+    """The URL without credentials."""
+
+    def read(self, name: str, *, limit: int) -> bytes:
+        """Return a whole small file; one of more than `limit` bytes is an error."""
+
+    def blocks(self, name: str, *, start: int, size: int) -> Iterator[tuple[int, bytes]]:
+        """Yield (offset, bytes) of a file of `size` bytes from `start` on, or from 0 where that cannot be had."""
+
+
+class WritableRemote(Remote, Protocol):
+    """A place that takes files."""
+
+    keeps_sources: bool
+    """Whether a file that was sent has to stay on this machine until `finish`."""
+
+    def prepare(self, *, public: bool) -> str:
+        """Make the place ready and return, in words, who will be able to read it."""
+
+    def size(self, name: str) -> int | None:
+        """Return the size of a file, None where there is none."""
+
+    def sha256(self, name: str) -> str:
+        """Return the hash of a file that is there."""
+
+    def send(self, source: Path, name: str, *, sha256: str) -> None:
+        """Store a file whole or not at all; whatever has the name is replaced."""
+
+    def finish(self, last: Path, name: str, *, sha256: str) -> None:
+        """Store the file that makes everything else count."""
+
+
+def open_remote(url: str | Path) -> Remote:
+    """Return the place that a path or URL names, for reading.
+
+    Raises
+    ------
+    LagerError
+        When there is no way to read from such a URL.
+    """
+    address = as_url(url)
+    if address is None:
+        from .folder import FolderRemote
+
+        return FolderRemote(as_folder(url))
+    if address.startswith(("http://", "https://")):
+        from .http import HttpRemote
+
+        return HttpRemote(address)
+    from .object_store import ObjectStore
+
+    return ObjectStore(address)
+
+
+def open_writable(url: str | Path) -> WritableRemote:
+    """Return the place that a path or URL names, for writing.
+
+    Raises
+    ------
+    LagerError
+        When nothing can be written there.
+    """
+    address = as_url(url)
+    if address is None:
+        from .folder import FolderRemote
+
+        return FolderRemote(as_folder(url))
+    if address.startswith(("http://", "https://")):
+        raise LagerError(
+            f"{scrubbed(address)}: nothing can be pushed over HTTP; push to a folder, s3://, gs:// or "
+            "hf://datasets/..., or copy the pushed folder to the web server"
+        )
+    if address.startswith("hf://"):
+        from .hub import HubRemote
+
+        return HubRemote(address)
+    from .object_store import ObjectStore
+
+    return ObjectStore(address)
