@@ -20,7 +20,7 @@ from .manifest import RUN, read_manifest, read_run
 from .pooled_states import PooledStates
 from .readouts import Readouts
 from .remote.location import as_folder, as_url
-from .remote.locks import Lease
+from .remote.locks import FileLock
 from .row_blocks import row_blocks
 from .scale import Scale
 from .score_files import read_scores
@@ -56,7 +56,7 @@ class FeatureCache:
     manifest: dict[str, Any]
     items: pl.DataFrame
     verify: bool = True
-    lease: Lease | None = field(default=None, repr=False, compare=False)
+    lease: FileLock | None = field(default=None, repr=False, compare=False)
     _columns: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod

@@ -6,50 +6,68 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from ..errors import LagerError
 
 
-class Lease:
+class FileLock:
     """A lock that is held until it is closed, forgotten, or its process ends.
 
-    A copy in another process holds a lock of its own.
+    A copy in another process holds a lock for reading of its own.
 
     Parameters
     ----------
-    file : binary file
-        The lock's file, locked.
+    descriptor : int or None
+        Of the lock's open file, locked; None where there was nothing to lock.
     path : Path
         Its name.
     """
 
-    def __init__(self, file: IO[bytes] | None, path: Path) -> None:
-        self.file, self.path = file, path
+    def __init__(self, descriptor: int | None, path: Path) -> None:
+        self.descriptor, self.path = descriptor, path
 
     def close(self) -> None:
         """Give the lock back."""
-        if self.file is not None:
-            self.file.close()
-            self.file = None
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
 
-    def __reduce__(self) -> tuple[Callable[[Path], Lease], tuple[Path]]:
+    def __enter__(self) -> FileLock:
+        """Hold the lock for a block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the lock back."""
+        self.close()
+
+    def __del__(self) -> None:
+        """Give the lock back."""
+        self.close()
+
+    def __reduce__(self) -> tuple[Callable[[Path], FileLock], tuple[Path]]:
         """Lock again where the copy arrives."""
-        return lease, (self.path,)
+        return lock_for_reading, (self.path,)
 
 
-def lease(path: Path) -> Lease:
-    """Lock for reading, beside other readers; where nothing can be written, nothing needs to be locked."""
+def lock_for_reading(path: Path) -> FileLock:
+    """Lock beside other readers; where nothing can be written, nothing needs to be locked.
+
+    Raises
+    ------
+    LagerError
+        When there are no locks, as on some network disks.
+    """
+    lock = None
     try:
-        return Lease(acquire(path, shared=True), path)
+        lock = lock_file(path, shared=True)
     except LagerError:
         if os.access(path.parent, os.W_OK):
             raise
-        return Lease(None, path)  # a store that nobody can change from here
+    return lock or FileLock(None, path)
 
 
-def acquire(path: Path, *, shared: bool, wait: bool = True) -> IO[bytes] | None:
-    """Lock a file, which is made when it is not there, and return it open; None when another has it and `wait` is off.
+def lock_file(path: Path, *, shared: bool, wait: bool = True) -> FileLock | None:
+    """Lock a file, which is made when it is not there; None when another process has it and `wait` is off.
 
     Raises
     ------
@@ -59,25 +77,18 @@ def acquire(path: Path, *, shared: bool, wait: bool = True) -> IO[bytes] | None:
     try:
         import fcntl
     except ImportError:
-        raise LagerError(
-            "this system has no file locks, so there is no store: use `lager cache pull` and its folder"
-        ) from None
+        raise LagerError("this system has no file locks, so caches cannot be pulled on it; copy the folder") from None
     kind = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
     try:
         while True:
             path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("ab")
+            lock = FileLock(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), path)
             try:
-                fcntl.flock(file, kind)
+                fcntl.flock(lock.descriptor, kind)  # type: ignore[arg-type]  # just opened
             except BlockingIOError:
-                file.close()
                 return None
-            except OSError:
-                file.close()
-                raise
-            if _is_still(path, file):
-                return file
-            file.close()  # it was removed while we waited
+            if _is_still(lock):
+                return lock  # else it was removed while we waited
     except OSError as error:
         raise LagerError(
             f"cannot lock {path}: {error.strerror or error}; choose a folder that can be written, on a disk with locks "
@@ -92,22 +103,22 @@ def only_process(path: Path, *, say: Callable[[str], None]) -> Iterator[None]:
     Raises
     ------
     LagerError
-        As `acquire`.
+        As `lock_file`.
     """
-    file = acquire(path, shared=False, wait=False)
-    if file is None:
+    lock = lock_file(path, shared=False, wait=False)
+    if lock is None:
         say(f"waiting for another process that holds {path}")
-        file = acquire(path, shared=False)
+        lock = lock_file(path, shared=False)
     try:
         yield
     finally:
         path.unlink(missing_ok=True)  # before the lock is given back: who waits for it notices
-        if file is not None:
-            file.close()
+        if lock is not None:
+            lock.close()
 
 
-def _is_still(path: Path, file: IO[bytes]) -> bool:
+def _is_still(lock: FileLock) -> bool:
     try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+        return lock.descriptor is not None and os.path.samestat(lock.path.stat(), os.fstat(lock.descriptor))
     except FileNotFoundError:
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from ..credentials import scrubbed
 from ..errors import LagerError
 from ..files import read_json, write_json
 from ..manifest import MANIFEST, read_manifest
-from .locks import Lease, acquire, lease
+from .locks import FileLock, lock_file, lock_for_reading
 from .pull import RemoteManifest, fetch_cache, read_remote_manifest
 from .remote import UnreachableError, open_remote
 from .transfer import DEFAULT_JOBS
@@ -31,12 +32,12 @@ class StoredCopy(NamedTuple):
     ----------
     path : Path
         Its folder.
-    lease : Lease
+    lease : FileLock
         Keeps it there until closed or forgotten.
     """
 
     path: Path
-    lease: Lease
+    lease: FileLock
 
 
 def home() -> Path:
@@ -104,19 +105,25 @@ def stored_copy(url: str, *, jobs: int = DEFAULT_JOBS) -> StoredCopy:
         return _offline(url, error)
     entry = caches_folder() / _key(manifest)
     while True:
-        held = lease(lock_of(entry))
+        held = lock_for_reading(lock_of(entry))
         if _is_complete(entry, manifest):
             _remember(url, entry)
             return StoredCopy(entry, held)
         held.close()
-        alone = acquire(lock_of(entry), shared=False)
-        try:
+        with lock_file(lock_of(entry), shared=False) or held:
             if not _is_complete(entry, manifest):
                 _say(f"{remote.shown} goes to the store, {entry}")
+                remove_entry(entry)  # damaged, if it is there at all
                 fetch_cache(remote, manifest, entry, jobs=jobs)
-        finally:
-            if alone is not None:
-                alone.close()
+
+
+def remove_entry(entry: Path) -> None:
+    """Remove a stored cache, so that there is never one with half of its files; its lock must be held."""
+    doomed = entry.with_name(f".{entry.name}.removed")
+    for folder in (doomed, entry):
+        if folder.exists():
+            folder.replace(doomed)
+            shutil.rmtree(doomed)
 
 
 def _offline(url: str, error: UnreachableError) -> StoredCopy:
@@ -127,7 +134,7 @@ def _offline(url: str, error: UnreachableError) -> StoredCopy:
         key = str(record.get("key"))
         entry = caches_folder() / key
         if _KEY.fullmatch(key):
-            held = lease(lock_of(entry))
+            held = lock_for_reading(lock_of(entry))
             if (entry / MANIFEST).exists():
                 _say(f"note: {error}; using the copy that was last checked on {record.get('checked')}, {entry}")
                 return StoredCopy(entry, held)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import LagerError
-from .locks import acquire
-from .store import about, caches_folder, lock_of, sources, stored_keys
+from .locks import lock_file
+from .store import about, caches_folder, lock_of, remove_entry, sources, stored_keys
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
@@ -149,14 +149,12 @@ def age_in_words(seconds: float) -> str:
 
 def _remove(path: Path, *, dry_run: bool) -> bool:
     """Remove a cache and its lock unless a process has it open; return whether it went, or would."""
-    lock = acquire(lock_of(path), shared=False, wait=False)
+    lock = lock_file(lock_of(path), shared=False, wait=False)
     if lock is None:
         return False
     with lock:
         if not dry_run:
-            doomed = path.with_name(f".{path.name}.removed")  # never a cache with half of its files
-            path.rename(doomed)
-            shutil.rmtree(doomed)
+            remove_entry(path)
             lock_of(path).unlink(missing_ok=True)
     return True
 
@@ -165,7 +163,7 @@ def _remove_unfinished(older_than: float) -> None:
     for path in caches_folder().glob(".*") if caches_folder().is_dir() else []:
         if path.is_dir() and time.time() - path.stat().st_mtime > older_than:
             key = path.name[1:].partition(".")[0]
-            lock = acquire(lock_of(path.with_name(key)), shared=False, wait=False)
+            lock = lock_file(lock_of(path.with_name(key)), shared=False, wait=False)
             if lock is not None:
                 with lock:
                     shutil.rmtree(path)

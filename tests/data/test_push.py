@@ -1,6 +1,7 @@
 """What leaves this machine with a cache, and what does not."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -13,7 +14,7 @@ from lager.data.remote.derived_copy import mean_of_annotators
 from lager.data.remote.pull import pull
 from lager.data.remote.push import push
 from lager.data.verify import verify_cache
-from support.caches import identity, make_cache, make_items, make_shard, rows_of
+from support.caches import identity, make_cache, make_items, make_shard, write
 
 SECRET = "a text that stays here"
 
@@ -29,14 +30,25 @@ def cache(tmp_path_factory):
     states[3] = np.nan
     scale = np.where(shard.valid[:, None], 1, np.nan).astype(np.float32) * np.ones((1, 5), np.float32)
     optional = {"hidden_mean": states, "hidden_scale_mean": scale, "generated": [f"{SECRET} {i}" for i in range(n)]}
-    writer = CacheWriter.start(path, identity=identity(), item_id=items.item_id, shard_size=8, private=True)
+    texts = pl.Series("text", [f"{SECRET} {i}" for i in range(n)])
+    writer = CacheWriter.start(
+        path,
+        identity=identity(),
+        item_id=items.item_id,
+        shard_size=8,
+        private=True,
+        provenance={"source": items.source},
+    )  # fmt: skip
     for k in range(writer.n_shards):
-        rows = writer.rows(k)
-        part = rows_of(shard, rows)
-        part.optional.update({name: values[rows.start : rows.stop] for name, values in optional.items()})
-        writer.write(k, part, cost={"run": "1", "devices": ["cpu"], "device_seconds": 2.5, "tokens": 100})
-    writer.finalize(items, provenance={}, texts=[f"{SECRET} {i}" for i in range(n)])
-    return FeatureCache.open(path)
+        cost = {"run": "1", "devices": ["cpu"], "device_seconds": 2.5, "tokens": 100}
+        write(
+            writer,
+            k,
+            replace(shard, optional=optional),
+            replace(items, table=items.table.with_columns(texts)),
+            cost=cost,
+        )
+    return writer.finalize()
 
 
 def bytes_of(folder):

@@ -63,11 +63,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _send(self, body: bytes) -> None:
         with self.server.lock:
-            cut = (
-                None
-                if self.path.endswith(".json")
-                else next((cut for cut in self.server.cuts if cut < len(body)), None)
-            )
+            cuts = self.server.cuts if self.path.endswith(".h5") else []
+            cut = next((cut for cut in cuts if cut < len(body)), None)
             if cut is not None:
                 self.server.cuts.remove(cut)
                 body = body[:cut]
