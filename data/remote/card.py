@@ -25,7 +25,7 @@ def card(manifest: dict[str, Any], *, url: str) -> str:
         Where it lies, without credentials.
     """
     recorded, provenance = manifest.get("recorded", {}), manifest.get("provenance", {})
-    source = provenance.get("source") or {}
+    source = _object(provenance.get("source"))
     licence = str(source.get("licence") or source.get("license") or "unknown")
     left_out = manifest.get("derived_from", {}).get("left_out", [])
     facts = {
@@ -34,14 +34,14 @@ def card(manifest: dict[str, Any], *, url: str) -> str:
         "items": manifest["items"]["rows"],
         "layers": f"{manifest['n_entries'] - 1} ({manifest['n_entries']} entries with the embedding)",
         "scale": ", ".join(map(str, manifest["scale"]["labels"])),
-        "condition": (manifest["fingerprint_inputs"].get("condition") or {}).get("name"),
+        "condition": _object(manifest["fingerprint_inputs"].get("condition")).get("name"),
         "data source": ", ".join(f"{key}: {value}" for key, value in source.items() if isinstance(value, str | int)),
         "licence of the data": licence,
         "left out": ", ".join(left_out) or "nothing",
         "fingerprint": manifest["fingerprint"],
         "items hash": manifest["items_hash"],
         "content hash": manifest["content_hash"],
-        **_cost(provenance.get("runs", [])),
+        **_cost([_object(run) for run in _listed(provenance.get("runs"))]),
     }
     rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in facts.items() if value not in (None, ""))
     return "\n".join(
@@ -80,15 +80,21 @@ def _front_matter(manifest: dict[str, Any], licence: str) -> str:
 
 
 def _cost(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    seconds = sum(run.get("device_seconds") or 0 for run in runs)
-    tokens = sum(run.get("tokens") or 0 for run in runs)
-    computed = sum(run.get("computed_tokens") or 0 for run in runs)
+    seconds, tokens, computed = (_sum(runs, name) for name in ("device_seconds", "tokens", "computed_tokens"))
     devices = sorted({str(device) for run in runs for device in _listed(run.get("devices"))})
     return {
         "cost, device-seconds": f"{seconds:.1f}" if seconds else None,
-        "cost, tokens": f"{tokens}" + (f" ({computed} computed)" if computed else "") if tokens else None,
+        "cost, tokens": f"{tokens:.0f}" + (f" ({computed:.0f} computed)" if computed else "") if tokens else None,
         "devices": ", ".join(devices),
     }
+
+
+def _sum(runs: list[dict[str, Any]], name: str) -> float:
+    return float(sum(run[name] for run in runs if isinstance(run.get(name), int | float)))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _listed(value: Any) -> list[Any]:

@@ -128,6 +128,7 @@ def _print_table(caches: list[StoredCache]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from ..printable import printable
     from .store_cleaning import age_in_words
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -137,5 +138,5 @@ def _print_table(caches: list[StoredCache]) -> None:
         about = one.about
         cells = [one.key[:12], about.get("model") or "damaged", about.get("items", "-"), about.get("layers", "-")]
         cells += [f"{one.bytes / _MIB:.1f}", f"{age_in_words(one.age)} ago", " ".join(one.urls)]
-        table.add_row(*(Text(str(cell)) for cell in cells))
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     Console(markup=False, highlight=False).print(table)

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import LagerError
-from ..files import MAX_JSON_BYTES, replacing
+from ..files import replacing
+from ..json_text import RECORD
 from ..manifest import MANIFEST, read_manifest
+from ..strangers import check_strangers_shards
 from ..verify import verify_cache
 from .locks import only_process
 from .progress import ByteProgress
@@ -91,7 +93,7 @@ def read_remote_manifest(remote: Remote) -> RemoteManifest:
         When there is none, or it is not sound.
     """
     try:
-        content = remote.read(MANIFEST, limit=MAX_JSON_BYTES)
+        content = remote.read(MANIFEST, limit=RECORD.size)
     except MissingError:
         raise MissingError(
             f"{remote.shown} holds no complete cache: it has no {MANIFEST}; give the URL of the folder that was pushed"
@@ -183,12 +185,14 @@ def _check_content(remote: Remote, manifest: RemoteManifest, staging: Path) -> N
     """Check what the files hold, not only their checksums: whoever wrote the manifest may have lied in both."""
     with replacing(staging / MANIFEST) as temporary:
         temporary.write_bytes(manifest.content)
-    faults = verify_cache(staging)
+    try:
+        check_strangers_shards(staging)
+        faults = [f"{fault.file}: {fault.what}" for fault in verify_cache(staging)]
+    except LagerError as error:
+        faults = [str(error)]
     if faults:
         shutil.rmtree(staging)
-        raise LagerError(
-            f"{remote.shown} holds no sound cache, and nothing of it was kept: {faults[0].file}: {faults[0].what}"
-        )
+        raise LagerError(f"{remote.shown} holds no sound cache, and nothing of it was kept: {faults[0]}")
 
 
 def _say(line: str, *, shown: bool) -> None:

@@ -107,7 +107,10 @@ def test_an_endless_file_is_read_up_to_the_listed_size(server, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: {"shards": [{**m["shards"][0], "file": "../../evil.h5"}, *m["shards"][1:]]}, "not distinct names"),
+        (
+            lambda m: {"shards": [{**m["shards"][0], "file": "../../evil.h5"}, *m["shards"][1:]]},
+            "not one inside the cache",
+        ),
         (lambda m: {"shards": [{**m["shards"][0], "sha256": "../../evil"}, *m["shards"][1:]]}, "size or the sha256"),
         (lambda m: {"items": {k: v for k, v in m["items"].items() if k != "bytes"}}, "size or the sha256"),
         (lambda m: {"items": {**m["items"], "bytes": 1 << 60}}, "GiB are free"),
