@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -82,7 +82,7 @@ class Presence:
         if (self.cache / MANIFEST).exists():  # this worker came when all was done
             remove_records(self.cache)
 
-    def take(self, order: Sequence[int]) -> Iterator[int]:
+    def take(self, order: Sequence[int], *, n_rows: Callable[[int], int]) -> Iterator[int]:
         """Yield shards to read, each claimed, until every shard is there or has failed.
 
         A shard that another worker reads is waited for, and taken over should that worker die.
@@ -91,6 +91,8 @@ class Presence:
         ----------
         order : sequence of int
             The shards that are not there, in the order in which this worker tries them.
+        n_rows : callable
+            How many rows a shard has.
         """
         left = list(order)
         while left:
@@ -106,38 +108,45 @@ class Presence:
             for shard in tries:
                 if not self.claims.take(claim_name(shard)):
                     continue
-                if not (self.cache / shard_name(shard)).exists():
-                    taken += 1
-                    self._say("reading", shard)
-                    yield shard
-                    self._say("waiting")
-                self.claims.drop(claim_name(shard))
+                try:
+                    if not self._is_there(shard):
+                        taken += 1
+                        self._say("reading", shard)
+                        yield shard
+                        self._count(shard, n_rows(shard))
+                finally:  # also where reading failed, and this is closed
+                    self.claims.drop(claim_name(shard))
                 if time.monotonic() - listed > POLL_SECONDS:
                     break  # and look again what others did
             if left and not taken:
                 self._say("waiting")
                 time.sleep(POLL_SECONDS)
 
-    def wrote(self, n_items: int) -> None:
-        """Count a shard that this worker wrote."""
+    def _is_there(self, shard: int) -> bool:
+        return (self.cache / shard_name(shard)).exists()
+
+    def _count(self, shard: int, n_items: int) -> None:
         self.record.shards_done += 1
         self.record.items_done += n_items
-        if self.record.shard is not None:
-            forget_failure(self.cache, self.record.shard)
+        forget_failure(self.cache, shard)
+        self._say("waiting")
 
     def failed(self) -> set[int]:
         """Return the shards that failed since this worker began; what failed in an earlier run is tried again."""
         return {failure.shard for failure in read_failures(self.cache) if failure.at >= self._began}
 
-    def give_up(self, shard: int, error: Exception) -> None:
-        """Record that a shard failed.
+    def give_up(self, error: Exception) -> None:
+        """Record that the shard that was taken last failed.
 
         Raises
         ------
         LagerError
-            When that is one failure too many; without any allowed, the error itself.
+            When that is one failure too many.
+        Exception
+            The error itself, when no failures are allowed or it is none of the shard's: that was written.
         """
-        if not self.max_failures:
+        shard = self.record.shard
+        if not self.max_failures or shard is None or self._is_there(shard):
             raise error
         record_failure(self.cache, shard, reason=reason_of(error), worker=self.record.worker)
         if len(self.failed()) > self.max_failures:

@@ -1,0 +1,86 @@
+"""The engine `ray`: actors on a Ray cluster, each with its GPUs, that write into a folder which all nodes see."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ...data.errors import LagerError
+from .engine import Ended
+
+_WAIT_SECONDS = 0.5
+
+
+class RayEngine:
+    """Actors on the cluster at RAY_ADDRESS, or on a new one on this machine where nothing says another.
+
+    Parameters
+    ----------
+    n_workers : int, optional
+        How many; one for each GPU of the cluster when None, or for each node where there are no GPUs.
+    device : str, optional
+        As for `lager.extract.judge.load_judge`: ``cpu`` asks for no GPUs, ``auto`` for an even part of them.
+
+    Raises
+    ------
+    LagerError
+        When Ray is not installed, or no cluster answers.
+    """
+
+    def __init__(self, n_workers: int | None = None, *, device: str | None = None) -> None:
+        try:
+            import ray
+        except ImportError:
+            raise LagerError("--engine ray needs an extra: pip install 'lager[ray]'") from None
+        self._ray: Any = ray
+        self._own = not ray.is_initialized()
+        if self._own:
+            try:
+                where = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
+                ray.init(**where, logging_level="error", log_to_driver=True)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise LagerError(
+                    f"--engine ray: no cluster answers at RAY_ADDRESS={os.environ.get('RAY_ADDRESS')} "
+                    f"({str(error).splitlines()[0]}); start one with `ray start --head`, or unset it"
+                ) from None
+        gpus = 0 if device == "cpu" else int(ray.cluster_resources().get("GPU", 0))
+        self.n_workers = n_workers or gpus or sum(node["Alive"] for node in ray.nodes())
+        self._gpus = (gpus // self.n_workers if device == "auto" else 1) if gpus else 0
+        self._running: dict[Any, tuple[int, Any]] = {}
+
+    def start(self, call: dict[str, Any]) -> None:
+        """Make an actor and give it its orders."""
+        actor = self._ray.remote(num_cpus=1, num_gpus=self._gpus)(Reader).remote()
+        self._running[actor.read.remote(call)] = call["rank"], actor
+
+    def ended(self) -> list[Ended]:
+        """Return the workers that ended since the last time."""
+        done, _ = self._ray.wait(list(self._running), num_returns=1, timeout=_WAIT_SECONDS)
+        return [self._result(reference) for reference in done]
+
+    def close(self) -> None:
+        """Stop what still runs, and leave the cluster, or end it if it was made here."""
+        for _, actor in self._running.values():
+            self._ray.kill(actor)
+        self._running.clear()
+        if self._own:
+            self._ray.shutdown()
+
+    def _result(self, reference: Any) -> Ended:
+        rank, actor = self._running.pop(reference)
+        try:
+            return Ended(rank, self._ray.get(reference))
+        except self._ray.exceptions.RayError as error:
+            return Ended(rank, None, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+        finally:
+            self._ray.kill(actor)
+
+
+class Reader:
+    """An actor: one worker of a run."""
+
+    def read(self, call: dict[str, Any]) -> dict[str, Any]:
+        """Carry out a worker's orders."""
+        from .call import read_call
+
+        return read_call(call)

@@ -1,0 +1,125 @@
+"""One worker's part of a run: its share of the shards, then what others have left, and the manifest if it is last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...data.cache import FeatureCache
+from ...data.cache_writer import CacheWriter
+from ...data.errors import LagerError
+from ...data.finalize import Finalized, finalize_cache, listed
+from ...data.manifest import MANIFEST
+from ...data.run_status import written_shards
+from ...data.worker_records import read_failures, remove_records
+from .deal import order_of_work
+from .presence import POLL_SECONDS, Presence
+from .ranks import Rank
+from .shard_costs import shard_costs
+
+if TYPE_CHECKING:
+    from ..prepare import Reading
+
+Say = Callable[[str], None]
+_FINALIZING = "manifest"
+
+
+def read_share(
+    reading: Reading, writer: CacheWriter, presence: Presence, *, rank: Rank, done: Sequence[int],
+    share_prefixes: bool, say: Say, **options: Any,
+) -> None:  # fmt: skip
+    """Read this worker's shards and, when all have been read, those that other workers left.
+
+    Parameters
+    ----------
+    reading, writer
+        What is read, and where it goes.
+    presence : Presence
+        This worker in the run.
+    rank : Rank
+        Which worker it is.
+    done : sequence of int
+        Shards that were there before.
+    share_prefixes, say, **options
+        As for `lager.extract.shard_run.read_missing_shards`.
+
+    Raises
+    ------
+    LagerError
+        When more shards fail than may, or too many items; what was written so far is kept.
+    """
+    from ..shard_run import read_missing_shards
+
+    costs = shard_costs(
+        reading.items.fields, n_items=writer.n_items, shard_size=writer.shard_size,
+        share_prefixes=share_prefixes and not reading.poolings,
+    )  # fmt: skip
+    there = set(done)
+    order = [shard for shard in order_of_work(costs, rank=rank.rank, world_size=rank.world_size) if shard not in there]
+    while True:
+        shards = presence.take(order, n_rows=lambda shard: len(writer.rows(shard)))
+        try:
+            read_missing_shards(
+                reading.judge, reading.plan, reading.items, writer, done=done, budget=reading.budget,
+                share_prefixes=share_prefixes, say=say, poolings=reading.poolings, shards=shards, **options,
+            )  # fmt: skip
+            return
+        except Exception as error:
+            presence.give_up(error)
+            say(f"shard {presence.record.shard} failed and is left out for now: {error}")
+        finally:
+            shards.close()
+
+
+def finish(writer: CacheWriter, presence: Presence, *, wait: bool, say: Say) -> Finalized | None:
+    """Write the manifest, unless another worker does or has done so.
+
+    Parameters
+    ----------
+    writer : CacheWriter
+        Of the run.
+    presence : Presence
+        This worker in the run.
+    wait : bool
+        Whether to wait until another worker has written the manifest.
+    say : callable
+        Takes each line that the user should see.
+
+    Returns
+    -------
+    Finalized or None
+        None where another worker writes, or wrote, the manifest.
+
+    Raises
+    ------
+    LagerError
+        When shards failed, or do not fit.
+    """
+    check_all_written(writer)
+    while not (writer.path / MANIFEST).exists():
+        if presence.claims.take(_FINALIZING):
+            try:
+                finished = finalize_cache(writer.path)
+            finally:
+                presence.claims.drop(_FINALIZING)
+            remove_records(writer.path)
+            return finished
+        if not wait:
+            say("another worker writes the manifest")
+            return None
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def check_all_written(writer: CacheWriter) -> None:
+    """Raise `LagerError` that says why, when shards are missing."""
+    missing = sorted(set(range(writer.n_shards)) - written_shards(writer.path))
+    if not missing:
+        return
+    reasons = {failure.shard: failure.reason for failure in read_failures(writer.path)}
+    reason = next((f": shard {shard}: {reasons[shard]}" for shard in missing if shard in reasons), "")
+    raise LagerError(
+        f"cache {writer.path}: {len(missing)} of {writer.n_shards} shards could not be read "
+        f"({listed(missing)}){reason}; the others are kept, and the same command tries these again"
+    )

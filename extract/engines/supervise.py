@@ -1,0 +1,104 @@
+"""Seeing the workers of an engine through: starting them, starting lost ones again, one progress bar for all."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ...data.errors import LagerError
+from ...data.manifest import RUN
+from ...data.run_status import run_status
+from ..progress import ItemProgress
+from .engine import Ended, Engine
+
+Say = Callable[[str], None]
+# So often a worker is started again: what it was reading may be what ends it.
+MOST_RESTARTS = 3
+_LOOK_SECONDS = 1.0
+
+
+def run_workers(engine: Engine, call: dict[str, Any], *, say: Say, shown: bool) -> list[dict[str, Any]]:
+    """Run all workers of an engine to their ends.
+
+    Parameters
+    ----------
+    engine : Engine
+        Starts the workers.
+    call : dict
+        Their orders, but for the rank.
+    say : callable
+        Takes each line that the user should see.
+    shown : bool
+        Whether progress is shown.
+
+    Returns
+    -------
+    list of dict
+        What the workers that were not lost returned.
+
+    Raises
+    ------
+    LagerError
+        When every worker failed, or was lost too often.
+    """
+    n = engine.n_workers
+    calls = [{**call, "rank": rank, "world_size": n} for rank in range(n)]
+    results: list[dict[str, Any]] = []
+    losses: Counter[int] = Counter()
+    overview = _Overview(Path(call["cache"]), shown=shown)
+    running = n
+    try:
+        for one in calls:
+            engine.start(one)
+        while running:
+            for ended in engine.ended():
+                if ended.result is None and losses[ended.rank] < MOST_RESTARTS:
+                    losses[ended.rank] += 1
+                    say(f"worker {ended.rank} was lost ({ended.how}); it is started again")
+                    engine.start(calls[ended.rank])
+                    continue
+                running -= 1
+                results.append(_result(ended))
+            overview.update()
+    finally:
+        overview.close()
+        engine.close()
+    failed = [result for result in results if "error" in result]
+    for result in failed:
+        say(f"worker {result['rank']} failed: {result['error']}")
+    if len(failed) == len(results):
+        raise LagerError(failed[0]["error"])
+    return results
+
+
+def _result(ended: Ended) -> dict[str, Any]:
+    lost = f"it was lost {MOST_RESTARTS + 1} times, the last time it {ended.how}"
+    return {"rank": ended.rank, "error": lost} if ended.result is None else ended.result
+
+
+class _Overview:
+    """One bar over all workers, from the run's folder."""
+
+    def __init__(self, cache: Path, *, shown: bool) -> None:
+        self.cache, self.shown = cache, shown
+        self._progress: ItemProgress | None = None
+        self._looked = time.monotonic()
+
+    def update(self) -> None:
+        """Look at the folder again, now and then."""
+        if not self.shown or time.monotonic() - self._looked < _LOOK_SECONDS or not (self.cache / RUN).exists():
+            return
+        self._looked = time.monotonic()
+        now = run_status(self.cache)
+        if self._progress is None:
+            self._progress = ItemProgress(now.items, done=now.items_done).__enter__()
+        elif now.items_done > self._progress.done:
+            self._progress.advance(now.items_done - self._progress.done)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._progress is not None:
+            self._progress.__exit__(None, None, None)
