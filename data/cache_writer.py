@@ -16,15 +16,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .cache import FeatureCache
-from .canonical import sha256_json
+from .canonical import canonical_json, sha256_json
 from .errors import LagerError
-from .files import write_json
+from .files import replacing
 from .finalize import finalize_cache, missing_shards, sound_shard
 from .item_rows import ITEM, encode_rows, text_sha256
 from .manifest import MANIFEST, RUN, content_hash, differing, identity_record, read_run, sealed, shard_name
+from .shard_size import suggested_shard_size
 from .shards import ShardData, read_attributes, row_digests, write_shard
-
-DEFAULT_SHARD_SIZE = 512
 
 
 class CacheWriter:
@@ -58,7 +57,7 @@ class CacheWriter:
         *,
         identity: Mapping[str, Any],
         item_id: Sequence[str],
-        shard_size: int = DEFAULT_SHARD_SIZE,
+        shard_size: int | None = None,
         options: Mapping[str, Any] | None = None,
         provenance: Mapping[str, Any] | None = None,
         private: bool = False,
@@ -74,8 +73,8 @@ class CacheWriter:
             ``inputs``, ``readout_inputs``, ``scale`` and ``recorded``; see `lager.data.manifest.identity_record`.
         item_id : sequence of str
             All ids, in input order.
-        shard_size : int
-            Rows of a shard. A cache that is resumed keeps its own.
+        shard_size : int, optional
+            Rows of a shard; see `lager.data.shard_size` when None. A cache that is resumed keeps its own.
         options : mapping, optional
             The command's options, for the record.
         provenance : mapping, optional
@@ -90,30 +89,39 @@ class CacheWriter:
         LagerError
             When the folder holds something else, or a run with other settings or other items.
         """
-        if shard_size < 1:
+        if shard_size is not None and shard_size < 1:
             raise LagerError(f"shard size {shard_size}: expected at least 1")
+        ids = sha256_json(list(item_id))
         if (path / RUN).exists():
-            return cls._resume(path, identity, item_id, shard_size, private=private)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise LagerError(f"{path} exists and is not a feature cache: choose another folder for --cache")
+            return cls._resume(path, identity, ids, len(item_id), shard_size, private=private)
+        refuse_foreign(path)
         if not item_id:
             raise LagerError("there are no items: a cache needs at least one")
         run = {
             **identity_record(identity),
             "n_items": len(item_id),
-            "item_ids_sha256": sha256_json(list(item_id)),
-            "shard_size": shard_size,
+            "item_ids_sha256": ids,
+            "shard_size": shard_size or suggested_shard_size(len(item_id)),
             "options": dict(options or {}),
             "provenance": dict(provenance or {}),
             "private": private,
             "salt": (salt or secrets.token_hex(32)) if private else "",
         }
-        write_json(path / RUN, sealed(run))
-        return cls(path, run)
+        with replacing(path / RUN, keep_existing=True) as temporary:
+            temporary.write_text(canonical_json(sealed(run)) + "\n", encoding="utf-8")
+        # Of several workers that start at once one was first, and its record holds for all.
+        return cls._resume(path, identity, ids, len(item_id), shard_size, private=private)
 
     @classmethod
     def _resume(
-        cls, path: Path, identity: Mapping[str, Any], item_id: Sequence[str], shard_size: int, *, private: bool
+        cls,
+        path: Path,
+        identity: Mapping[str, Any],
+        ids: str,
+        n_items: int,
+        shard_size: int | None,
+        *,
+        private: bool,
     ) -> CacheWriter:
         run = read_run(path)
         new = identity_record(identity)
@@ -123,15 +131,17 @@ class CacheWriter:
                 f"cache {path} was made with other settings ({', '.join(names)} differ): use those settings, or "
                 "another folder for --cache"
             )
-        if run["item_ids_sha256"] != sha256_json(list(item_id)):
+        if run["item_ids_sha256"] != ids:
             raise LagerError(
-                f"cache {path} holds a run over {run['n_items']} other items than the {len(item_id)} given: use the "
+                f"cache {path} holds a run over {run['n_items']} other items than the {n_items} given: use the "
                 "same item file, order and --limit, or another folder for --cache"
             )
         if run["private"] != private:
             raise LagerError(f"cache {path} was started {'with' if run['private'] else 'without'} --private: keep that")
         kept = run["shard_size"]
-        notice = None if kept == shard_size else f"cache {path} has shards of {kept} rows: kept, not {shard_size}"
+        notice = (
+            None if shard_size in {None, kept} else f"cache {path} has shards of {kept} rows: kept, not {shard_size}"
+        )
         return cls(path, run, notice=notice)
 
     def rows(self, shard: int) -> range:
@@ -249,3 +259,13 @@ def _with_items(data: ShardData, items: pl.DataFrame) -> ShardData:
     if items["item_id"].to_list() != data.item_id:
         raise ValueError("the rows of the item table must be those of the shard")
     return replace(data, optional={**data.optional, ITEM: encode_rows(items)})
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise `LagerError` when a folder without a run holds anything else than a run that starts right now."""
+    if not path.exists() or (path / RUN).exists():
+        return
+    if not path.is_dir() or any(not entry.name.startswith(f".{RUN}.") for entry in path.iterdir()):
+        if (path / RUN).exists():  # it started while this was looked at
+            return
+        raise LagerError(f"{path} exists and is not a feature cache: choose another folder for --cache")

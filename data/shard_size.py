@@ -6,7 +6,7 @@ from __future__ import annotations
 SMALL_ROWS, SMALL_ITEMS = 64, 1 << 15
 USUAL_ROWS = 512
 # More files are slow to list, and make a manifest of many megabytes.
-MOST_SHARDS = 20_000
+MOST_SHARDS = 50_000
 
 
 def suggested_shard_size(n_items: int) -> int:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .printable import printable
+
 if TYPE_CHECKING:
     from .run_status import RunStatus
 
@@ -95,17 +97,13 @@ def _shown(cache: Path, now: RunStatus) -> Any:
             ended = one.state in {"finished", "stopped"}
             cells = [one.rank, one.host, one.state if worker.alive or ended else "lost"]
             cells += ["-" if one.shard is None else one.shard, one.shards_done, one.items_done]
-            table.add_row(*(Text(_printable(str(cell))) for cell in cells), Text(f"{worker.items_per_second:.1f}"))
+            table.add_row(*(Text(printable(str(cell))) for cell in cells), Text(f"{worker.items_per_second:.1f}"))
         shown.append(table)
         if len(now.workers) > _LISTED:
             shown.append(Text(f"and {len(now.workers) - _LISTED} more workers; --json lists all"))
     for failure in now.failed[:_LISTED]:
-        shown.append(Text(f"shard {failure.shard} failed: {_printable(failure.reason)}"))
+        shown.append(Text(f"shard {failure.shard} failed: {printable(failure.reason)}"))
     if len(now.failed) > _LISTED:
         shown.append(Text(f"and {len(now.failed) - _LISTED} more failures; --json lists all"))
     return Group(*shown)
 
-
-def _printable(text: str) -> str:
-    """Return text without what a terminal would obey."""
-    return "".join(char if char.isprintable() else "?" for char in text)

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from ..data.cache_writer import DEFAULT_SHARD_SIZE
 from ..data.command import summarise
 from ..data.errors import LagerError
 from ..data.json_text import parse_json
@@ -69,7 +68,9 @@ def extract(
         str | None, typer.Option(help="Of the hidden states: any of mean,last,min,max; last when left out.")
     ] = None,
     batch_tokens: Annotated[int, typer.Option(min=1, help="Padded tokens of a batch.")] = DEFAULT_BATCH_TOKENS,
-    shard_size: Annotated[int, typer.Option(min=1, help="Items of a shard file.")] = DEFAULT_SHARD_SIZE,
+    shard_size: Annotated[
+        int | None, typer.Option(min=1, help="Items of a shard file; by the number of items.")
+    ] = None,
     share_prefixes: Annotated[
         bool,
         typer.Option("--prefix-sharing/--no-prefix-sharing", help="Compute what prompts share once, where it saves."),
@@ -78,6 +79,17 @@ def extract(
         bool, typer.Option("--deterministic", help="Each prompt by itself: no dependence on batches; slower.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the draw of --limit.")] = 42,
+    engine: Annotated[
+        str | None, typer.Option(help="Who starts several workers: local (one a GPU), or ray (at RAY_ADDRESS).")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="How many workers the engine starts.")] = None,
+    rank: Annotated[
+        int | None, typer.Option(help="This is one of several workers; torchrun and Slurm say so themselves.")
+    ] = None,
+    world_size: Annotated[int | None, typer.Option(help="How many workers there are.")] = None,
+    max_failures: Annotated[
+        int, typer.Option(min=0, help="So many shards may fail before the run stops; the others go on.")
+    ] = 0,
     only_estimate: Annotated[
         bool, typer.Option("--dry-run", help="Say what it would cost, after timing one batch; write nothing.")
     ] = False,
@@ -86,9 +98,13 @@ def extract(
     """Read judging prompts with a frozen LM, every layer in one pass, into a feature cache.
 
     Example: lager extract meta-llama/Llama-3.1-8B-Instruct items.jsonl --cache cache/items
+
+    On 8 GPUs: lager extract MODEL items.jsonl --cache cache/items --workers 8
+
+    As one of 4 workers on any machines: lager extract MODEL items.jsonl --cache cache/items --rank 2 --world-size 4
     """
     from .dry_run import dry_run
-    from .extractor import extract_features
+    from .engines.launch import run_extraction
 
     options: dict[str, Any] = dict(
         template=template,
@@ -124,17 +140,23 @@ def extract(
         cost = dry_run(model, items, cache=cache, shard_size=shard_size, **options)
         print(json.dumps(cost._asdict(), indent=2) if as_json else "\n".join(cost.lines()))
         return
-    made = extract_features(
+    made = run_extraction(
         model,
         items,
         cache=cache,
+        engine=engine,
+        workers=workers,
+        rank=rank,
+        world_size=world_size,
+        max_failures=max_failures,
+        wait=False,
         max_invalid=max_invalid,
         keep_text=keep_text,
         private=private,
         shard_size=shard_size,
         **options,
     )
-    if as_json:
+    if as_json and made is not None:
         print(json.dumps(summarise(made), indent=2, allow_nan=False))
 
 

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data.cache_writer import DEFAULT_SHARD_SIZE
 from ..data.errors import LagerError
 from ..data.items import Items
+from ..data.shard_size import suggested_shard_size
 from .batches import plan_batches
 from .features import size_text
 from .judge import Judge
@@ -73,7 +73,7 @@ class Cost(NamedTuple):
 
 
 def dry_run(
-    model: str | Path | Judge, items: str | Path | Items, *, cache: str | Path, shard_size: int = DEFAULT_SHARD_SIZE,
+    model: str | Path | Judge, items: str | Path | Items, *, cache: str | Path, shard_size: int | None = None,
     share_prefixes: bool = True, deterministic: bool = False, quiet: bool = False, **options: Any,
 ) -> Cost:  # fmt: skip
     """Load the judge, plan the extraction, time a batch and return what all of it would cost.
@@ -98,7 +98,7 @@ def dry_run(
     reading = prepare_reading(model, items, folder=Path(cache), say=say, **options)
     judge, plan, budget = reading.judge, reading.plan, reading.budget
     new = plan.condition.max_new_tokens
-    shards = _readable_rows(reading, shard_size)
+    shards = _readable_rows(reading, shard_size or suggested_shard_size(len(reading.items)))
     prompts = [plan.prompts[row] for rows in shards for row in rows]
     if not prompts:
         raise LagerError(f"none of the {len(plan.prompts)} prompts can be read ({plan.reasons[0]}): look at the items")

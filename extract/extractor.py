@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..data.cache import FeatureCache
-from ..data.cache_writer import DEFAULT_SHARD_SIZE, CacheWriter
-from ..data.errors import LagerError
-from ..data.finalize import Finalized, finalize_cache
 from ..data.items import Items
 from ..data.scale import Scale
 from .batches import DEFAULT_BATCH_TOKENS
+from .engines.launch import run_extraction
 from .judge import Judge
-from .likely_tokens import LOW_MASS
-from .prepare import prepare_reading
-
-Say = Callable[[str], None]
 
 
 def extract_features(
@@ -55,9 +48,14 @@ def extract_features(
     layers_path: str | None = None,
     norm_path: str | None = None,
     batch_tokens: int = DEFAULT_BATCH_TOKENS,
-    shard_size: int = DEFAULT_SHARD_SIZE,
+    shard_size: int | None = None,
     share_prefixes: bool = True,
     deterministic: bool = False,
+    engine: str | None = None,
+    workers: int | None = None,
+    rank: int | None = None,
+    world_size: int | None = None,
+    max_failures: int = 0,
     quiet: bool = False,
 ) -> FeatureCache:
     """Read every item with a frozen LM and write the feature cache.
@@ -108,13 +106,22 @@ def extract_features(
         See `lager.extract.judge.load_judge`.
     batch_tokens : int
         Padded tokens of a batch.
-    shard_size : int
-        Items of a shard.
+    shard_size : int, optional
+        Items of a shard; see `lager.data.shard_size` when None.
     share_prefixes : bool
         Compute what prompts of a shard share once, where that saves work and the model allows it; the read-outs change
         in low bits only.
     deterministic : bool
         Read each prompt by itself, without sharing: no read-out depends on the other items.
+    engine : {"local", "ray"}, optional
+        Who starts several workers: processes on this machine, one for each GPU; or actors on a Ray cluster.
+    workers : int, optional
+        How many workers the engine starts.
+    rank, world_size : int, optional
+        This process is one of several workers that somebody else started; the variables of torchrun and of Slurm say
+        the same. It returns when all of them are done.
+    max_failures : int
+        So many shards may fail, for another reason than their items, before the run stops; the others are read first.
     quiet : bool
         Print nothing on stderr.
 
@@ -127,90 +134,15 @@ def extract_features(
     LagerError
         When the input, the model, an option or the cache's folder is not as it must be.
     """
-    say = _silent if quiet else _to_stderr
-    folder = Path(cache)
-    if not 0 <= max_invalid <= 1:
-        raise LagerError(f"--max-invalid {max_invalid:g}: expected a part between 0 and 1")
-    if deterministic:
-        batch_tokens, share_prefixes = 1, False
-    reading = prepare_reading(
-        model, items, folder=folder, say=say,
-        template=template, system=system, answer_prefix=answer_prefix, chat_args=chat_args, scale=scale,
-        human_range=human_range, group=group, cluster=cluster, truncate_field=truncate_field,
+    made = run_extraction(
+        model, items, cache=cache, engine=engine, workers=workers, rank=rank, world_size=world_size, quiet=quiet,
+        max_failures=max_failures, template=template, system=system, answer_prefix=answer_prefix, chat_args=chat_args,
+        scale=scale, human_range=human_range, group=group, cluster=cluster, truncate_field=truncate_field,
         max_field_tokens=max_field_tokens, condition=condition, score_rule=score_rule, max_new_tokens=max_new_tokens,
-        features=features, pooling=pooling, limit=limit, seed=seed, dtype=dtype, device=device, attn=attn,
-        quantize=quantize, revision=revision, trust_remote_code=trust_remote_code, layers_path=layers_path,
-        norm_path=norm_path, batch_tokens=batch_tokens,
+        features=features, pooling=pooling, max_invalid=max_invalid, limit=limit, seed=seed, keep_text=keep_text,
+        private=private, dtype=dtype, device=device, attn=attn, quantize=quantize, revision=revision,
+        trust_remote_code=trust_remote_code, layers_path=layers_path, norm_path=norm_path, batch_tokens=batch_tokens,
+        shard_size=shard_size, share_prefixes=share_prefixes, deterministic=deterministic,
     )  # fmt: skip
-    judge, plan, loaded = reading.judge, reading.plan, reading.items
-
-    from .identity import cache_identity
-    from .shard_run import check_text_is_kept, done_shards, read_missing_shards
-
-    writer = CacheWriter.start(
-        folder,
-        identity=cache_identity(
-            judge, reading.prompt_format, loaded, plan, batch_tokens=batch_tokens, poolings=reading.poolings
-        ),
-        item_id=loaded.item_id,
-        shard_size=shard_size,
-        options={"limit": limit, "seed": seed, "human_range": list(human_range) if human_range else None,
-                 "keep_text": keep_text, "batch_tokens": batch_tokens, "share_prefixes": share_prefixes,
-                 "deterministic": deterministic},
-        provenance={"human_range": list(human_range) if human_range else None, "source": loaded.source},
-        private=private,
-    )  # fmt: skip
-    if writer.notice:
-        say(writer.notice)
-    complete = writer.finished()
-    if complete is not None and len(done_shards(writer, plan, loaded, relabel=False)) == writer.n_shards:
-        return _complete(complete, loaded, keep_text=keep_text, say=say)
-    done = done_shards(writer, plan, loaded, keep_text=keep_text)
-    if keep_text and plan.condition.generates:
-        check_text_is_kept(writer, done)
-    read_missing_shards(
-        judge, plan, loaded, writer, done=done, budget=reading.budget, share_prefixes=share_prefixes,
-        max_invalid=max_invalid, say=say, shown=not quiet, poolings=reading.poolings, keep_text=keep_text,
-    )  # fmt: skip
-    finished = finalize_cache(folder)
-    _report(finished, folder, judge.n_layers, say=say)
-    return FeatureCache.open(folder)
-
-
-def _complete(cache: FeatureCache, items: Items, *, keep_text: bool, say: Say) -> FeatureCache:
-    if keep_text and "text" not in cache.items.columns:
-        raise LagerError(
-            f"cache {cache.path} is complete, without the prompts' text: choose another folder for --keep-text"
-        )
-    if not cache.items.select(items.table.columns).equals(items.table):
-        raise LagerError(
-            f"cache {cache.path} is complete and holds other scores or columns than the input: join new scores with "
-            "--scores when training or evaluating, or choose another folder for --cache"
-        )
-    say(f"cache {cache.path} is complete already: {cache.n_items} items")
-    return cache
-
-
-def _report(finished: Finalized, folder: Path, n_layers: int, *, say: Say) -> None:
-    """Say what was written, and how much of the model's probability the score tokens hold."""
-    say(f"wrote {folder}: {finished.rows} items, {finished.valid} valid, {n_layers} layers")
-    for reason, n in finished.reasons.items():
-        say(f"  not valid: {n}, {reason}")
-    mass = finished.score_mass
-    if mass is None:
-        return
-    say(f"score mass: median {mass:.3f}")
-    if mass < LOW_MASS:
-        say(
-            f"warning: at the read-out the model gives the score labels a median probability of {mass:.3f}, expected "
-            f"{LOW_MASS:g} or more: look at the prompt's end, the chat template, --answer-prefix and --scale"
-        )
-
-
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
-
-
-def _silent(line: str) -> None:
-    """Say nothing."""
+    assert made is not None  # it waits for the manifest
+    return made

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..data.cache_writer import refuse_foreign
 from ..data.errors import LagerError
 from ..data.items import Items
-from ..data.manifest import RUN
 from ..data.scale import Scale
 from .batches import DEFAULT_BATCH_TOKENS
 from .chat import find_chat
@@ -138,5 +138,4 @@ def _check_options(folder: Path, *, limit: int | None, batch_tokens: int) -> Non
         raise LagerError(f"--limit {limit}: expected at least 1")
     if batch_tokens < 1:
         raise LagerError(f"--batch-tokens {batch_tokens}: expected at least 1")
-    if folder.exists() and not (folder / RUN).exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise LagerError(f"{folder} exists and is not a feature cache: choose another folder for --cache")
+    refuse_foreign(folder)

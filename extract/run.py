@@ -1,4 +1,4 @@
-"""A run from the items to the manifest, by this process alone, as one of several workers, or through an engine."""
+"""One worker's run, from the items to its shards and, if it is the last one, to the manifest."""
 
 from __future__ import annotations
 
@@ -13,16 +13,14 @@ from ..data.cache_writer import CacheWriter
 from ..data.errors import LagerError
 from ..data.finalize import Finalized
 from ..data.items import Items
+from ..data.manifest import MANIFEST
 from .batches import DEFAULT_BATCH_TOKENS
-from .engines.call import make_call
-from .engines.ranks import Rank, find_rank
+from .engines.ranks import Rank
 from .judge import Judge, require_extra
 from .likely_tokens import LOW_MASS
 from .prepare import prepare_reading
 
 Say = Callable[[str], None]
-ENGINES = ("local", "ray")
-_ALONE = Rank(0, 1, "")
 
 
 class WorkerDone(NamedTuple):
@@ -39,110 +37,6 @@ class WorkerDone(NamedTuple):
     shards: int
     items: int
     complete: bool
-
-
-def run_extraction(
-    model: str | Path | Judge,
-    items: str | Path | Items,
-    *,
-    cache: str | Path,
-    engine: str | None = None,
-    workers: int | None = None,
-    rank: int | None = None,
-    world_size: int | None = None,
-    wait: bool = True,
-    quiet: bool = False,
-    **options: Any,
-) -> FeatureCache | None:
-    """Read every item, with as many workers as there are, and return the cache.
-
-    Parameters
-    ----------
-    model, items, cache, quiet, **options
-        As for `lager.extract.extractor.extract_features`.
-    engine : {"local", "ray"}, optional
-        Who starts the workers; "local" when None, unless this process is a worker itself.
-    workers : int, optional
-        How many; one for each GPU when None.
-    rank, world_size : int, optional
-        Which of several workers this process is; else the variables of torchrun or Slurm say it.
-    wait : bool
-        Whether one of several workers waits for the manifest, should another one write it.
-
-    Returns
-    -------
-    FeatureCache or None
-        None when other workers have the rest to do.
-
-    Raises
-    ------
-    LagerError
-        As for `lager.extract.extractor.extract_features`.
-    """
-    say = _silent if quiet else to_stderr
-    place = _own_place(engine, workers, rank, world_size)
-    if place is None:
-        device = options.get("device")
-        n_workers = _n_local(model, items, workers, device) if engine in {None, "local"} else workers
-        if engine == "ray" or n_workers != 1:
-            _through_engine(model, items, cache=Path(cache), engine=engine, n_workers=n_workers, say=say, quiet=quiet,
-                            options=options)  # fmt: skip
-            return FeatureCache.open(cache)
-    else:
-        say(str(place))
-    done = run_worker(model, items, cache=Path(cache), rank=place or _ALONE, wait=wait, quiet=quiet, **options)
-    return FeatureCache.open(cache) if done.complete else None
-
-
-def _own_place(engine: str | None, workers: int | None, rank: int | None, world_size: int | None) -> Rank | None:
-    """Return which worker this process is, None when it is none of several."""
-    if engine not in {None, *ENGINES}:
-        raise LagerError(f"--engine {engine}: expected one of {', '.join(ENGINES)}")
-    if workers is not None and workers < 1:
-        raise LagerError(f"--workers {workers}: expected at least 1")
-    chosen = engine is not None or workers is not None
-    if chosen and (rank is not None or world_size is not None):
-        raise LagerError("--rank and --world-size make this process a worker: leave out --engine and --workers")
-    return None if chosen else find_rank(rank, world_size, environment=os.environ)
-
-
-def _n_local(model: object, items: object, workers: int | None, device: str | None) -> int:
-    """Return how many processes the local engine takes: those asked for, else one a GPU where none is named."""
-    if workers is not None:
-        return workers
-    if device is not None or isinstance(model, Judge) or isinstance(items, Items):
-        return 1
-    require_extra()
-    from .engines.local import visible_gpus
-
-    return max(1, len(visible_gpus()))
-
-
-def _through_engine(
-    model: object, items: object, *, cache: Path, engine: str | None, n_workers: int | None, say: Say, quiet: bool,
-    options: dict[str, Any],
-) -> None:  # fmt: skip
-    """Start the workers, see them through, and say what they did."""
-    from .engines.supervise import run_workers
-
-    call = make_call(model, items, cache=cache, options=options)
-    started = _engine(engine, n_workers, options.get("device"))
-    say(f"{started.n_workers} workers ({engine or 'local'})")
-    results = run_workers(started, call, say=say, shown=not quiet)
-    if not (cache / "manifest.json").exists():
-        raise LagerError(next(result["error"] for result in results if "error" in result))
-    read = ", ".join(f"{result['items']} items by worker {result['rank']}" for result in results if "items" in result)
-    say(f"read {read}")
-
-
-def _engine(engine: str | None, n_workers: int | None, device: str | None) -> Any:
-    if engine == "ray":
-        from .engines.on_ray import RayEngine
-
-        return RayEngine(n_workers, device=device)
-    from .engines.local import LocalEngine, visible_gpus
-
-    return LocalEngine(n_workers or 1, gpus=[] if device == "cpu" else visible_gpus())
 
 
 def run_worker(
@@ -182,7 +76,7 @@ def run_worker(
     LagerError
         As there.
     """
-    say = _silent if quiet else to_stderr
+    say = silent if quiet else to_stderr
     if not 0 <= max_invalid <= 1:
         raise LagerError(f"--max-invalid {max_invalid:g}: expected a part between 0 and 1")
     if max_failures < 0:
@@ -196,7 +90,7 @@ def run_worker(
     judge, plan, loaded = reading.judge, reading.plan, reading.items
 
     from .engines.presence import Presence
-    from .engines.share import check_all_invalid, finish, read_share
+    from .engines.share import finish, read_share
     from .identity import cache_identity
     from .shard_run import check_text_is_kept, done_shards
 
@@ -215,10 +109,11 @@ def run_worker(
     )  # fmt: skip
     if writer.notice:
         say(writer.notice)
-    done = done_shards(writer, plan, loaded, keep_text=keep_text)
-    if len(done) == writer.n_shards and (complete := writer.finished()) is not None:
+    complete = writer.finished()
+    if complete is not None and len(done_shards(writer, plan, loaded, relabel=False)) == writer.n_shards:
         _check_complete(complete, loaded, keep_text=keep_text, say=say)
         return WorkerDone(0, 0, True)
+    done = done_shards(writer, plan, loaded, keep_text=keep_text)
     if keep_text and plan.condition.generates:
         check_text_is_kept(writer, done)
     with Presence(cache, rank=rank, devices=judge.devices, max_failures=max_failures) as presence:
@@ -242,3 +137,43 @@ def _own_device(device: str | None) -> str | None:
 
     n = torch.cuda.device_count()
     return f"cuda:{int(local) % n}" if n > 1 else None
+
+
+def _check_complete(cache: FeatureCache, items: Items, *, keep_text: bool, say: Say) -> None:
+    """Raise `LagerError` when a complete cache is not what is asked for."""
+    if keep_text and "text" not in cache.items.columns:
+        raise LagerError(
+            f"cache {cache.path} is complete, without the prompts' text: choose another folder for --keep-text"
+        )
+    if not cache.items.select(items.table.columns).equals(items.table):
+        raise LagerError(
+            f"cache {cache.path} is complete and holds other scores or columns than the input: join new scores with "
+            "--scores when training or evaluating, or choose another folder for --cache"
+        )
+    say(f"cache {cache.path} is complete already: {cache.n_items} items")
+
+
+def _report(finished: Finalized, folder: Path, n_layers: int, *, say: Say) -> None:
+    """Say what was written, and how much of the model's probability the score tokens hold."""
+    say(f"wrote {folder}: {finished.rows} items, {finished.valid} valid, {n_layers} layers")
+    for reason, n in finished.reasons.items():
+        say(f"  not valid: {n}, {reason}")
+    mass = finished.score_mass
+    if mass is None:
+        return
+    say(f"score mass: median {mass:.3f}")
+    if mass < LOW_MASS:
+        say(
+            f"warning: at the read-out the model gives the score labels a median probability of {mass:.3f}, expected "
+            f"{LOW_MASS:g} or more: look at the prompt's end, the chat template, --answer-prefix and --scale"
+        )
+
+
+def to_stderr(line: str) -> None:
+    """Say a line to the user."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def silent(line: str) -> None:
+    """Say nothing."""

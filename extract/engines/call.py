@@ -14,7 +14,7 @@ from ..judge import Judge
 
 
 def make_call(model: object, items: object, *, cache: Path, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `lager.extract.run.run_extraction` as JSON.
+    """Return the arguments of `lager.extract.run.run_worker` as JSON, but for the rank.
 
     Raises
     ------

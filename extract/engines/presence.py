@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,7 @@ from ...data.worker_records import (
     this_machine,
 )
 from .claims import Claims
+from .ranks import ALONE, Rank
 
 POLL_SECONDS = 1.0
 _LOOKED_INTO = 16
@@ -42,23 +43,26 @@ class Presence:
     ----------
     cache : Path
         The cache's folder, in which the run has been started.
-    rank, world_size : int
-        This worker, and how many there are.
+    rank : Rank
+        Which worker this is.
     devices : sequence of str
         What it reads with.
     max_failures : int
         More failed shards than that, of all workers together, end the run.
     """
 
-    def __init__(
-        self, cache: Path, *, rank: int = 0, world_size: int = 1, devices: Sequence[str] = (), max_failures: int = 0
-    ) -> None:
+    def __init__(self, cache: Path, *, rank: Rank = ALONE, devices: Sequence[str] = (), max_failures: int = 0) -> None:
         self.cache, self.max_failures = cache, max_failures
-        host = socket.gethostname()
         self.record = WorkerRecord(
-            worker=f"{rank:05d}-{secrets.token_hex(4)}", rank=rank, world_size=world_size, host=host, pid=os.getpid(),
-            machine=this_machine(), devices=list(devices), started=datetime.now(UTC).isoformat(timespec="seconds"),
-        )  # fmt: skip
+            worker=f"{rank.rank:05d}-{secrets.token_hex(4)}",
+            rank=rank.rank,
+            world_size=rank.world_size,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            machine=this_machine(),
+            devices=list(devices),
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
         self.claims = Claims(cache, self.record.worker)
         self._clock = time.monotonic()
         self._over = threading.Event()
@@ -82,7 +86,7 @@ class Presence:
         if (self.cache / MANIFEST).exists():  # this worker came when all was done
             remove_records(self.cache)
 
-    def take(self, order: Sequence[int], *, n_rows: Callable[[int], int]) -> Iterator[int]:
+    def take(self, order: Sequence[int], *, n_rows: Callable[[int], int]) -> Generator[int]:
         """Yield shards to read, each claimed, until every shard is there or has failed.
 
         A shard that another worker reads is waited for, and taken over should that worker die.

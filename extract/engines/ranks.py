@@ -30,6 +30,9 @@ class Rank(NamedTuple):
         return f"worker {self.rank} of {self.world_size} (from {self.source})"
 
 
+ALONE = Rank(0, 1, "no other worker")
+
+
 def find_rank(rank: int | None = None, world_size: int | None = None, *, environment: Mapping[str, str]) -> Rank | None:
     """Return which worker this is, or None where nothing says that there are several.
 

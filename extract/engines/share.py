@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...data.cache import FeatureCache
 from ...data.cache_writer import CacheWriter
 from ...data.errors import LagerError
 from ...data.finalize import Finalized, finalize_cache, listed

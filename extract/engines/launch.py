@@ -1,0 +1,123 @@
+"""Choosing who reads: this process alone, this process as one of several workers, or the workers of an engine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ...data.cache import FeatureCache
+from ...data.errors import LagerError
+from ...data.items import Items
+from ...data.manifest import MANIFEST
+from ..judge import Judge, require_extra
+from ..run import Say, run_worker, silent, to_stderr
+from .call import make_call
+from .engine import Engine
+from .ranks import ALONE, Rank, find_rank
+
+ENGINES = ("local", "ray")
+
+
+def run_extraction(
+    model: str | Path | Judge,
+    items: str | Path | Items,
+    *,
+    cache: str | Path,
+    engine: str | None = None,
+    workers: int | None = None,
+    rank: int | None = None,
+    world_size: int | None = None,
+    wait: bool = True,
+    quiet: bool = False,
+    **options: Any,
+) -> FeatureCache | None:
+    """Read every item, with as many workers as there are, and return the cache.
+
+    Parameters
+    ----------
+    model, items, cache, quiet, **options
+        As for `lager.extract.extractor.extract_features`.
+    engine : {"local", "ray"}, optional
+        Who starts the workers; "local" when None, unless this process is a worker itself.
+    workers : int, optional
+        How many; one for each GPU when None.
+    rank, world_size : int, optional
+        Which of several workers this process is; else the variables of torchrun or Slurm say it.
+    wait : bool
+        Whether one of several workers waits for the manifest, should another one write it.
+
+    Returns
+    -------
+    FeatureCache or None
+        None when other workers have the rest to do.
+
+    Raises
+    ------
+    LagerError
+        As for `lager.extract.extractor.extract_features`.
+    """
+    say = silent if quiet else to_stderr
+    place = _own_place(engine, workers, rank, world_size)
+    if place is None:
+        device = options.get("device")
+        n_workers = _n_local(model, items, workers, device) if engine in {None, "local"} else workers
+        if engine == "ray" or n_workers != 1:
+            _through_engine(model, items, cache=Path(cache), engine=engine, n_workers=n_workers, say=say, quiet=quiet,
+                            options=options)  # fmt: skip
+            return FeatureCache.open(cache)
+    else:
+        say(str(place))
+    done = run_worker(model, items, cache=Path(cache), rank=place or ALONE, wait=wait, quiet=quiet, **options)
+    return FeatureCache.open(cache) if done.complete else None
+
+
+def _own_place(engine: str | None, workers: int | None, rank: int | None, world_size: int | None) -> Rank | None:
+    """Return which worker this process is, None when it is none of several."""
+    if engine not in {None, *ENGINES}:
+        raise LagerError(f"--engine {engine}: expected one of {', '.join(ENGINES)}")
+    if workers is not None and workers < 1:
+        raise LagerError(f"--workers {workers}: expected at least 1")
+    chosen = engine is not None or workers is not None
+    if chosen and (rank is not None or world_size is not None):
+        raise LagerError("--rank and --world-size make this process a worker: leave out --engine and --workers")
+    return None if chosen else find_rank(rank, world_size, environment=os.environ)
+
+
+def _n_local(model: object, items: object, workers: int | None, device: str | None) -> int:
+    """Return how many processes the local engine takes: those asked for, else one a GPU where none is named."""
+    if workers is not None:
+        return workers
+    if device is not None or isinstance(model, Judge) or isinstance(items, Items):
+        return 1
+    require_extra()
+    from .local import visible_gpus
+
+    return max(1, len(visible_gpus()))
+
+
+def _through_engine(
+    model: object, items: object, *, cache: Path, engine: str | None, n_workers: int | None, say: Say, quiet: bool,
+    options: dict[str, Any],
+) -> None:  # fmt: skip
+    """Start the workers, see them through, and say what they did."""
+    from .supervise import run_workers
+
+    call = make_call(model, items, cache=cache, options=options)
+    started = _engine(engine, n_workers, options.get("device"))
+    say(f"{started.n_workers} workers ({engine or 'local'})")
+    results = run_workers(started, call, say=say, shown=not quiet)
+    if not (cache / MANIFEST).exists():
+        raise LagerError(next(result["error"] for result in results if "error" in result))
+    read = ", ".join(f"{result['items']} items by worker {result['rank']}" for result in results if "items" in result)
+    say(f"read {read}")
+
+
+def _engine(engine: str | None, n_workers: int | None, device: str | None) -> Engine:
+    if engine == "ray":
+        from .on_ray import RayEngine
+
+        return RayEngine(n_workers, device=device)
+    from .local import LocalEngine, visible_gpus
+
+    return LocalEngine(n_workers or 1, gpus=[] if device == "cpu" else visible_gpus())
