@@ -106,4 +106,3 @@ def _shown(cache: Path, now: RunStatus) -> Any:
     if len(now.failed) > _LISTED:
         shown.append(Text(f"and {len(now.failed) - _LISTED} more failures; --json lists all"))
     return Group(*shown)
-

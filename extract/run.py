@@ -32,11 +32,14 @@ class WorkerDone(NamedTuple):
         How many it read.
     complete : bool
         Whether the cache is complete.
+    report : tuple of str
+        What there is to say of the cache, where this worker wrote its manifest.
     """
 
     shards: int
     items: int
     complete: bool
+    report: tuple[str, ...] = ()
 
 
 def run_worker(
@@ -122,9 +125,11 @@ def run_worker(
             max_invalid=max_invalid, shown=not quiet and rank.world_size == 1, keep_text=keep_text,
         )  # fmt: skip
         finished = finish(writer, presence, wait=wait, say=say)
-    if finished is not None:
-        _report(finished, cache, judge.n_layers, say=say)
-    return WorkerDone(presence.record.shards_done, presence.record.items_done, (cache / MANIFEST).exists())
+    report = () if finished is None else _report(finished, cache, judge.n_layers)
+    for line in report:
+        say(line)
+    record = presence.record
+    return WorkerDone(record.shards_done, record.items_done, (cache / MANIFEST).exists(), report)
 
 
 def _own_device(device: str | None) -> str | None:
@@ -153,20 +158,19 @@ def _check_complete(cache: FeatureCache, items: Items, *, keep_text: bool, say: 
     say(f"cache {cache.path} is complete already: {cache.n_items} items")
 
 
-def _report(finished: Finalized, folder: Path, n_layers: int, *, say: Say) -> None:
-    """Say what was written, and how much of the model's probability the score tokens hold."""
-    say(f"wrote {folder}: {finished.rows} items, {finished.valid} valid, {n_layers} layers")
-    for reason, n in finished.reasons.items():
-        say(f"  not valid: {n}, {reason}")
+def _report(finished: Finalized, folder: Path, n_layers: int) -> tuple[str, ...]:
+    """Return what was written, and how much of the model's probability the score tokens hold."""
+    lines = [f"wrote {folder}: {finished.rows} items, {finished.valid} valid, {n_layers} layers"]
+    lines += [f"  not valid: {n}, {reason}" for reason, n in finished.reasons.items()]
     mass = finished.score_mass
-    if mass is None:
-        return
-    say(f"score mass: median {mass:.3f}")
-    if mass < LOW_MASS:
-        say(
+    if mass is not None:
+        lines.append(f"score mass: median {mass:.3f}")
+    if mass is not None and mass < LOW_MASS:
+        lines.append(
             f"warning: at the read-out the model gives the score labels a median probability of {mass:.3f}, expected "
             f"{LOW_MASS:g} or more: look at the prompt's end, the chat template, --answer-prefix and --scale"
         )
+    return tuple(lines)
 
 
 def to_stderr(line: str) -> None:

@@ -47,7 +47,8 @@ def read_call(call: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``rank``, and ``shards`` and ``items``, how many were read; or ``rank`` and ``error``, one line.
+        ``rank``; ``shards`` and ``items``, how many were read, and ``report``, lines about the cache from the worker
+        that wrote its manifest; or ``error``, one line.
     """
     from ..run import run_worker
     from .ranks import Rank
@@ -60,4 +61,4 @@ def read_call(call: Mapping[str, Any]) -> dict[str, Any]:
         )  # fmt: skip
     except LagerError as error:
         return {"rank": rank.rank, "error": str(error)}
-    return {"rank": rank.rank, "shards": done.shards, "items": done.items}
+    return {"rank": rank.rank, "shards": done.shards, "items": done.items, "report": list(done.report)}

@@ -111,6 +111,9 @@ def _through_engine(
         raise LagerError(next(result["error"] for result in results if "error" in result))
     read = ", ".join(f"{result['items']} items by worker {result['rank']}" for result in results if "items" in result)
     say(f"read {read}")
+    for result in results:
+        for line in result.get("report", ()) if result["rank"] else ():  # worker 0 said its own
+            say(line)
 
 
 def _engine(engine: str | None, n_workers: int | None, device: str | None) -> Engine:

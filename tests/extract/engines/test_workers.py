@@ -1,6 +1,7 @@
 """Any number of workers make the same cache, help each other out, and say what went wrong."""
 
 import json
+import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
@@ -11,6 +12,7 @@ from lager.data.manifest import MANIFEST
 from lager.data.run_status import run_status
 from lager.data.verify import verify_cache
 from lager.data.worker_records import WORKERS, WorkerRecord, make_folders
+from lager.extract import prepare
 from lager.extract.engines import presence
 from lager.extract.engines.call import make_call, read_call
 from lager.extract.engines.engine import Ended
@@ -61,8 +63,16 @@ def alone(inputs, tmp_path_factory):
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch):
+def workers_in_threads(monkeypatch):
+    """Let workers look often, and load their models in turn: transformers changes globals of torch meanwhile."""
+    lock = threading.Lock()
+
+    def load_in_turn(*arguments, **options):
+        with lock:
+            return load_judge(*arguments, **options)
+
     monkeypatch.setattr(presence, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(prepare, "load_judge", load_in_turn)
 
 
 def call_of(folder, items, cache, **options):
