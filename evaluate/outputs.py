@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data.errors import LagerError
 from ..data.files import replacing, write_json
+from .early_exit import EarlyExit, early_exits
 from .evaluation import Evaluation
 from .layer_curve import depth_curve, layer_curve
 from .text_tables import latex, markdown
@@ -61,6 +62,7 @@ def write_outputs(
     """
     check_out(folder)
     layers = depth = None
+    early = early_exits(evaluation)
     content = evaluation.as_json()
     if evaluation.cache is not None:
         options: dict[str, Any] = {"level": evaluation.agreement.level, "group": evaluation.group}
@@ -68,13 +70,15 @@ def write_outputs(
         content |= {
             name: {"metric": "spearman", "values": values} for name, values in (("layers", layers), ("depth", depth))
         }
+    if early:
+        content["early_exit"] = [one.as_json() for one in early]
     write_json(folder / RESULTS_JSON, content, indent=1)
     _write_csv(evaluation, folder / RESULTS_CSV)
     for name, text in ((RESULTS_MD, markdown(evaluation)), (RESULTS_TEX, latex(evaluation))):
         write_text(folder / name, text)
     written = [folder / name for name in (RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX)]
     try:
-        return [*written, *_write_report(evaluation, folder, layers, depth, learning)], []
+        return [*written, *_write_report(evaluation, folder, layers, depth, early=early, learning=learning)], []
     except LagerError as error:
         return written, [str(error)]
 
@@ -84,6 +88,8 @@ def _write_report(
     folder: Path,
     layers: Sequence[float | None] | None,
     depth: Sequence[float | None] | None,
+    *,
+    early: Sequence[EarlyExit],
     learning: Sequence[LearningPoint],
 ) -> list[Path]:
     """Write figures and report; without matplotlib a `LagerError` says what to install."""
@@ -92,7 +98,7 @@ def _write_report(
     from .report.page import render_report
 
     with drawing():
-        drawn = draw_all(evaluation, layers=layers, depth=depth, learning=learning)
+        drawn = draw_all(evaluation, layers=layers, depth=depth, early=early, learning=learning)
         for one in drawn:
             save(one, folder / FIGURES)
         write_text(folder / REPORT, render_report(evaluation, drawn))

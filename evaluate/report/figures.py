@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..early_exit import EarlyExit
 from ..evaluation import Evaluation
 from ..marks import LEVELS
 from ..metrics import METRICS
@@ -25,6 +26,7 @@ def draw_all(
     *,
     layers: Sequence[float | None] | None,
     depth: Sequence[float | None] | None,
+    early: Sequence[EarlyExit] = (),
     learning: Sequence[LearningPoint] = (),
 ) -> list[Drawn]:
     """Return the figures in the order of the report; `drawing` must be open.
@@ -34,6 +36,8 @@ def draw_all(
     evaluation : Evaluation
     layers, depth : sequence of float or None, or None
         Spearman by layer entry, see `layer_curve`; None without a cache.
+    early : sequence of EarlyExit
+        The strategies that read the first layers only.
     learning : sequence of LearningPoint
         A sweep's results over training sizes.
     """
@@ -42,7 +46,8 @@ def draw_all(
     text = f"Spearman, {LEVELS[agreement.level]}"
     drawn: list[Drawn | None] = []
     if layers is not None and depth is not None:
-        drawn += [draw_layers(layers, spearman, metric=text), draw_depth(depth, spearman.get("lager"), metric=text)]
+        cost = draw_depth(depth, {name: spearman.get(name) for name in ("lager", "e-score")}, metric=text, early=early)
+        drawn += [draw_layers(layers, spearman, metric=text), cost]
     drawn += [draw_weights(*tuned) for tuned in evaluation.aggregators.items() if tuned[0].startswith("lager-tuned")][
         :1
     ]

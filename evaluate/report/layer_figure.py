@@ -11,6 +11,8 @@ from .drawing import DASHES, GRID, MUTED, SERIES, Drawn, line_labels, new_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ..early_exit import EarlyExit
+
 _ENTRY = "layer entry (0: embeddings; last: after the final norm)"
 _MANY = 18  # lines with a label; more cannot be read
 
@@ -54,27 +56,45 @@ def draw_layers(curve: Sequence[float | None], strategies: Mapping[str, float | 
     return Drawn("layers", "Agreement by layer", figure, alt)
 
 
-def draw_depth(curve: Sequence[float | None], full: float | None, *, metric: str) -> Drawn:
+def draw_depth(
+    curve: Sequence[float | None],
+    full: Mapping[str, float | None],
+    *,
+    metric: str,
+    early: Sequence[EarlyExit] = (),
+) -> Drawn:
     """Draw the metric of the mean of the first entries, against how many are kept.
 
     Parameters
     ----------
     curve : sequence of float or None
         At m, the expectation under the uniform mean of entries 0 to m.
-    full : float or None
-        Of the untrained strategy over all entries.
+    full : mapping of str to float or None
+        Of strategies that need all entries.
     metric : str
         What the axis says.
+    early : sequence of EarlyExit
+        The depths that strategies chose, marked; the first one's curve over training folds is drawn too.
     """
     figure, (axes,) = new_figure(7.6, 3.4)
     values = _plot(axes, curve)
-    if full is not None:
-        axes.axhline(full, color=SERIES[2], linestyle="--", linewidth=1.5, zorder=2)
-    _finish(axes, len(values), "last entry that is computed; blocks above it are left out", metric)
-    if full is not None:
-        line_labels(axes, [("all layers", full, SERIES[2], "--")])
+    known = [(name, value, *STYLES[name]) for name, value in full.items() if value is not None]
+    for _, value, colour, dashes in known:
+        axes.axhline(value, color=colour, linestyle=dashes, linewidth=1.5, zorder=2)
+    if early and early[0].training:
+        training = [math.nan if value is None else value for value in early[0].training]
+        axes.plot(range(len(training)), training, color=SERIES[1], linestyle="-.", linewidth=1.5, zorder=2)
+        axes.plot([], [], color=SERIES[1], linestyle="-.", label=f"{early[0].strategy}, left-out training folds")
+    axes.plot([], [], color=SERIES[0], marker="o", markersize=4.5, label="lager on entries 0 to m, these items")
+    for one in early:
+        axes.axvline(one.entry, color=SERIES[1], linewidth=1.2, zorder=1)
+    _finish(axes, len(values), "last entry m that is computed; blocks above it are left out", metric)
+    if early:
+        axes.legend(frameon=False, fontsize=8.5, loc="best")
+    line_labels(axes, known)
     alt = f"Line chart of {metric} when the model stops at a layer entry and the entries so far are averaged. "
-    return Drawn("depth", "Agreement against the depth that is kept", figure, alt + _in_words(values))
+    words = [_in_words(values), *(one.in_words() for one in early)]
+    return Drawn("depth", "Agreement against the depth that is kept", figure, alt + " ".join(words))
 
 
 def _plot(axes: Axes, curve: Sequence[float | None]) -> list[float]:

@@ -33,7 +33,7 @@ def test_undefined_layers_and_missing_strategies_still_give_a_figure(tmp_path, c
     with drawing():
         for drawn in (
             draw_layers(curve, {"lager": 0.3, "e-score": None}, metric="Spearman"),
-            draw_depth(curve, None, metric="Spearman"),
+            draw_depth(curve, {"lager": None}, metric="Spearman"),
         ):
             png, svg = save(drawn, tmp_path)
             assert png.read_bytes().startswith(b"\x89PNG")
