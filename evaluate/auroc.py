@@ -21,8 +21,7 @@ def auroc(pair: WeightedPairing) -> NDArray[np.float64]:
     ndarray of shape (n_segments, n_resamples)
     """
     yes = humans_yes(pair).astype(np.float64)
-    n_yes = weighted_sums(yes[None], pair.weights, pair.segments)[0]
+    n_yes = weighted_sums((yes,), pair.weights, pair.segments)[0]
     pairs = n_yes * (pair.human.totals - n_yes)
-    ranks = pair.score.centred_ranks[pair.pairing.score.class_of_row]
-    surplus = pair.segments.dot(ranks, pair.weights * yes[:, None])
+    surplus = pair.segments.dot(pair.score.ranks, pair.weights * yes[:, None])
     return 0.5 + np.divide(surplus, pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)

@@ -19,12 +19,4 @@ def kendall(pair: WeightedPairing) -> NDArray[np.float64]:
     ndarray of shape (n_segments, n_resamples)
     """
     squares = (pair.score.untied_pairs / 2) * (pair.human.untied_pairs / 2)
-    return pair.ratio(balance(pair), squares)
-
-
-def balance(pair: WeightedPairing) -> NDArray[np.float64]:
-    """Return concordant less discordant pairs of each segment and resample."""
-    out = np.zeros_like(pair.human.totals)
-    for split in pair.pairing.splits:
-        out[split.present] += split.concordance(pair.weights)
-    return out
+    return pair.ratio(pair.balance, squares)

@@ -22,7 +22,7 @@ def krippendorff_alpha(pair: WeightedPairing) -> NDArray[np.float64]:
     human = pair.pairing.human
     y = human.centred
     x = pair.pairing.score.values - (human.values - y)
-    sums, squares, distance = weighted_sums(np.stack([x + y, x * x + y * y, (x - y) ** 2]), pair.weights, pair.segments)
+    sums, squares, distance = weighted_sums((x + y, x * x + y * y, (x - y) ** 2), pair.weights, pair.segments)
     n = 2 * pair.human.totals
     expected = 2 * (n * squares - sums**2)
     varies = (distance > 0) | (pair.human.untied_pairs > 0)

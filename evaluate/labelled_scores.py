@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.errors import LagerError
+from .codes import text_codes
+
+_T = TypeVar("_T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,8 @@ class LabelledScores:
                     f"{name} has no score for any of the {labelled.sum()} items that humans scored: check its ids"
                 )
         return cls(
-            truth[labelled],
-            {name: values[labelled] for name, values in judged.items()},
+            taken(truth, labelled),
+            {name: taken(values, labelled) for name, values in judged.items()},
             _labels(group, "group", labelled),
             _labels(cluster, "cluster", labelled),
             _labels(system, "system", labelled),
@@ -82,7 +86,7 @@ class LabelledScores:
         """Yield the judges by the rows that they scored, cut down to those: so the human side is ranked once."""
         members: dict[bytes, list[str]] = {}
         for name, values in self.scores.items():
-            members.setdefault(np.isnan(values).tobytes(), []).append(name)
+            members.setdefault(np.packbits(np.isnan(values)).tobytes(), []).append(name)
         for names in members.values():
             yield self.take(~np.isnan(self.scores[names[0]]), names)
 
@@ -90,14 +94,15 @@ class LabelledScores:
         """Return the number of clusters and each item's; an item without one is a cluster by itself."""
         if self.cluster is None:
             return len(self), np.arange(len(self))
-        given = np.array([value is not None for value in self.cluster], dtype=bool)
-        codes = np.empty(len(self), dtype=np.intp)
-        names, codes[given] = np.unique(self.cluster[given].astype(str), return_inverse=True)
-        codes[~given] = len(names) + np.arange(np.count_nonzero(~given))
-        return len(names) + int(np.count_nonzero(~given)), codes
+        names, codes = text_codes(self.cluster)
+        alone = np.flatnonzero(codes < 0)
+        codes[alone] = len(names) + np.arange(len(alone))
+        return len(names) + len(alone), codes
 
     def take(self, rows: NDArray[np.bool_], names: Sequence[str]) -> LabelledScores:
         """Return some judges' scores of some rows."""
+        if rows.all():
+            return replace(self, scores={name: self.scores[name] for name in names})
         group, cluster, system = (
             None if column is None else column[rows] for column in (self.group, self.cluster, self.system)
         )
@@ -124,4 +129,9 @@ def _labels(values: ArrayLike | None, what: str, labelled: NDArray[np.bool_]) ->
     out = np.asarray(values, dtype=object)
     if out.shape != labelled.shape:
         raise LagerError(f"{what} has shape {out.shape}, expected one label for each of {len(labelled)} items")
-    return out[labelled]
+    return taken(out, labelled)
+
+
+def taken(values: NDArray[_T], rows: NDArray[np.bool_]) -> NDArray[_T]:
+    """Return some rows, without a copy where it is all of them."""
+    return values if rows.all() else values[rows]

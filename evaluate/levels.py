@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.errors import LagerError
+from .codes import text_codes
 from .context import NOTHING, Context
 from .item_level import ItemLevel
 from .system_level import SystemLevel
@@ -81,6 +82,8 @@ def arrange(
 
 def encode(column: NDArray[np.object_]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """Return the sorted distinct labels of a column and each row's index in them; null is a label of its own."""
-    text = np.array([_NO_LABEL if value is None else str(value) for value in column], dtype=object)
-    labels, codes = np.unique(text.astype(str), return_inverse=True)
-    return tuple(labels.tolist()), codes.astype(np.intp)
+    labels, codes = text_codes(column)
+    if (codes < 0).any():
+        text = np.where(codes < 0, _NO_LABEL, np.array([*labels, _NO_LABEL], dtype=object)[codes])
+        labels, codes = text_codes(text)
+    return labels, codes

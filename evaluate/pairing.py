@@ -8,6 +8,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from .class_balance import class_balance, few_classes
+from .cluster_pairs import ClusterBalance, ClusterPairs
 from .context import NOTHING, Context
 from .pair_splits import PairSplit, split_pairs
 from .ranking import Ranking, WeightedRanking
@@ -17,11 +19,27 @@ from .weighted_sums import weighted_sums
 
 @dataclass(frozen=True)
 class Pairing:
-    """Two rankings of the same rows in the same segments; sorted once, weighted many times."""
+    """Two rankings of the same rows in the same segments; sorted once, weighted many times.
+
+    Parameters
+    ----------
+    score, human : Ranking
+    context : Context
+    cluster_pairs : ClusterPairs, optional
+        The pairs within clusters, where judges share them.
+    """
 
     score: Ranking
     human: Ranking
     context: Context = NOTHING
+    cluster_pairs: ClusterPairs | None = None
+
+    @cached_property
+    def within_clusters(self) -> ClusterBalance | None:
+        """Pairs of items of one cluster, None where no clusters are declared."""
+        if self.context.cluster is None:
+            return None
+        return (self.cluster_pairs or ClusterPairs(self.context.cluster, self.human)).balance(self.score)
 
     @cached_property
     def splits(self) -> list[PairSplit]:
@@ -55,17 +73,27 @@ class WeightedPairing:
         return (self.score.untied_pairs > 0) & (self.human.untied_pairs > 0)
 
     @cached_property
+    def balance(self) -> NDArray[np.float64]:
+        """Concordant less discordant pairs of each segment and resample: shape (n_segments, n_resamples)."""
+        if self.weights.shape[1] == 1 and few_classes(self.pairing.human):
+            return class_balance(self.pairing.score, self.pairing.human, self.weights[:, 0])[:, None]
+        out = np.zeros_like(self.human.totals)
+        for split in self.pairing.splits:
+            out[split.present] += split.concordance(self.weights)
+        return out
+
+    @cached_property
     def moments(self) -> NDArray[np.float64]:
         """Weighted sums of x, y, x**2, y**2 and x y, both less their segment's plain mean.
 
         Shape (5, n_segments, n_resamples).
         """
         x, y = self.pairing.score.centred, self.pairing.human.centred
-        return weighted_sums(np.stack([x, y, x * x, y * y, x * y]), self.weights, self.segments)
+        return weighted_sums((x, y, x * x, y * y, x * y), self.weights, self.segments)
 
     def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the weighted mean of row values, NaN where nothing was drawn: shape (n_segments, n_resamples)."""
-        sums = weighted_sums(values[None], self.weights, self.segments)[0]
+        sums = weighted_sums((values,), self.weights, self.segments)[0]
         totals = self.human.totals
         return np.divide(sums, totals, out=np.full(sums.shape, np.nan), where=totals > 0)
 

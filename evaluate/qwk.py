@@ -24,9 +24,8 @@ def qwk(pair: WeightedPairing) -> NDArray[np.float64]:
     a = nearest_label(pair.pairing.score.values, labels).astype(np.float64)
     b = nearest_label(pair.pairing.human.values, labels).astype(np.float64)
     totals = pair.human.totals
-    sum_a, sum_b, squares, distance = weighted_sums(
-        np.stack([a, b, a * a + b * b, (a - b) ** 2]), pair.weights, pair.segments
-    )
+    terms = (a, b, a * a + b * b, (a - b) ** 2)
+    sum_a, sum_b, squares, distance = weighted_sums(terms, pair.weights, pair.segments)
     expected = totals * squares - 2 * sum_a * sum_b
     out = np.full(totals.shape, np.nan)
     np.divide(totals * distance, expected, out=out, where=expected > 0)

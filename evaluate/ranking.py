@@ -34,9 +34,13 @@ class Ranking:
     @cached_property
     def order(self) -> NDArray[np.intp]:
         """Rows sorted by segment, then value: shape (n,)."""
+        by_value = np.argsort(self.values)  # in which order ties come makes no difference to anything
         if len(self.segments) == 1:
-            return np.argsort(self.values, kind="stable")
-        return np.lexsort((self.values, self.segments.of_row))
+            return by_value
+        segment = self.segments.of_row[by_value]
+        if len(self.segments) <= 1 << 16:  # numpy sorts these by radix
+            segment = segment.astype(np.uint16)
+        return by_value[np.argsort(segment, kind="stable")]
 
     @cached_property
     def class_starts(self) -> NDArray[np.intp]:
@@ -133,8 +137,11 @@ class WeightedRanking:
         return np.where(nothing, np.nan, low), np.where(nothing, np.nan, high)
 
     @cached_property
+    def ranks(self) -> NDArray[np.float64]:
+        """Centred rank of each row: shape (n, n_resamples)."""
+        return self.centred_ranks[self.ranking.class_of_row]
+
+    @cached_property
     def weighted_ranks(self) -> NDArray[np.float64]:
         """Weight times centred rank, of each row: shape (n, n_resamples)."""
-        ranks = self.centred_ranks[self.ranking.class_of_row]
-        ranks *= self.weights
-        return ranks
+        return self.ranks * self.weights

@@ -18,6 +18,5 @@ def spearman(pair: WeightedPairing) -> NDArray[np.float64]:
     -------
     ndarray of shape (n_segments, n_resamples)
     """
-    ranks = pair.score.centred_ranks[pair.pairing.score.class_of_row]
-    numerator = pair.segments.dot(ranks, pair.human.weighted_ranks)
+    numerator = pair.segments.dot(pair.score.ranks, pair.human.weighted_ranks)
     return pair.ratio(numerator, pair.score.rank_variance * pair.human.rank_variance)

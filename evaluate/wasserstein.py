@@ -22,6 +22,11 @@ def wasserstein(pair: WeightedPairing) -> NDArray[np.float64]:
         In units of the human scale; NaN where nothing was drawn.
     """
     segments = pair.segments
+    if pair.weights.shape[1] == 1 and (pair.weights == 1).all():
+        # Everything once: the k-th smallest score of one side moves to the k-th smallest of the other.
+        sides = (pair.pairing.score, pair.pairing.human)
+        moved = np.subtract(*(side.values[side.order] for side in sides))
+        return np.add.reduceat(np.abs(moved), segments.starts)[:, None] / segments.sizes[:, None]
     values = np.concatenate([pair.pairing.score.values, pair.pairing.human.values])
     of_row = np.tile(segments.of_row, 2)
     order = np.lexsort((values, of_row))
@@ -30,6 +35,6 @@ def wasserstein(pair: WeightedPairing) -> NDArray[np.float64]:
     step[both.starts + both.sizes - 1] = 0.0  # nothing is left over at a segment's end
     signed = np.concatenate([pair.weights, -pair.weights])
     gap = np.abs(cumulate(signed, order)[1:])
-    area = weighted_sums(step[None], gap, both)[0]
+    area = weighted_sums((step,), gap, both)[0]
     totals = pair.human.totals
     return np.divide(area, totals, out=np.full(totals.shape, np.nan), where=totals > 0)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .segments import Segments
 
 
-def weighted_sums(values: NDArray[np.float64], weights: NDArray[np.float64], segments: Segments) -> NDArray[np.float64]:
+def weighted_sums(
+    values: Sequence[NDArray[np.float64]], weights: NDArray[np.float64], segments: Segments
+) -> NDArray[np.float64]:
     """Return ``sum(w * value)`` over the rows of each segment.
 
     Parameters
     ----------
-    values : ndarray of shape (n_values, n)
+    values : sequence of n_values ndarrays of shape (n,)
     weights : ndarray of shape (n, n_resamples)
     segments : Segments
 
@@ -22,6 +26,8 @@ def weighted_sums(values: NDArray[np.float64], weights: NDArray[np.float64], seg
     ndarray of shape (n_values, n_segments, n_resamples)
     """
     if weights.shape[1] == 1:
-        return np.add.reduceat(values * weights[:, 0], segments.starts, axis=1)[:, :, None]
+        sums = [np.add.reduceat(one * weights[:, 0], segments.starts) for one in values]
+        return np.array(sums)[:, :, None]
+    matrix = np.stack(values)
     bounds = zip(segments.starts, segments.starts + segments.sizes, strict=True)
-    return np.stack([values[:, start:end] @ weights[start:end] for start, end in bounds], axis=1)
+    return np.stack([matrix[:, start:end] @ weights[start:end] for start, end in bounds], axis=1)
