@@ -108,7 +108,7 @@ def evaluate_cache(
     scored += tuple(StrategyScores(one.name, one.scores, "external", 0, True) for one in judges)
     ranges: dict[str, Range] = {}
     if range_source == "train" and train is not None:
-        ranges = ranges_on(train, scorer.aggregators)
+        ranges = ranges_on(train, scorer.aggregators, scale=cache.scale)
     elif range_source == "test":
         ranges = ranges_of({one.name: one.scores[np.isfinite(cache.mean_scores)] for one in scored})
     agreement = evaluate_scores(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..data.cache import FeatureCache
 from ..data.errors import LagerError
+from ..data.scale import Scale
 from ..train.aggregator import Aggregator
 
 Range = tuple[float, float]
@@ -34,7 +35,9 @@ def choose_source(source: str | None, *, train: bool) -> str:
     return source
 
 
-def ranges_on(cache: FeatureCache, aggregators: Mapping[str, Sequence[Aggregator]]) -> dict[str, Range]:
+def ranges_on(
+    cache: FeatureCache, aggregators: Mapping[str, Sequence[Aggregator]], *, scale: Scale
+) -> dict[str, Range]:
     """Return each strategy's range on the labelled items of a cache.
 
     Parameters
@@ -43,10 +46,17 @@ def ranges_on(cache: FeatureCache, aggregators: Mapping[str, Sequence[Aggregator
         What strategies were fitted on.
     aggregators : mapping of str to sequence of Aggregator
         One each.
+    scale : Scale
+        What the ranges are given on; those of a cache on another scale are mapped onto it linearly.
     """
     readouts = cache.readouts()
     labelled = readouts.take(np.flatnonzero(np.isfinite(readouts.human)))
-    return ranges_of({name: one.predict(labelled) for name, (one,) in aggregators.items()})
+    found = ranges_of({name: one.predict(labelled) for name, (one,) in aggregators.items()})
+    step = (scale.high - scale.low) / (cache.scale.high - cache.scale.low)
+    return {
+        name: (scale.low + step * (low - cache.scale.low), scale.low + step * (high - cache.scale.low))
+        for name, (low, high) in found.items()
+    }
 
 
 def ranges_of(scores: Mapping[str, NDArray[np.float64]]) -> dict[str, Range]:
