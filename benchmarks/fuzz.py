@@ -1,9 +1,10 @@
-"""Mutated caches, aggregators and item files: only the project's own error or a sound result may come out.
+"""Mutated files of every kind: only the project's own error or a sound result may come out.
 
     python benchmarks/fuzz.py --cases 20000
 
 Each case is made from its number alone, so a case that fails can be run again with --first N --cases 1. Cases run in
-child processes; one that dies, or does not answer in five seconds, is counted with its number.
+child processes; one that dies, takes more than a gigabyte of memory, or does not answer in five seconds, is counted
+with its number. With --log FILE outcomes are kept, and the same command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import json
+import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,173 +23,224 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import polars as pl
+from fuzz_files import (
+    IDENTITY,
+    IDS,
+    N_ITEMS,
+    SCALE,
+    SHARD,
+    make_seeds,
+    mutate_bytes,
+    mutate_structure,
+    open_sound,
+    put_checksum_right,
+    spoil_rows,
+    write_mutated_json,
+    write_mutated_values,
+)
 from lager.data.cache import FeatureCache
 from lager.data.cache_writer import CacheWriter
-from lager.data.canonical import seal, sha256_file
+from lager.data.canonical import canonical_json
+from lager.data.command import summarise
 from lager.data.errors import LagerError
-from lager.data.items import TABLE_SCHEMA, Items, load_items
-from lager.data.scale import Scale
-from lager.data.shards import ShardData
-from lager.train.aggregator_file import load_aggregator, save_aggregator
-from lager.train.strategies import fit_strategy
+from lager.data.finalize import finalize_cache
+from lager.data.items import load_items
+from lager.data.repair import repair_cache
+from lager.data.run_status import run_status
+from lager.data.verify import verify_cache
+from lager.evaluate.cache_evaluation import evaluate_cache
+from lager.evaluate.compare import compare_runs
+from lager.evaluate.compare_outputs import cells, latex, markdown
+from lager.evaluate.score_files import read_external, read_human_scores
+from lager.train.aggregator_file import load_aggregator
 
 SECONDS = 5
+MEGABYTES = 1024
 GOOD = ("error of our own", "read")
-KINDS = ("manifest", "shard", "items.parquet", "aggregator", "jsonl", "csv", "parquet")
-HOSTILE: list[Any] = [
-    None, True, -1, 0, 1, 1.5, 2**31, 2**63, 2**70, -(2**63), 1e308, 1e-320, "", "x", "../x", "/etc/passwd",
-    "shards/00000.h5", "\x00", "\ud800", "é" * 50, "9" * 400, [], {}, [[]], [None] * 40, {"": {}}, "1e999", "NaN",
-]  # fmt: skip
+Case = Callable[[Path, Path, random.Random], None]
 
 
-def make_seeds(folder: Path) -> None:
-    """Write one sound file of each kind."""
-    n, rng = 24, np.random.default_rng(0)
-    scale = Scale.parse("1-5")
-    ids = tuple(f"item{i}" for i in range(n))
-    table = pl.DataFrame(
-        {
-            "item_id": ids,
-            "scores": rng.integers(1, 6, size=(n, 2)).astype(float).tolist(),
-            "group": ["a", "b"] * (n // 2),
-            "cluster": [str(i % 6) for i in range(n)],
-            "system": [None] * n,
-        },
-        schema=TABLE_SCHEMA,
+def items_case(suffix: str) -> Case:
+    """Return a case of an item file."""
+
+    def case(seeds: Path, folder: Path, rng: random.Random) -> None:
+        path = folder / f"rows{suffix}"
+        spoil_rows(seeds / path.name, path, rng)
+        items = load_items(path)
+        assert len(items) == len(items.fields) == len(items.table), "rows do not line up"
+        assert all(np.isfinite(s) for scores in items.table["scores"].to_list() for s in scores), (
+            "a score is not finite"
+        )
+        json.dumps(items.fields, ensure_ascii=False).encode()  # it is text
+
+    return case
+
+
+def scores_case(seeds: Path, folder: Path, rng: random.Random) -> None:
+    """Read a spoilt file of scores in the three ways in which score files are read."""
+    path = folder / f"rows{rng.choice(['.jsonl', '.json', '.csv', '.parquet'])}"
+    spoil_rows(seeds / path.name, path, rng)
+    cache = open_sound(seeds)
+    tried: list[LagerError] = []
+    try:
+        scored = cache.with_scores(path)
+        assert np.isfinite(scored.mean_scores[~np.isnan(scored.mean_scores)]).all(), "a score is not finite"
+        assert len(scored.items) == N_ITEMS, "items are lost"
+    except LagerError as error:
+        tried.append(error)
+    try:
+        table = read_human_scores(path, SCALE)
+        assert all(1 <= s <= 5 for scores in table["scores"].to_list() for s in scores), "a score is off the scale"
+    except LagerError as error:
+        tried.append(error)
+    for one in read_external([f"{path}:judge"], cache.items, SCALE):
+        assert not np.isinf(one.scores).any(), "a score is not finite"
+    if tried:
+        raise tried[0]
+
+
+def aggregator_case(seeds: Path, folder: Path, rng: random.Random) -> None:
+    """Score with a spoilt aggregator."""
+    path = folder / "aggregator.json"
+    write_mutated_json(seeds / path.name, path, rng)
+    readouts = open_sound(seeds).readouts()
+    scores = load_aggregator(path).aggregator.predict(readouts)
+    assert scores.shape == (len(readouts),), "a score is missing"
+    assert np.isfinite(scores).all(), "a score is not finite"
+
+
+def results_case(seeds: Path, folder: Path, rng: random.Random) -> None:
+    """Compare a spoilt folder of results with a sound one."""
+    for name in ("sound", "spoilt"):
+        (folder / name).mkdir()
+    shutil.copy(seeds / "results.json", folder / "sound")
+    write_mutated_json(seeds / "results.json", folder / "spoilt" / "results.json", rng)
+    content = json.loads((folder / "sound" / "results.json").read_text())
+    content["about"]["model"] = "another"
+    (folder / "sound" / "results.json").write_text(json.dumps(content))
+    compared = compare_runs([folder / "sound", folder / "spoilt"], metric=rng.choice(["spearman", "mae", "kl"]))
+    canonical_json(compared.as_json())
+    assert len(list(cells(compared))) == len(compared.rows), "a row is missing"
+    markdown(compared)
+    latex(compared)
+
+
+def run_case_json(seeds: Path, folder: Path, rng: random.Random) -> None:
+    """Go on with, finish, look at and repair a run whose record is spoilt."""
+    path = folder / "cache"
+    shutil.copytree(seeds / "cache", path)
+    write_mutated_json(seeds / "cache" / "run.json", path / "run.json", rng)
+    if rng.random() < 0.5:
+        (path / "manifest.json").unlink()
+    tried: list[LagerError] = []
+    for use in (
+        FeatureCache.open,
+        run_status,
+        lambda path: CacheWriter.start(path, identity=IDENTITY, item_id=IDS),
+        finalize_cache,
+        repair_cache,
+        verify_cache,
+    ):
+        try:
+            use(path)
+        except LagerError as error:
+            tried.append(error)
+    assert_sound_or_refused(seeds, path)
+    if tried:
+        raise tried[0]
+
+
+def manifest_case(seeds: Path, folder: Path, rng: random.Random) -> None:
+    """Read a cache with a spoilt manifest."""
+    path = folder / "cache"
+    shutil.copytree(seeds / "cache", path)
+    write_mutated_json(seeds / "cache" / "manifest.json", path / "manifest.json", rng)
+    verify_cache(path)
+    canonical_json(summarise(FeatureCache.open(path)))
+    assert_sound_or_refused(seeds, path)
+
+
+def assert_sound_or_refused(seeds: Path, path: Path) -> None:
+    """Check that a cache whose shards were not touched gives the values that it had."""
+    try:
+        logits = FeatureCache.open(path).logits
+    except LagerError:
+        return
+    np.testing.assert_array_equal(logits, open_sound(seeds).logits)
+
+
+def file_case(name: str, mutate: Callable[[bytes, random.Random], bytes] | None) -> Case:
+    """Return a case of a cache's own file, most often with its checksum put right; without `mutate`, of its values."""
+
+    def case(seeds: Path, folder: Path, rng: random.Random) -> None:
+        path = folder / "cache"
+        shutil.copytree(seeds / "cache", path)
+        if mutate is None:
+            write_mutated_values(seeds / "cache" / name, path / name, rng)
+        else:
+            (path / name).write_bytes(mutate((path / name).read_bytes(), rng))
+        changed = (path / name).read_bytes() != (seeds / "cache" / name).read_bytes()
+        vouched = rng.random() < 0.9
+        if vouched:
+            put_checksum_right(path, name)
+        faults = verify_cache(path)
+        cache = FeatureCache.open(path)
+        readouts = cache.readouts()
+        assert not changed or vouched, "a change was not noticed"
+        assert not changed or faults or name != SHARD or mutate is None or same(cache, open_sound(seeds)), (
+            "other values"
+        )
+        assert readouts.logits.shape[1:] == (cache.n_layers + 1, len(cache.scale)), "a read-out has another shape"
+        assert len(readouts) <= cache.n_items == len(cache.reason), "rows do not line up"
+        for pooling in cache.poolings:
+            cache.hidden(pooling)
+        canonical_json(evaluate_cache(cache, ["vscore", "e-score", "lager"], resamples=0).as_json())
+        canonical_json(summarise(cache))
+        if rng.random() < 0.3:
+            (path / "manifest.json").unlink()
+            repair_cache(path)
+
+    return case
+
+
+def same(cache: FeatureCache, other: FeatureCache) -> bool:
+    """Return whether two caches give equal numbers."""
+    return all(
+        np.array_equal(getattr(cache, name), getattr(other, name))
+        for name in ("logits", "logits_normed", "logsumexp", "n_tokens", "position", "valid", "prompt_sha256")
     )
-    items = Items(ids, ({},) * n, "fields", table)
-    logits = rng.normal(size=(n, 5, 5)).astype(np.float32)
-    data = ShardData(
-        item_id=list(ids),
-        prompt_sha256=rng.integers(0, 256, size=(n, 32), dtype=np.uint8),
-        n_tokens=np.arange(n, dtype=np.int32),
-        logits=logits,
-        logits_normed=logits,
-        logsumexp=np.full(n, 9, np.float32),
-        position=np.arange(n, dtype=np.int32),
-        valid=np.ones(n, bool),
-        reason=[""] * n,
-    )
-    identity = {"inputs": {"a": 1}, "readout_inputs": {"b": 1}, "scale": scale.as_json(), "recorded": {"model": "m"}}
-    writer = CacheWriter.start(folder / "cache", identity=identity, item_id=ids)
-    writer.write(0, data, items=items.table)
-    cache = writer.finalize()
-    save_aggregator(folder / "aggregator.json", fit_strategy("lager-tuned", cache.readouts()))
-    rows = [{"id": str(i), "response": f"text {i}", "score": [1.0, i % 5], "group": "g"} for i in range(n)]
-    (folder / "items.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    flat = pl.DataFrame([{**row, "score": row["score"][1]} for row in rows])
-    flat.write_csv(folder / "items.csv")
-    flat.write_parquet(folder / "items.parquet")
 
 
-def mutate_bytes(data: bytes, rng: random.Random) -> bytes:
-    """Flip, overwrite, cut, repeat or splice a few bytes."""
-    out = bytearray(data)
-    for _ in range(rng.choice([1, 1, 2, 8])):
-        at = rng.randrange(len(out) or 1)
-        match rng.randrange(6):
-            case 0 if out:
-                out[at] ^= 1 << rng.randrange(8)
-            case 1:
-                out[at : at + 4] = rng.choice([b"\xff" * 4, b"\x00" * 4, b"\x80\x00\x00\x00", rng.randbytes(4)])
-            case 2:
-                del out[at:]
-            case 3:
-                del out[at : at + rng.randrange(1, 64)]
-            case 4:
-                out[at:at] = out[at : at + rng.randrange(1, 64)] * rng.randrange(1, 4)
-            case 5:
-                other = rng.randrange(len(out) or 1)
-                out[at : at + 16] = out[other : other + 16]
-    return bytes(out)
-
-
-def mutate_json(value: Any, rng: random.Random) -> Any:
-    """Return the value with one place replaced, dropped, nested or repeated."""
-    if isinstance(value, dict) and value and rng.random() < 0.85:
-        key = rng.choice(sorted(value))
-        if rng.random() < 0.15:
-            return {k: v for k, v in value.items() if k != key}
-        return {**value, key: mutate_json(value[key], rng)}
-    if isinstance(value, list) and value and rng.random() < 0.7:
-        at = rng.randrange(len(value))
-        change: list[Any] = rng.choice([[], [value[at]] * 2, [mutate_json(value[at], rng)]])
-        return [*value[:at], *change, *value[at + 1 :]]
-    if rng.random() < 0.03:
-        for _ in range(rng.choice([50, 3000])):
-            value = [value]
-        return value
-    return rng.choice(HOSTILE)
+CASES: dict[str, Case] = {
+    "manifest": manifest_case,
+    "run record": run_case_json,
+    "shard, any byte": file_case(SHARD, mutate_bytes),
+    "shard, structure": file_case(SHARD, mutate_structure),
+    "shard, values": file_case(SHARD, None),
+    "item table": file_case("items.parquet", mutate_bytes),
+    "aggregator": aggregator_case,
+    "items, JSONL": items_case(".jsonl"),
+    "items, JSON": items_case(".json"),
+    "items, CSV": items_case(".csv"),
+    "items, Parquet": items_case(".parquet"),
+    "score file": scores_case,
+    "results": results_case,
+}
+KINDS = tuple(CASES)
 
 
 def run_case(number: int, seeds: Path, folder: Path) -> str:
     """Make one case and use it; return how it ended."""
-    rng = random.Random(number)
-    kind = KINDS[number % len(KINDS)]
     try:
-        if kind in {"jsonl", "csv", "parquet"}:
-            path = folder / f"items.{kind}"
-            path.write_bytes(mutate_bytes((seeds / path.name).read_bytes(), rng))
-            items = load_items(path)
-            assert len(items) == len(items.fields) == len(items.table), "rows do not line up"
-            assert all(np.isfinite(s) for scores in items.table["scores"].to_list() for s in scores), (
-                "a score is not finite"
-            )
-        elif kind == "aggregator":
-            path = folder / "aggregator.json"
-            write_mutated_json(seeds / "aggregator.json", path, rng)
-            readouts = FeatureCache.open(seeds / "cache").readouts()
-            scores = load_aggregator(path).aggregator.predict(readouts)
-            assert scores.shape == (len(readouts),), "a score is missing"
-            assert np.isfinite(scores).all(), "a score is not finite"
-        else:
-            use_cache(kind, seeds / "cache", folder / "cache", rng)
+        CASES[KINDS[number % len(KINDS)]](seeds, folder, random.Random(number))
     except LagerError as error:
-        return "error of several lines" if "\n" in str(error) else "error of our own"
+        return "error of our own" if str(error).isprintable() else "FAILED an error that cannot be shown as it is"
     return "read"
-
-
-def write_mutated_json(source: Path, target: Path, rng: random.Random) -> None:
-    """Mutate the bytes, or the values with the seal made again, as a stranger would."""
-    if rng.random() < 0.2:
-        target.write_bytes(mutate_bytes(source.read_bytes(), rng))
-        return
-    value = json.loads(source.read_text())
-    for _ in range(rng.choice([1, 1, 1, 3])):
-        value = mutate_json(value, rng)
-    try:
-        value = seal(value) if isinstance(value, dict) and rng.random() < 0.9 else value
-        target.write_text(json.dumps(value), encoding="utf-8", errors="surrogatepass")
-    except (ValueError, RecursionError):
-        target.write_text("{}")
-
-
-def use_cache(kind: str, sound: Path, path: Path, rng: random.Random) -> None:
-    """Mutate one file of a cache, put the checksums right, and read all of it."""
-    shutil.copytree(sound, path)
-    original = FeatureCache.open(sound)
-    if kind == "manifest":
-        write_mutated_json(sound / "manifest.json", path / "manifest.json", rng)
-    else:
-        name = "shards/00000.h5" if kind == "shard" else kind
-        (path / name).write_bytes(mutate_bytes((sound / name).read_bytes(), rng))
-        manifest = json.loads((path / "manifest.json").read_text())
-        if rng.random() < 0.9:
-            entry = manifest["items"] if kind == "items.parquet" else manifest["shards"][0]
-            entry["sha256"] = sha256_file(path / name)
-        (path / "manifest.json").write_text(json.dumps(seal(manifest)))
-    cache = FeatureCache.open(path)
-    readouts = cache.readouts()
-    assert readouts.logits.shape[1:] == (cache.n_layers + 1, len(cache.scale)), "a read-out has another shape"
-    assert len(readouts) <= cache.n_items == len(cache.reason), "rows do not line up"
-    if kind == "manifest":
-        np.testing.assert_array_equal(cache.logits, original.logits)
 
 
 def work(numbers: range, seeds: Path) -> None:
@@ -207,6 +261,9 @@ def work(numbers: range, seeds: Path) -> None:
                 outcome = f"FAILED {type(error).__name__}: {str(error)[:90]!r} at {where}"
             signal.alarm(0)
             faulthandler.cancel_dump_traceback_later()
+            if (used := resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10) > MEGABYTES:
+                print(number, f"FAILED it took {used} MiB of memory", flush=True)
+                raise SystemExit(1)
             print(number, outcome, flush=True)
             shutil.rmtree(folder)
 
@@ -221,28 +278,60 @@ def run_block(numbers: range, seeds: Path) -> dict[int, str]:
     while numbers:
         arguments = ["--worker", str(seeds), "--first", str(numbers.start), "--cases", str(len(numbers))]
         command = [sys.executable, "-W", "ignore", __file__, *arguments]
-        child = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-        found = dict(line.split(" ", 1) for line in child.stdout.splitlines())
-        outcomes |= {int(number): outcome for number, outcome in found.items()}
-        began = [number for number, outcome in outcomes.items() if outcome == "began"]
-        if not began and child.returncode:
+        child = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False,
+            env={**os.environ, "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        found = {int(number): outcome for number, outcome in (line.split(" ", 1) for line in child.stdout.splitlines())}
+        if not found:
             raise RuntimeError(f"the worker for cases from {numbers.start} could not start")
-        for number in began:
-            outcomes[number] = f"FAILED the interpreter died with {child.returncode}"
-        numbers = range(began[0] + 1, numbers.stop) if began else range(0)
+        last = max(found)
+        if found[last] == "began":
+            found[last] = f"FAILED the interpreter died with {child.returncode}"
+        outcomes |= found
+        numbers = range(last + 1, numbers.stop)
     return outcomes
 
 
-def fuzz(numbers: range, *, jobs: int = 2, block: int = 500) -> tuple[Counter[str], dict[int, str]]:
-    """Run cases; return the count of each outcome, and the cases that failed."""
+def fuzz(numbers: range, *, jobs: int = 2, block: int = 250, log: Path | None = None) -> dict[int, str]:
+    """Run cases; return the outcome of each.
+
+    Parameters
+    ----------
+    numbers : range
+        Which cases.
+    jobs : int
+        How many child processes at a time.
+    block : int
+        Cases of one child process.
+    log : Path, optional
+        Where outcomes are appended; cases that are in it are not run again.
+    """
+    outcomes = {} if log is None or not log.exists() else _read_log(log)
     with tempfile.TemporaryDirectory() as name, ThreadPoolExecutor(jobs) as pool:
         make_seeds(Path(name))
         blocks = [numbers[i : i + block] for i in range(0, len(numbers), block)]
-        parts = pool.map(lambda part: run_block(part, Path(name)), blocks)
-        outcomes = {number: outcome for part in parts for number, outcome in part.items()}
-    kinds = {number: KINDS[number % len(KINDS)] for number in outcomes}
-    counts = Counter(f"{kinds[number]:14} {outcome.split(':')[0]}" for number, outcome in outcomes.items())
-    return counts, {number: outcome for number, outcome in sorted(outcomes.items()) if outcome not in GOOD}
+        left = [part for part in blocks if not all(number in outcomes for number in part)]
+        for found in pool.map(lambda part: run_block(part, Path(name)), left):
+            outcomes |= found
+            if log is not None:
+                with log.open("a") as file:
+                    file.writelines(f"{number} {outcome}\n" for number, outcome in found.items())
+    return {number: outcomes[number] for number in numbers}
+
+
+def _read_log(log: Path) -> dict[int, str]:
+    return {int(number): outcome for number, outcome in (line.split(" ", 1) for line in log.read_text().splitlines())}
+
+
+def table(outcomes: dict[int, str]) -> str:
+    """Return the counts by kind and outcome, as Markdown."""
+    counts = Counter((KINDS[n % len(KINDS)], one if one in GOOD else "failed") for n, one in outcomes.items())
+    lines = ["| file | cases | refused with an error of our own | read, sound | failed |", "|---|---:|---:|---:|---:|"]
+    for kind in KINDS:
+        refused, read, failed = (counts[kind, outcome] for outcome in (*GOOD, "failed"))
+        lines.append(f"| {kind} | {refused + read + failed} | {refused} | {read} | {failed} |")
+    return "\n".join(lines)
 
 
 def main() -> int:
@@ -250,6 +339,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--log", type=Path)
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     numbers = range(options.first, options.first + options.cases)
@@ -257,10 +348,10 @@ def main() -> int:
         work(numbers, options.worker)
         return 0
     began = time.monotonic()
-    counts, failed = fuzz(numbers)
-    for outcome, count in sorted(counts.items()):
-        print(f"{count:7}  {outcome}")
-    for number, outcome in list(failed.items())[:40]:
+    outcomes = fuzz(numbers, jobs=options.jobs, log=options.log)
+    failed = {number: outcome for number, outcome in outcomes.items() if outcome not in GOOD}
+    print(table(outcomes))
+    for number, outcome in list(failed.items())[:60]:
         print(f"case {number} ({KINDS[number % len(KINDS)]}): {outcome}")
     print(f"{options.cases} cases in {time.monotonic() - began:.0f} s, {len(failed)} failed")
     return int(bool(failed))

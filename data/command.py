@@ -159,7 +159,7 @@ def summarise(cache: Any) -> dict[str, Any]:
         "scale": str(cache.scale),
         "condition": cache.manifest["fingerprint_inputs"].get("condition", {}).get("name"),
         "hidden_states": ", ".join(cache.poolings) or None,
-        "score_mass_median": float(np.median(mass)) if np.isfinite(mass).any() else None,
+        "score_mass_median": float(np.median(mass)) if len(mass) and np.isfinite(mass).all() else None,
         "bytes": sum(file.stat().st_size for file in cache.path.rglob("*") if file.is_file()),
         "fingerprint": cache.fingerprint,
         "readout_id": cache.readout_id,

@@ -22,13 +22,25 @@ from .canonical import canonical_json, sha256_file
 from .errors import LagerError
 from .files import replacing, write_json
 from .item_rows import GENERATED, ITEM, TEXT, decode_rows, table_schema, text_sha256
-from .manifest import ITEMS, MANIFEST, RUN, content_hash, file_entry, read_manifest, read_run, sealed, shard_name
+from .manifest import (
+    ITEMS,
+    MANIFEST,
+    RUN,
+    check_kinds,
+    content_hash,
+    file_entry,
+    read_manifest,
+    read_run,
+    sealed,
+    shard_name,
+)
 from .parquet_files import read_parquet
 from .shards import STRINGS, ShardData, read_attributes, read_columns, read_shard, row_digests
 from .sorted_digests import CacheHashes, SortedDigests
 
 _LISTED = 20
 _GROUP_ROWS = 1 << 16
+_COST_SUMS = ("device_seconds", "tokens", "computed_tokens")
 
 
 class Finalized(NamedTuple):
@@ -155,7 +167,7 @@ def _read_shards(folder: Path, run: dict[str, Any], n_shards: int) -> tuple[_Sha
             found.reasons.update(reason for reason in data.reason if reason)
             final = data.logits_normed[data.valid, -1] - data.logsumexp[data.valid, None]
             found.masses.append(np.exp(final).sum(axis=1))
-            _add_cost(found.runs, attributes.get("cost", {}))
+            _add_cost(found.runs, attributes.get("cost", {}), path=path)
         ids.update(b"]")
         if ids.hexdigest() != run["item_ids_sha256"]:
             raise LagerError(f"cache {folder}: its shards hold other items than the input; run the extraction again")
@@ -269,13 +281,18 @@ def _merged_runs(provenance: dict[str, Any]) -> list[dict[str, Any]]:
     return [run for part in provenance.get("merged", []) for run in part["provenance"].get("runs", [])]
 
 
-def _add_cost(runs: dict[str, dict[str, Any]], cost: dict[str, Any]) -> None:
+def _add_cost(runs: dict[str, dict[str, Any]], cost: dict[str, Any], *, path: Path) -> None:
     """Add what a shard cost, if that is known, to the line of the run that made it (told apart by its start)."""
     if not cost:
         return
+    try:
+        check_kinds({"cost": cost}, {"cost": dict}, what="its attribute")
+        check_kinds(cost, dict.fromkeys(_COST_SUMS, int | float), what="its cost")
+    except ValueError as error:
+        raise LagerError(f"{path} is damaged ({error}); remove it and run the same extraction again") from None
     run = runs.setdefault(canonical_json([cost.get("run"), cost.get("devices")]), {**cost, "shards": 0})
     if run["shards"]:
-        for key in ("device_seconds", "tokens", "computed_tokens"):
+        for key in _COST_SUMS:
             run[key] = run.get(key, 0) + cost.get(key, 0)
         run["end"] = max(str(run.get("end", "")), str(cost.get("end", "")))
     run["shards"] += 1

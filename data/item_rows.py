@@ -12,6 +12,7 @@ import polars as pl
 from .canonical import sha256_json
 from .errors import LagerError
 from .items import TABLE_SCHEMA
+from .json_text import parse_json
 
 ITEM, TEXT, GENERATED = "item", "text", "generated"
 
@@ -52,8 +53,8 @@ _REMEDY = "remove it and run the same extraction again"
 
 def _decoded(row: str, path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(row)
-    except (ValueError, RecursionError):
+        value = parse_json(row)
+    except ValueError:
         value = None
     if not isinstance(value, dict) or not set(TABLE_SCHEMA) <= {"item_id", *value}:
         raise LagerError(f"{path} has item rows that are no rows of an item table; {_REMEDY}")

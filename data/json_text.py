@@ -40,7 +40,8 @@ def parse_json(data: bytes | str, *, limits: Limits = RECORD, exact: bool = Fals
     limits : Limits
         How large it may be.
     exact : bool
-        Whether numbers must be written just as Python writes them, so that one changed digit is another value.
+        Whether numbers must be finite and written just as Python writes them, so that one changed digit is another
+        value.
 
     Raises
     ------
@@ -53,7 +54,9 @@ def parse_json(data: bytes | str, *, limits: Limits = RECORD, exact: bool = Fals
     if text.count("[") + text.count("{") > limits.containers or text.count(",") > _MAX_VALUES:
         raise ValueError("more lists, objects or values than any such file needs")
     try:
-        value = json.loads(text, parse_float=_exact_float if exact else None)
+        value = json.loads(
+            text, parse_float=_exact_float if exact else None, parse_constant=_no_number if exact else None
+        )
     except RecursionError:
         raise ValueError(f"nested deeper than {MAX_DEPTH}") from None
     _check_depth(value)
@@ -72,6 +75,10 @@ def _check_depth(value: Any) -> None:
         if depth > MAX_DEPTH:
             raise ValueError(f"nested deeper than {MAX_DEPTH}")
         level = [child for one in level for child in (one.values() if isinstance(one, dict) else one)]
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number")
 
 
 def _exact_float(text: str) -> float:

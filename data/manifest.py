@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from .canonical import check_seal, seal, sha256_file, sha256_json
@@ -21,6 +22,7 @@ MANIFEST = "manifest.json"
 RUN = "run.json"
 ITEMS = "items.parquet"
 _SHARD_NAME = re.compile(r"shards/\d{5,9}\.h5\Z")
+_INPUT_KINDS = {"condition": dict, "scale": dict, "prompt": dict, "hidden": list}
 _MOST_SHARDS = 1_000_000
 
 
@@ -144,19 +146,37 @@ def _check_identity(record: dict[str, Any]) -> None:
     for name, inputs in (("fingerprint", "fingerprint_inputs"), ("readout_id", "readout_inputs")):
         if not isinstance(record[inputs], dict) or record[name] != sha256_json(record[inputs]):
             raise ValueError(f"{name} is not the hash of {inputs}")
-    if not isinstance(record["recorded"], dict):
-        raise ValueError("recorded is not an object")
+    check_kinds(record["fingerprint_inputs"], _INPUT_KINDS, what="fingerprint_inputs")
+    check_kinds(record, {"recorded": dict, "options": dict, "provenance": dict}, what="the record")
+    _check_provenance(record.get("provenance", {}))
+    check_kinds(record["recorded"], {"batch_tokens": int}, what="recorded")
     Scale.from_json(record["scale"])
     if any(type(record[name]) is not int or record[name] < 1 for name in ("n_items", "shard_size")):
         raise ValueError("n_items or shard_size is not a number above 0")
 
 
+def check_kinds(record: Mapping[str, Any], kinds: Mapping[str, type | UnionType], *, what: str) -> None:
+    """Raise `ValueError` when one of the values that a record has is of another type than it should be."""
+    for name, kind in kinds.items():
+        if name in record and not isinstance(record[name], kind):
+            raise ValueError(f"{name} in {what} is a {type(record[name]).__name__}")
+
+
+def _check_provenance(provenance: Mapping[str, Any]) -> None:
+    check_kinds(provenance, {"source": dict, "merged": list, "runs": list}, what="provenance")
+    check_kinds(provenance.get("source", {}), {"file": str, "benchmark": str}, what="source")
+    for part in provenance.get("merged", []):
+        _check_provenance(part["provenance"])
+    if not all(isinstance(run, dict) for run in provenance.get("runs", [])):
+        raise ValueError("a run in provenance is no object")
+
+
 def _check_files(manifest: dict[str, Any]) -> None:
     """Check names, types and counts of what a manifest lists."""
-    if not isinstance(manifest["items_hash"], str) or not isinstance(manifest["content_hash"], str):
+    if not all(isinstance(manifest[name], str) for name in ("items_hash", "content_hash")):
         raise ValueError("items_hash or content_hash is not text")
-    if not isinstance(manifest["provenance"], dict):
-        raise ValueError("provenance is not an object")
+    if "provenance" not in manifest:
+        raise ValueError("it has no provenance")
     n_entries, n_labels = manifest["n_entries"], manifest["n_labels"]
     if type(n_entries) is not int or n_entries < 1 or n_labels != len(manifest["scale"]["labels"]):
         raise ValueError("n_entries or n_labels does not fit")

@@ -160,7 +160,7 @@ class PlainHDF5:
             raise ValueError(f"a dataset of shape {dataset.shape} claims {size} bytes at {address}")
         data = self._bytes(address + rows.start * row_bytes, len(rows) * row_bytes)
         if dataset.dtype is not None:
-            return np.frombuffer(bytearray(data), dtype).reshape(len(rows), *dataset.shape[1:])
+            return _checked(np.frombuffer(bytearray(data), dtype).reshape(len(rows), *dataset.shape[1:]))
         if len(dataset.shape) > 1:
             raise ValueError(f"text of shape {dataset.shape}")
         return self._texts(data)
@@ -178,14 +178,14 @@ class PlainHDF5:
         stored = sum(chunk.size for chunk in chunks)
         if (claimed := step * row_bytes * len(chunks)) > max(_FREE_BYTES, _MOST_GAIN * stored):
             raise ValueError(f"dataset {name!r} claims {claimed} bytes and stores {stored}")
-        values = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
+        values: NDArray[Any] = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
         for number in range(rows.start // step, -(-rows.stop // step)):
             stored_bytes = self._bytes(chunks[number].address, chunks[number].size)
             data = decode(stored_bytes, dataset.filters, chunks[number].mask, item_bytes, step * row_bytes)
             chunk = np.frombuffer(data, dataset.dtype).reshape(step, *dataset.shape[1:])
             start, stop = max(number * step, rows.start), min((number + 1) * step, rows.stop)
             values[start - rows.start : stop - rows.start] = chunk[start - number * step : stop - number * step]
-        return values
+        return _checked(values)
 
     def _chunks(self, tree: int, rank: int, *, step: int, count: int) -> list[_Chunk]:
         """Return all chunks in row order; together they are no larger than the file, so none is stored twice over."""
@@ -301,6 +301,13 @@ class PlainHDF5:
         if len(data) != size:
             raise ValueError("it was cut off while it was read")
         return data
+
+
+def _checked(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the values, booleans only when they are 0 or 1."""
+    if values.dtype == np.bool_ and (values.view(np.uint8) > 1).any():
+        raise ValueError("a truth value is neither true nor false")
+    return values
 
 
 def _numbers(data: bytes, *sizes: int) -> list[int]:

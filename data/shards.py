@@ -180,7 +180,7 @@ def read_attributes(path: Path) -> dict[str, Any]:
     """Return the JSON that a shard carries about itself."""
     try:
         with PlainHDF5(path) as file:
-            value = parse_json(file.attribute("lager"))
+            value = parse_json(file.attribute("lager"), exact=True)
     except (OSError, ValueError):
         raise LagerError(f"{path} is not a shard of a feature cache, or it is damaged") from None
     if not isinstance(value, dict):

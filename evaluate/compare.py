@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -46,7 +47,8 @@ class Run:
             raise LagerError(f"{folder} holds no results.json: give folders that lager evaluate --out wrote")
         content = read_json(path, what="results")
         rows, about = content.get("results"), content.get("about")
-        if not (isinstance(rows, list) and rows and isinstance(about, dict) and content.get("level") in _LEVELS):
+        known = isinstance(about, dict) and content.get("level") in _LEVELS
+        if not (known and isinstance(rows, list) and rows and all(map(_is_row, rows))):
             raise LagerError(f"{path} is not in the format of this version: run lager evaluate --out again")
         return cls(folder, content)
 
@@ -65,6 +67,27 @@ class Run:
         """Benchmark and condition."""
         parts = (self.about.get("benchmark") or self.about.get("scores"), self.about.get("condition"))
         return " / ".join(str(part) for part in parts if part) or "items"
+
+
+def _is_row(row: Any) -> bool:
+    """Return whether a strategy's results have the types that figures and names have."""
+    if not isinstance(row, dict) or not isinstance(row.get("strategy"), str):
+        return False
+    pooled = row.get("pooled", {})
+    return isinstance(pooled, dict) and all(
+        _is_figure(part[metric]) for part in (row, pooled) for metric in METRICS if metric in part
+    )
+
+
+def _is_figure(value: Any) -> bool:
+    numbers = (int, float)
+    return (
+        isinstance(value, dict)
+        and "estimate" in value
+        and all(value.get(name) is None or type(value[name]) in numbers for name in ("estimate", "low", "high"))
+        and all(math.isfinite(value[name]) for name in ("estimate", "low", "high") if value.get(name) is not None)
+        and isinstance(value.get("reason"), str | None)
+    )
 
 
 @dataclass(frozen=True)
@@ -217,7 +240,7 @@ def _rows(  # noqa: PLR0917
             continue
         cells = {}
         for column, row in rows.items():
-            figures = row if level != "pooled" else row["pooled"]
+            figures = row if level != "pooled" else row.get("pooled", {})
             if metric not in figures:
                 raise LagerError(f"the results of {model} on {column} have no {metric}: run lager evaluate --out again")
             cells[column] = figures[metric]
