@@ -47,8 +47,8 @@ class ObjectStore:
             self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
         except ImportError as error:
             raise LagerError(
-                f"{self.shown}: {error.name or 'a library'} is not installed; install lager[remote] to read and write "
-                f"{scheme}:// URLs"
+                f"{self.shown}: {error.name or 'a library'} is not installed; install "
+                f"lager[{'gcs' if self.scheme == 'gs' else 'remote'}] for {scheme}:// URLs"
             ) from None
         except ValueError as error:
             raise LagerError(
