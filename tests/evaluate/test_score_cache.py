@@ -1,6 +1,9 @@
 """`lager score CACHE`: an aggregator applied to what a model said before."""
 
 import json
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import polars as pl
@@ -165,3 +168,43 @@ def test_what_to_score_has_to_be_clear(arguments, message, tmp_path):
     rest = ["--aggregator", "a.json", "--out", str(tmp_path / "s.csv")]
     with pytest.raises(LagerError, match=message):
         main_or_raise(["score", *arguments, *rest])
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from lager.data.cache import FeatureCache
+from lager.evaluate.score import journal
+from lager.evaluate.score.score_cache import score_cache
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def die_in_the_second_part(real, left=[1]):
+    def write(*arguments, **options):
+        return real(*arguments, **options) if left.pop() else die()
+    left.insert(0, 0)
+    return write
+
+where = sys.argv[1]
+if where == "between rows and record":
+    journal.write_json = die_in_the_second_part(journal.write_json)
+elif where == "while the record is written":
+    journal.os.fsync = die_in_the_second_part(os.fsync)
+elif where == "before the name is given":
+    journal.ScoreJournal.finish = die
+score_cache(FeatureCache.open(sys.argv[2]), Path(sys.argv[3]), out=Path(sys.argv[4]))
+"""
+
+
+@pytest.mark.parametrize("where", ["between rows and record", "while the record is written", "before the name is given"])
+def test_after_a_sigkill_anywhere_the_same_command_ends_in_the_same_file(cache, tmp_path, where):
+    aggregator, out = fitted(cache, tmp_path / "a.json"), tmp_path / "s.parquet"
+    arguments = [sys.executable, "-c", KILLED, where, str(cache.path), str(aggregator), str(out)]
+    assert subprocess.run(arguments, check=False).returncode == -signal.SIGKILL
+    assert not out.exists()
+    assert (tmp_path / "s.parquet.partial").stat().st_size > 0
+    scored = score_cache(cache, aggregator, out=out)
+    score_cache(cache, aggregator, out=tmp_path / "whole.parquet")
+    assert read(out).equals(read(tmp_path / "whole.parquet"))
+    assert (scored.n_items, scored.n_valid, scored.n_in_sample) == (40, 38, 38)
