@@ -106,3 +106,14 @@ def test_an_unknown_option_and_another_model_are_refused(place, tmp_path):
         lager.Judge(other, place / "a.json", quiet=True)
     with pytest.raises(LagerError, match="expected a file of lager train, or a fitted estimator"):
         lager.Judge(place / "model", 5, quiet=True)
+
+
+def test_the_reward_function_of_the_docs_takes_texts_and_messages(judge, repository):
+    page = (repository / "docs" / "score.md").read_text()
+    function = page[page.index("def judged(prompts") : page.index("trainer = GRPOTrainer")]
+    names = {"judge": judge}
+    exec(function, names)
+    texts = names["judged"]([""] * 2, [TEXTS[0], "fox " * 400])
+    assert texts == [pytest.approx(float(judge.score(instruction="", response=TEXTS[0]))), None]
+    messages = [[{"role": "user", "content": ""}]], [[{"role": "assistant", "content": TEXTS[0]}]]
+    assert names["judged"](*messages) == pytest.approx(texts[:1], abs=1e-5)

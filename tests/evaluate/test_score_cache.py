@@ -197,7 +197,9 @@ score_cache(FeatureCache.open(sys.argv[2]), Path(sys.argv[3]), out=Path(sys.argv
 """
 
 
-@pytest.mark.parametrize("where", ["between rows and record", "while the record is written", "before the name is given"])
+@pytest.mark.parametrize(
+    "where", ["between rows and record", "while the record is written", "before the name is given"]
+)
 def test_after_a_sigkill_anywhere_the_same_command_ends_in_the_same_file(cache, tmp_path, where):
     aggregator, out = fitted(cache, tmp_path / "a.json"), tmp_path / "s.parquet"
     arguments = [sys.executable, "-c", KILLED, where, str(cache.path), str(aggregator), str(out)]
