@@ -16,11 +16,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .cache import FeatureCache
-from .canonical import canonical_json, sha256_json
+from .canonical import canonical_json
 from .errors import LagerError
 from .files import replacing
 from .finalize import finalize_cache, missing_shards, sound_shard
 from .item_rows import ITEM, encode_rows, text_sha256
+from .items import ItemIds, hash_ids
 from .manifest import MANIFEST, RUN, content_hash, differing, identity_record, read_run, sealed, shard_name
 from .shard_size import suggested_shard_size
 from .shards import ShardData, read_attributes, row_digests, write_shard
@@ -56,7 +57,7 @@ class CacheWriter:
         path: Path,
         *,
         identity: Mapping[str, Any],
-        item_id: Sequence[str],
+        item_id: Sequence[str] | ItemIds,
         shard_size: int | None = None,
         options: Mapping[str, Any] | None = None,
         provenance: Mapping[str, Any] | None = None,
@@ -71,8 +72,8 @@ class CacheWriter:
             The cache's folder.
         identity : mapping
             ``inputs``, ``readout_inputs``, ``scale`` and ``recorded``; see `lager.data.manifest.identity_record`.
-        item_id : sequence of str
-            All ids, in input order.
+        item_id : sequence of str, or ItemIds
+            All ids, in input order, or their number and hash.
         shard_size : int, optional
             Rows of a shard; see `lager.data.shard_size` when None. A cache that is resumed keeps its own.
         options : mapping, optional
@@ -91,17 +92,17 @@ class CacheWriter:
         """
         if shard_size is not None and shard_size < 1:
             raise LagerError(f"shard size {shard_size}: expected at least 1")
-        ids = sha256_json(list(item_id))
+        ids = item_id if isinstance(item_id, ItemIds) else hash_ids([item_id])
         if (path / RUN).exists():
-            return cls._resume(path, identity, ids, len(item_id), shard_size, private=private)
+            return cls._resume(path, identity, ids, shard_size, private=private)
         refuse_foreign(path)
-        if not item_id:
+        if not ids.n:
             raise LagerError("there are no items: a cache needs at least one")
         run = {
             **identity_record(identity),
-            "n_items": len(item_id),
-            "item_ids_sha256": ids,
-            "shard_size": shard_size or suggested_shard_size(len(item_id)),
+            "n_items": ids.n,
+            "item_ids_sha256": ids.sha256,
+            "shard_size": shard_size or suggested_shard_size(ids.n),
             "options": dict(options or {}),
             "provenance": dict(provenance or {}),
             "private": private,
@@ -110,18 +111,11 @@ class CacheWriter:
         with replacing(path / RUN, keep_existing=True) as temporary:
             temporary.write_text(canonical_json(sealed(run)) + "\n", encoding="utf-8")
         # Of several workers that start at once one was first, and its record holds for all.
-        return cls._resume(path, identity, ids, len(item_id), shard_size, private=private)
+        return cls._resume(path, identity, ids, shard_size, private=private)
 
     @classmethod
     def _resume(
-        cls,
-        path: Path,
-        identity: Mapping[str, Any],
-        ids: str,
-        n_items: int,
-        shard_size: int | None,
-        *,
-        private: bool,
+        cls, path: Path, identity: Mapping[str, Any], ids: ItemIds, shard_size: int | None, *, private: bool
     ) -> CacheWriter:
         run = read_run(path)
         new = identity_record(identity)
@@ -131,9 +125,9 @@ class CacheWriter:
                 f"cache {path} was made with other settings ({', '.join(names)} differ): use those settings, or "
                 "another folder for --cache"
             )
-        if run["item_ids_sha256"] != ids:
+        if run["item_ids_sha256"] != ids.sha256:
             raise LagerError(
-                f"cache {path} holds a run over {run['n_items']} other items than the {n_items} given: use the "
+                f"cache {path} holds a run over {run['n_items']} other items than the {ids.n} given: use the "
                 "same item file, order and --limit, or another folder for --cache"
             )
         if run["private"] != private:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +48,23 @@ def read_rows(path: Path, *, what: str = "item file") -> list[dict[str, Any]]:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise LagerError(f"{what} {path}: expected a name that ends in {', '.join(readers)}")
-    try:
+    with readable(path, what=what):
         rows = reader(path)
-    except FileNotFoundError:
-        raise LagerError(f"{what} {path} does not exist: check the path") from None
-    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise LagerError(f"cannot read {what} {path}: {reason}") from None
     if not rows:
         raise LagerError(f"{what} {path} is empty: expected at least one row")
     return rows
+
+
+@contextmanager
+def readable(path: Path, *, what: str) -> Iterator[None]:
+    """Turn what can go wrong in reading a file into a `LagerError` that names it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise LagerError(f"{what} {path} does not exist: check the path") from None
+    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise LagerError(f"cannot read {what} {path}: {reason}") from None
 
 
 def _read_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -64,10 +72,13 @@ def _read_jsonl(path: Path) -> list[dict[str, Any]]:
         return parse_jsonl(iter(lambda: file.readline(RECORD.size + 1), ""), path=path)
 
 
-def parse_jsonl(lines: Iterable[str], *, path: Path) -> list[dict[str, Any]]:
-    """Return the objects of JSON lines, empty lines left out; `LagerError` with the number of a bad one."""
+def parse_jsonl(lines: Iterable[str], *, path: Path, first: int = 1) -> list[dict[str, Any]]:
+    """Return the objects of JSON lines, empty lines left out; `LagerError` with the number of a bad one.
+
+    `first` is the number of the first line.
+    """
     rows = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(lines, start=first):
         if not line.strip():
             continue
         try:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
+from array import array
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.errors import LagerError
-from ..data.items import Items
+from ..data.lazy_items import ItemSource
 from ..data.shard_size import suggested_shard_size
 from .batches import plan_batches
 from .features import size_text
 from .judge import Judge
 from .out_of_memory import is_out_of_memory
+from .plan import Plan
 from .prepare import Reading, prepare_reading
-from .steps import Step, plan_steps, step_cost
+from .steps import plan_steps, step_cost
 
 _STEPS = 8
 
@@ -73,7 +76,7 @@ class Cost(NamedTuple):
 
 
 def dry_run(
-    model: str | Path | Judge, items: str | Path | Items, *, cache: str | Path, shard_size: int | None = None,
+    model: str | Path | Judge, items: str | Path | ItemSource, *, cache: str | Path, shard_size: int | None = None,
     share_prefixes: bool = True, deterministic: bool = False, quiet: bool = False, **options: Any,
 ) -> Cost:  # fmt: skip
     """Load the judge, plan the extraction, time a batch and return what all of it would cost.
@@ -90,76 +93,104 @@ def dry_run(
     LagerError
         When the extraction itself would be refused.
     """
-    from .sharing import settle_sharing
-
     if deterministic:
         share_prefixes, options = False, {**options, "batch_tokens": 1}
     say = _silent if quiet else _to_stderr
     reading = prepare_reading(model, items, folder=Path(cache), say=say, **options)
-    judge, plan, budget = reading.judge, reading.plan, reading.budget
-    new = plan.condition.max_new_tokens
-    shards = _readable_rows(reading, shard_size or suggested_shard_size(len(reading.items)))
-    prompts = [plan.prompts[row] for rows in shards for row in rows]
-    if not prompts:
-        raise LagerError(f"none of the {len(plan.prompts)} prompts can be read ({plan.reasons[0]}): look at the items")
-    sharing = share_prefixes and not reading.poolings and settle_sharing(
-        judge, plan, shards, batch_tokens=budget.tokens, say=say
-    )  # fmt: skip
-    steps = [step for rows in shards for step in _steps(reading, rows, share_prefixes=sharing)]
-    batches = _batches(reading, shards)
-    middle = [_lengthened(plan.prompts[row], new) for row in batches[len(batches) // 2]]
+    judge, planner, n_items = reading.judge, reading.planner, len(reading.items)
+    new = planner.condition.max_new_tokens
+    size = shard_size or suggested_shard_size(n_items)
+    work = _count_work(reading, size, share_prefixes=share_prefixes, say=say)
+    if not work.readable:
+        raise LagerError(f"none of the {n_items} prompts can be read ({planner.settled.reasons[0]}): look at the items")
+    order = np.argsort(-np.array(work.longest), kind="stable")
+    middle = work.batch(reading, int(order[len(order) // 2]))
     one_pass = plan_steps(middle, batch_tokens=max(map(len, middle)) * len(middle), share_prefixes=False)
-    seconds = _timed(lambda: _read(reading, middle)) * step_cost(steps) / step_cost(one_pass)
+    seconds = _timed(lambda: _read(reading, middle)) * work.cost / step_cost(one_pass)
     if new:
-        seconds += _writing_seconds(reading, [text[: len(text) - new] for text in middle]) * len(batches)
+        seconds += _writing_seconds(reading, [text[: len(text) - new] for text in middle]) * len(work.longest)
     return Cost(
-        items=len(plan.prompts),
-        unreadable=len(plan.prompts) - len(prompts),
-        tokens=sum(map(len, prompts)),
-        computed_tokens=sum(step.n_tokens for step in steps),
-        new_tokens=new * len(prompts),
-        batches=len(steps),
+        items=n_items,
+        unreadable=n_items - work.readable,
+        tokens=work.tokens,
+        computed_tokens=work.computed_tokens,
+        new_tokens=new * work.readable,
+        batches=work.steps,
         weight_bytes=sum(weight.numel() * weight.element_size() for weight in judge.model.parameters()),
-        batch_bytes=_batch_bytes(reading, [_lengthened(plan.prompts[row], new) for row in batches[0]]),
+        batch_bytes=_batch_bytes(reading, work.batch(reading, int(order[0]))),
         cache_bytes=_cache_bytes(reading),
         seconds=seconds,
         devices=judge.devices,
     )
 
 
-def _readable_rows(reading: Reading, shard_size: int) -> list[list[int]]:
-    """Return the rows of each shard that can be read."""
-    n, reasons = len(reading.plan.prompts), reading.plan.reasons
-    starts = range(0, n, shard_size)
-    return [[row for row in range(start, min(start + shard_size, n)) if not reasons[row]] for start in starts]
+@dataclass
+class _Work:
+    """What the shards have to do with, summed up; of each batch only where it is found again."""
+
+    shard_size: int
+    readable: int = 0
+    tokens: int = 0
+    computed_tokens: int = 0
+    steps: int = 0
+    cost: float = 0.0
+    longest: array[int] = field(default_factory=lambda: array("q"))  # prompt of each batch when nothing is shared
+    shards: array[int] = field(default_factory=lambda: array("q"))  # that the batch is in
+
+    def rows_of(self, n_items: int) -> Callable[[int], range]:
+        """Return which rows a shard has."""
+        return lambda k: range(k * self.shard_size, min((k + 1) * self.shard_size, n_items))
+
+    def batch(self, reading: Reading, number: int) -> list[NDArray[np.int32]]:
+        """Return the texts of a batch, what the judge may write included."""
+        shard = self.shards[number]
+        _, plan = reading.planner.plan_rows(reading.items, self.rows_of(len(reading.items))(shard))
+        texts = _texts(plan)
+        return [texts[i] for i in _batches(texts, reading)[number - self.shards.index(shard)]]
 
 
-def _steps(reading: Reading, rows: Sequence[int], *, share_prefixes: bool) -> list[Step]:
-    # What the judge writes is read too; a text may end earlier, so this is the most it can be.
-    texts = [_lengthened(reading.plan.prompts[row], reading.plan.condition.max_new_tokens) for row in rows]
-    return plan_steps(texts, batch_tokens=reading.budget.tokens, share_prefixes=share_prefixes) if texts else []
+def _count_work(reading: Reading, shard_size: int, *, share_prefixes: bool, say: Callable[[str], None]) -> _Work:
+    """Plan every shard, one after the other."""
+    from .ahead import planned_shards
+    from .sharing import Sharing
+
+    work, n_items, budget = _Work(shard_size), len(reading.items), reading.budget
+    new = reading.planner.condition.max_new_tokens
+    wanted = share_prefixes and not reading.poolings
+    sharing = Sharing(reading.judge, wanted=wanted, batch_tokens=budget.tokens, say=say)
+    shards = range(-(-n_items // shard_size))
+    for k, (_, plan) in planned_shards(reading.planner, reading.items, work.rows_of(n_items), shards):
+        texts = _texts(plan)
+        if not texts:
+            continue
+        steps = plan_steps(texts, batch_tokens=budget.tokens, share_prefixes=sharing.shares(plan))
+        batches = _batches(texts, reading)
+        work.readable += len(texts)
+        work.tokens += sum(len(text) - new for text in texts)
+        work.computed_tokens += sum(step.n_tokens for step in steps)
+        work.steps += len(steps)
+        work.cost += step_cost(steps)
+        work.longest.extend(max(len(texts[i]) for i in batch) for batch in batches)
+        work.shards.extend([k] * len(batches))
+    return work
 
 
-def _batches(reading: Reading, shards: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Return the rows of every batch when nothing is shared, the one with the longest prompt first."""
-    plan = reading.plan
-    batches: list[list[int]] = []
-    for rows in shards:
-        lengths = [len(plan.prompts[row]) + plan.condition.max_new_tokens for row in rows]
-        planned = plan_batches(lengths, batch_tokens=reading.budget.tokens)
-        batches += [[rows[i] for i in members] for members in planned]
-    return sorted(batches, key=lambda batch: -max(len(plan.prompts[row]) for row in batch))
+def _texts(plan: Plan) -> list[NDArray[np.int32]]:
+    """Return the prompts that can be read, each with the most that the judge may write: a text may end earlier."""
+    new = plan.condition.max_new_tokens
+    pairs = zip(plan.prompts, plan.reasons, strict=True)
+    return [np.concatenate([prompt, np.resize(prompt, new)]) for prompt, reason in pairs if not reason]
 
 
-def _lengthened(prompt: NDArray[np.int32], n_tokens: int) -> NDArray[np.int32]:
-    return np.concatenate([prompt, np.resize(prompt, n_tokens)])
+def _batches(texts: Sequence[NDArray[np.int32]], reading: Reading) -> list[list[int]]:
+    return plan_batches([len(text) for text in texts], batch_tokens=reading.budget.tokens)
 
 
 def _read(reading: Reading, texts: Sequence[NDArray[np.int32]]) -> None:
     from .hidden_states import read_hidden_batch
     from .readout import read_batch
 
-    judge, label_ids = reading.judge, reading.plan.tokens.label_ids
+    judge, label_ids = reading.judge, reading.planner.tokens.label_ids
     lengths = [len(text) for text in texts]
     try:
         if reading.poolings:
@@ -181,7 +212,7 @@ def _writing_seconds(reading: Reading, prompts: Sequence[NDArray[np.int32]]) -> 
     """Return how long one batch takes to write as much as it may: a few steps are timed, and the first apart."""
     from .generate import generate_batch
 
-    new = reading.plan.condition.max_new_tokens
+    new = reading.planner.condition.max_new_tokens
     # Without a token that ends a text every step is taken.
     first = _timed(lambda: generate_batch(reading.judge, prompts, max_new_tokens=1, stop_ids=()))
     more = _timed(lambda: generate_batch(reading.judge, prompts, max_new_tokens=1 + _STEPS, stop_ids=()))
@@ -213,7 +244,7 @@ def _batch_bytes(reading: Reading, texts: Sequence[NDArray[np.int32]]) -> int:
     inner = getattr(config, "intermediate_size", None) or 4 * width
     # One block at a time: its input, normed input, queries, keys, values and output, and two products of the MLP.
     per_token = 8 * width + 2 * int(inner)
-    if reading.plan.condition.generates:
+    if reading.planner.condition.generates:
         per_token += 2 * judge.n_layers * width  # keys and values, at most
     return max(map(len, texts)) * len(texts) * per_token * judge.parts.head.weight.element_size()
 
@@ -221,8 +252,8 @@ def _batch_bytes(reading: Reading, texts: Sequence[NDArray[np.int32]]) -> int:
 def _cache_bytes(reading: Reading) -> int:
     from .hidden_states import hidden_bytes
 
-    n = len(reading.plan.prompts)
-    readouts = 2 * 4 * (reading.judge.n_layers + 1) * len(reading.plan.tokens.label_ids)
+    n = len(reading.items)
+    readouts = 2 * 4 * (reading.judge.n_layers + 1) * len(reading.planner.tokens.label_ids)
     return n * (readouts + 32 + 3 * 4 + 1) + hidden_bytes(reading.judge, n, reading.poolings)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.cache import FeatureCache
-from ..data.items import Items
+from ..data.lazy_items import ItemSource
 from ..data.scale import Scale
 from .batches import DEFAULT_BATCH_TOKENS
 from .engines.launch import run_extraction
@@ -16,7 +16,7 @@ from .judge import Judge
 
 def extract_features(
     model: str | Path | Judge,
-    items: str | Path | Items,
+    items: str | Path | ItemSource,
     *,
     cache: str | Path,
     template: str | Path | None = None,
@@ -66,7 +66,7 @@ def extract_features(
     ----------
     model : str, Path or Judge
         Local folder, hub id, or a judge that is loaded already (the loading options are then without effect).
-    items : str, Path or Items
+    items : str, Path or ItemSource
         JSONL, CSV or Parquet file, ``benchmark:NAME=PATH#PART``, or items in memory.
     cache : str or Path
         Folder of the cache.

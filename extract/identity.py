@@ -6,23 +6,23 @@ import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..data.items import Items
+from ..data.lazy_items import ItemSource
 from .judge import Judge
-from .plan import Plan
+from .planner import Planner
 from .prompts import PromptFormat
 
 _LIBRARIES = ("lager", "torch", "transformers", "tokenizers", "numpy")
 
 
 def cache_identity(
-    judge: Judge, prompt_format: PromptFormat, items: Items, plan: Plan, *, batch_tokens: int,
+    judge: Judge, prompt_format: PromptFormat, items: ItemSource, planner: Planner, *, batch_tokens: int,
     poolings: Sequence[str] = (), hashes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the identity that a cache writer takes.
 
     Parameters
     ----------
-    judge, prompt_format, items, plan
+    judge, prompt_format, items, planner
         The model, what it reads, and where.
     batch_tokens : int
         Padded tokens of a batch.
@@ -43,8 +43,8 @@ def cache_identity(
     inputs: dict[str, Any] = {
         **hashes,
         "prompt": _prompt_inputs(prompt_format, items),
-        "scale": {**scale, **_score_tokens(plan)},
-        "condition": plan.condition.as_json(plan.stop_ids),
+        "scale": {**scale, **_score_tokens(planner)},
+        "condition": planner.condition.as_json(planner.stop_ids),
         "readout": readout,
         "dtype": judge.dtype,
         "quantization": judge.quantization,
@@ -83,11 +83,11 @@ def _libraries(judge: Judge) -> tuple[str, ...]:
     return _LIBRARIES if judge.quantization is None else (*_LIBRARIES, judge.quantization["method"])
 
 
-def _score_tokens(plan: Plan) -> dict[str, Any]:
-    if plan.forms is not None:
+def _score_tokens(planner: Planner) -> dict[str, Any]:
+    if planner.forms is not None:
         # A row's dataset `label_form` says which of these it was read with.
-        return {"token_ids_of_forms": [list(form) for form in plan.forms.ids]}
-    tokens = plan.tokens
+        return {"token_ids_of_forms": [list(form) for form in planner.forms.ids]}
+    tokens = planner.tokens
     return {
         "token_ids": list(tokens.label_ids),
         "prefix_token_ids": list(tokens.prefix_ids),
@@ -111,7 +111,7 @@ def readout_contract(judge: Judge) -> dict[str, Any]:
     }
 
 
-def _prompt_inputs(prompt_format: PromptFormat, items: Items) -> dict[str, Any]:
+def _prompt_inputs(prompt_format: PromptFormat, items: ItemSource) -> dict[str, Any]:
     chat = prompt_format.chat
     template = prompt_format.template if items.kind == "fields" else None
     return {

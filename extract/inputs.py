@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.errors import LagerError
-from ..data.items import Items, load_items
+from ..data.lazy_items import ItemSource, open_items
 from ..data.scale import Scale
 from ..data.templates import REASONING, Template, load_template
 
@@ -17,16 +17,16 @@ DEFAULT_SCALE = "1-5"
 DEFAULT_TEMPLATE = {"reasoning": "reasoning"}
 
 
-def read_items(items: str | Path | Items, group: Sequence[str], cluster: str | None) -> Items:
-    """Return items in memory as they are, and read all others; a `LagerError` when they cannot be read."""
-    if not isinstance(items, Items):
-        return load_items(items, group=group, cluster=cluster)
+def read_items(items: str | Path | ItemSource, group: Sequence[str], cluster: str | None) -> ItemSource:
+    """Return items in memory as they are, and open all others; a `LagerError` when they cannot be read."""
+    if isinstance(items, str | Path):
+        return open_items(items, group=group, cluster=cluster)
     if group or cluster:
         raise LagerError("group and cluster name columns of a file: items in memory have theirs already")
     return items
 
 
-def read_template(template: str | Path | None, items: Items, *, condition: str = "direct") -> Template | None:
+def read_template(template: str | Path | None, items: ItemSource, *, condition: str = "direct") -> Template | None:
     """Return the judging template of items that come as fields; None for others.
 
     If None is asked for, it is the one of the items' source, else the one of the condition.
@@ -43,20 +43,20 @@ def read_template(template: str | Path | None, items: Items, *, condition: str =
     return None
 
 
-def _default_template(items: Items, condition: str) -> str:
+def _default_template(items: ItemSource, condition: str) -> str:
     if items.template is None:
         return DEFAULT_TEMPLATE.get(condition, "direct")
     return items.template + (REASONING if condition == "reasoning" else "")
 
 
-def choose_scale(scale: str | Scale | None, items: Items) -> Scale:
+def choose_scale(scale: str | Scale | None, items: ItemSource) -> Scale:
     """Return the scale that was asked for, else the items' own, else 1-5."""
     if isinstance(scale, Scale):
         return scale
     return Scale.parse(scale) if scale is not None else items.scale or Scale.parse(DEFAULT_SCALE)
 
 
-def draw_items(items: Items, limit: int | None, seed: int) -> Items:
+def draw_items(items: ItemSource, limit: int | None, seed: int) -> ItemSource:
     """Return a seeded draw of `limit` items, in input order."""
     if limit is None or limit >= len(items):
         return items

@@ -17,11 +17,11 @@ from .condition import DIRECT, Condition
 from .identity import cache_identity, readout_inputs
 from .judge import Judge
 from .out_of_memory import BatchBudget
-from .plan import NoReadablePromptError, Plan, Say, make_plan
+from .plan import NoReadablePromptError, Plan, Say
+from .planner import Planner, make_planner
 from .prompts import PromptFormat
 from .read_shard import ShardReader
-from .score_tokens import ScoreTokens
-from .sharing import forks, sharing_pair
+from .sharing import Sharing
 
 
 class LiveReader:
@@ -63,14 +63,14 @@ class LiveReader:
         advance: Callable[[int], None] | None = None,
     ) -> None:
         self.judge, self.prompt_format, self.condition, self.sep = judge, prompt_format, condition, sep
-        self.poolings, self._share = tuple(poolings), share_prefixes
+        self.poolings = tuple(poolings)
         self.fingerprint: str | None = None
         self._budget = BatchBudget(batch_tokens, say)
         self._say = say
         self._advance = _ignore if advance is None else advance
-        self._tokens: ScoreTokens | None = None
+        self._planner: Planner | None = None
         self._checked = False
-        self._forks: bool | None = None
+        self._sharing = Sharing(judge, wanted=share_prefixes and not poolings, batch_tokens=batch_tokens, say=say)
 
     @property
     def n_layers(self) -> int:
@@ -95,53 +95,45 @@ class LiveReader:
             self-check fails.
         """
         try:
-            plan = make_plan(
-                self.judge, self.prompt_format, items, budget=self._budget, stored_sep=self.sep, say=self._say,
-                condition=self.condition,
-            )  # fmt: skip
+            plan = self._plan(items)
         except NoReadablePromptError as error:
             self._advance(len(items))
             return self._nothing(items, error.reason)
-        self._settle(plan, items)
-        rows = range(len(items))
         reader = ShardReader(
-            self.judge, plan, budget=self._budget, share_prefixes=self._shares(plan, rows), advance=self._advance,
-            say=self._say, poolings=self.poolings, checked=self._checked,
+            self.judge, self.planner, budget=self._budget, share_prefixes=self._sharing.shares(plan),
+            advance=self._advance, say=self._say, poolings=self.poolings, checked=self._checked,
         )  # fmt: skip
-        data = reader.read(items.item_id, rows)
+        data = reader.read(items.item_id, plan)
         self._checked = reader.checked
         return self._padded(data)
 
-    def _settle(self, plan: Plan, items: Items) -> None:
-        """Take separator and score tokens from the first plan; refuse a later one that has others."""
-        if self._tokens is None:
-            if not self.judge.parts.whole and plan.tokens.sep != self.sep:
-                raise LagerError(
-                    f"the first blocks alone cannot tell how the score follows the prompt, and {self.sep!r} between "
-                    "them, as in training, does not give one token a label here: end the prompts as in training"
-                )
-            self._tokens, self.sep = plan.tokens, plan.tokens.sep
-            identity = cache_identity(
-                self.judge, self.prompt_format, items, plan, batch_tokens=self._budget.tokens, poolings=self.poolings,
-                hashes=self._hashes,
-            )  # fmt: skip
-            self.fingerprint = sha256_json(identity["inputs"])
-        elif plan.tokens != self._tokens:
-            name: Any = self.judge.tokenizer.convert_ids_to_tokens
-            mine, first = ([*tokens.prefix_ids, *tokens.label_ids] for tokens in (plan.tokens, self._tokens))
-            raise LagerError(
-                f"item {items.item_id[0]!r}: its score tokens are {name(mine)}, those before were {name(first)}: end "
-                "all prompts alike, for instance with --answer-prefix 'Score: '"
-            )
+    @property
+    def planner(self) -> Planner:
+        """What the first part that could be read settled."""
+        if self._planner is None:
+            raise ValueError("nothing has been read yet")
+        return self._planner
 
-    def _shares(self, plan: Plan, rows: range) -> bool:
-        """Return whether prefixes are shared; the model is tried once."""
-        if not self._share or self.poolings or self._forks is False:
-            return False
-        pair = sharing_pair(plan, rows, batch_tokens=self._budget.tokens)
-        if pair is not None and self._forks is None:
-            self._forks = forks(self.judge, pair, plan.tokens.label_ids, say=self._say)
-        return pair is not None and bool(self._forks)
+    def _plan(self, items: Items) -> Plan:
+        """Plan some items; the first ones settle separator and score tokens."""
+        if self._planner is not None:
+            return self._planner.plan(items)
+        planner = make_planner(
+            self.judge, self.prompt_format, items, budget=self._budget, stored_sep=self.sep, say=self._say,
+            condition=self.condition,
+        )  # fmt: skip
+        if not self.judge.parts.whole and planner.tokens.sep != self.sep:
+            raise LagerError(
+                f"the first blocks alone cannot tell how the score follows the prompt, and {self.sep!r} between "
+                "them, as in training, does not give one token a label here: end the prompts as in training"
+            )
+        identity = cache_identity(
+            self.judge, self.prompt_format, items, planner, batch_tokens=self._budget.tokens, poolings=self.poolings,
+            hashes=self._hashes,
+        )  # fmt: skip
+        self._planner, self.sep = planner, planner.tokens.sep
+        self.fingerprint = sha256_json(identity["inputs"])
+        return planner.plan_rows(items, range(len(items)))[1]
 
     def _padded(self, data: ShardData) -> ShardData:
         """Return the rows with entries of NaN for the blocks that are not loaded."""

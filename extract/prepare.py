@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..data.cache_writer import refuse_foreign
 from ..data.errors import LagerError
-from ..data.items import Items
+from ..data.lazy_items import ItemSource
 from ..data.scale import Scale
 from .batches import DEFAULT_BATCH_TOKENS
 from .chat import find_chat
@@ -20,7 +20,7 @@ from .out_of_memory import BatchBudget
 from .prompts import PromptFormat
 
 if TYPE_CHECKING:
-    from .plan import Plan
+    from .planner import Planner
 
 Say = Callable[[str], None]
 
@@ -30,31 +30,31 @@ class Reading(NamedTuple):
 
     Attributes
     ----------
-    items : Items
+    items : ItemSource
         What is judged, with human scores on the judge's scale.
     judge : Judge
         The model.
     prompt_format : PromptFormat
         How items become prompts.
-    plan : Plan
-        Every prompt's tokens, and what is read after them.
+    planner : Planner
+        How items are planned, and what is read after their prompts.
     budget : BatchBudget
         Padded tokens of a batch.
     poolings : tuple of str
         Of the hidden states that are stored too.
     """
 
-    items: Items
+    items: ItemSource
     judge: Judge
     prompt_format: PromptFormat
-    plan: Plan
+    planner: Planner
     budget: BatchBudget
     poolings: tuple[str, ...]
 
 
 def prepare_reading(
     model: str | Path | Judge,
-    items: str | Path | Items,
+    items: str | Path | ItemSource,
     *,
     folder: Path,
     say: Say,
@@ -85,7 +85,7 @@ def prepare_reading(
     norm_path: str | None = None,
     batch_tokens: int = DEFAULT_BATCH_TOKENS,
 ) -> Reading:
-    """Check the options, read the items, load the judge and plan the read-outs; nothing is written.
+    """Check the options, open the items, load the judge and settle how it is read; nothing is written.
 
     Parameters
     ----------
@@ -121,15 +121,15 @@ def prepare_reading(
     )  # fmt: skip
 
     from .hidden_states import hidden_bytes
-    from .plan import make_plan
+    from .planner import make_planner
     from .shard_run import stored_separator
 
     if size := hidden_bytes(judge, len(loaded), poolings):
         say(f"hidden states ({', '.join(poolings)}): {size_text(size)}")
     budget = BatchBudget(batch_tokens, say)
     sep = stored_separator(folder)
-    plan = make_plan(judge, prompt_format, loaded, budget=budget, stored_sep=sep, say=say, condition=when)
-    return Reading(loaded, judge, prompt_format, plan, budget, poolings)
+    planner = make_planner(judge, prompt_format, loaded, budget=budget, stored_sep=sep, say=say, condition=when)
+    return Reading(loaded, judge, prompt_format, planner, budget, poolings)
 
 
 def _check_options(folder: Path, *, limit: int | None, batch_tokens: int) -> None:

@@ -1,4 +1,4 @@
-"""Reading the prompts of one shard, batch by batch."""
+"""Reading the prompts of shards, batch by batch."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .judge import Judge
 from .likely_tokens import LOW_MASS, low_mass_warning
 from .out_of_memory import BatchBudget
 from .plan import Plan, Say
+from .planner import Planner
 from .readout import Readout, read_steps
 from .self_check import check_readout
 from .steps import plan_steps
@@ -25,14 +26,14 @@ NOT_FINITE = "the read-out is not finite"
 
 
 class ShardReader:
-    """Reads shards of a plan; checks itself against the model on the first batch.
+    """Reads shards; checks itself against the model on the first batch.
 
     Parameters
     ----------
     judge : Judge
         The model.
-    plan : Plan
-        All prompts.
+    planner : Planner
+        What is settled for all shards.
     budget : BatchBudget
         Padded tokens of a batch.
     share_prefixes : bool
@@ -57,7 +58,7 @@ class ShardReader:
     def __init__(
         self,
         judge: Judge,
-        plan: Plan,
+        planner: Planner,
         *,
         budget: BatchBudget,
         share_prefixes: bool,
@@ -67,18 +68,19 @@ class ShardReader:
         keep_text: bool = False,
         checked: bool = False,
     ) -> None:
-        self.judge, self.plan, self.advance, self.say = judge, plan, advance, say
+        self.judge, self.advance, self.say = judge, advance, say
         self.share_prefixes = share_prefixes
         self.poolings = tuple(poolings)
         self.budget = budget
-        self.answers = None if plan.forms is None else AnswerTargets(
-            judge, plan, plan.forms, budget=budget, advance=advance, keep_text=keep_text
+        self.answers = None if planner.forms is None else AnswerTargets(
+            judge, planner.condition, planner.stop_ids, planner.forms, budget=budget, advance=advance,
+            keep_text=keep_text,
         )  # fmt: skip
         self.computed_tokens = 0
         self.checked, self._warned = checked, False
 
-    def read(self, item_id: Sequence[str], rows: range, *, salt: bytes = b"") -> ShardData:
-        """Return the rows of one shard, in input order.
+    def read(self, item_id: Sequence[str], plan: Plan, *, salt: bytes = b"") -> ShardData:
+        """Return the rows of one shard, planned as `plan`, in input order.
 
         Rows whose prompt cannot be read, whose generated text has no score, and whose read-out is not finite, are not
         valid and say why.
@@ -89,18 +91,18 @@ class ShardReader:
             When the self-check fails, or a prompt does not fit into memory.
         """
         self.computed_tokens = 0
-        targets = prompt_targets(self.plan, rows) if self.answers is None else self.answers.find(rows)
-        shape = (len(rows), self.judge.n_layers + 1)
-        logits = np.full((*shape, len(self.plan.tokens.label_ids)), np.nan, dtype=np.float32)
+        targets = prompt_targets(plan) if self.answers is None else self.answers.find(plan)
+        shape = (len(plan), self.judge.n_layers + 1)
+        logits = np.full((*shape, len(plan.tokens.label_ids)), np.nan, dtype=np.float32)
         normed = logits.copy()
-        logsumexp = np.full(len(rows), np.nan, dtype=np.float32)
+        logsumexp = np.full(len(plan), np.nan, dtype=np.float32)
         hidden = self._empty_hidden(shape)
         reasons = list(targets.reasons)
-        n_tokens = np.array([len(self.plan.prompts[row]) for row in rows], dtype=np.int32)
+        n_tokens = np.array([len(prompt) for prompt in plan.prompts], dtype=np.int32)
         readable = [i for i, reason in enumerate(reasons) if not reason]
         # Where the judge writes first, items were counted when they were written.
         advance = self.advance if self.answers is None else _ignore
-        advance(len(rows) - len(readable))
+        advance(len(plan) - len(readable))
         for members, readout, states in self._read(targets, n_tokens, readable):
             logits[members], normed[members], logsumexp[members] = readout
             for name, values in states.items():
@@ -117,7 +119,7 @@ class ShardReader:
         self._warn(targets, normed, logsumexp, np.flatnonzero(valid))
         return ShardData(
             item_id=list(item_id),
-            prompt_sha256=self.plan.hashes(rows, salt=salt),
+            prompt_sha256=plan.hashes(salt=salt),
             n_tokens=n_tokens,
             logits=logits,
             logits_normed=normed,

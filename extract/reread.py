@@ -192,25 +192,25 @@ def _condition(inputs: Mapping[str, Any]) -> Condition:
 def _read(judge: Judge, cache: FeatureCache, items: Items, texts: Mapping[str, str], *, say: Say) -> ShardData:
     """Read the items, after it was made sure that this is the cache's way of reading."""
     from .identity import cache_identity
-    from .plan import make_plan
+    from .planner import make_planner
     from .read_shard import ShardReader
 
     inputs = cache.manifest["fingerprint_inputs"]
     prompt_format = _stored_format(judge, inputs, texts)
     budget = BatchBudget(cache.manifest["recorded"].get("batch_tokens", DEFAULT_BATCH_TOKENS), say)
-    plan = make_plan(
+    planner = make_planner(
         judge, prompt_format, items, budget=budget, stored_sep=inputs["scale"].get("separator"), say=say,
         condition=_condition(inputs),
     )  # fmt: skip
     poolings = tuple(inputs.get("hidden", ()))
-    identity = cache_identity(judge, prompt_format, items, plan, batch_tokens=budget.tokens, poolings=poolings)
+    identity = cache_identity(judge, prompt_format, items, planner, batch_tokens=budget.tokens, poolings=poolings)
     if sha256_json(identity["inputs"]) != cache.fingerprint:
         _check_same(cache, judge.checkpoint.public_name, identity["inputs"], inputs)
     reader = ShardReader(
-        judge, plan, budget=budget, share_prefixes=False, advance=_ignore, say=say, poolings=poolings
+        judge, planner, budget=budget, share_prefixes=False, advance=_ignore, say=say, poolings=poolings
     )  # fmt: skip
     salt = bytes.fromhex(read_run(cache.path)["salt"]) if (cache.path / RUN).exists() else b""
-    return reader.read(items.item_id, range(len(items)), salt=salt)
+    return reader.read(items.item_id, planner.plan(items), salt=salt)
 
 
 def _stored_rows(cache: FeatureCache, rows: NDArray[np.intp]) -> ShardData:

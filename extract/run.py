@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import polars as pl
+
 from ..data.cache import FeatureCache
 from ..data.cache_writer import CacheWriter
 from ..data.errors import LagerError
 from ..data.finalize import Finalized
-from ..data.items import Items
+from ..data.lazy_items import ItemSource, blocks
 from ..data.manifest import MANIFEST
 from .batches import DEFAULT_BATCH_TOKENS
 from .engines.ranks import Rank
@@ -44,7 +46,7 @@ class WorkerDone(NamedTuple):
 
 def run_worker(
     model: str | Path | Judge,
-    items: str | Path | Items,
+    items: str | Path | ItemSource,
     *,
     cache: Path,
     rank: Rank,
@@ -90,7 +92,7 @@ def run_worker(
         model, items, folder=cache, say=say, limit=limit, seed=seed, human_range=human_range,
         batch_tokens=batch_tokens, **{**options, "device": _own_device(options.get("device"))},
     )  # fmt: skip
-    judge, plan, loaded = reading.judge, reading.plan, reading.items
+    judge, planner, loaded = reading.judge, reading.planner, reading.items
 
     from .engines.presence import Presence
     from .engines.share import finish, read_share
@@ -101,9 +103,9 @@ def run_worker(
     writer = CacheWriter.start(
         cache,
         identity=cache_identity(
-            judge, reading.prompt_format, loaded, plan, batch_tokens=batch_tokens, poolings=reading.poolings
+            judge, reading.prompt_format, loaded, planner, batch_tokens=batch_tokens, poolings=reading.poolings
         ),
-        item_id=loaded.item_id,
+        item_id=loaded.ids,
         shard_size=shard_size,
         options={"limit": limit, "seed": seed, "human_range": human, "keep_text": keep_text,
                  "batch_tokens": batch_tokens, "share_prefixes": share_prefixes, "deterministic": deterministic},
@@ -113,11 +115,11 @@ def run_worker(
     if writer.notice:
         say(writer.notice)
     complete = writer.finished()
-    if complete is not None and len(done_shards(writer, plan, loaded, relabel=False)) == writer.n_shards:
+    if complete is not None and len(done_shards(writer, planner, loaded, relabel=False)) == writer.n_shards:
         _check_complete(complete, loaded, keep_text=keep_text, say=say)
         return WorkerDone(0, 0, True)
-    done = done_shards(writer, plan, loaded, keep_text=keep_text)
-    if keep_text and plan.condition.generates:
+    done = done_shards(writer, planner, loaded, keep_text=keep_text)
+    if keep_text and planner.condition.generates:
         check_text_is_kept(writer, done)
     with Presence(cache, rank=rank, devices=judge.devices, max_failures=max_failures) as presence:
         read_share(
@@ -144,18 +146,29 @@ def _own_device(device: str | None) -> str | None:
     return f"cuda:{int(local) % n}" if n > 1 else None
 
 
-def _check_complete(cache: FeatureCache, items: Items, *, keep_text: bool, say: Say) -> None:
+def _check_complete(cache: FeatureCache, items: ItemSource, *, keep_text: bool, say: Say) -> None:
     """Raise `LagerError` when a complete cache is not what is asked for."""
     if keep_text and "text" not in cache.items.columns:
         raise LagerError(
             f"cache {cache.path} is complete, without the prompts' text: choose another folder for --keep-text"
         )
-    if not cache.items.select(items.table.columns).equals(items.table):
+    if not _same_tables(cache.items, items):
         raise LagerError(
             f"cache {cache.path} is complete and holds other scores or columns than the input: join new scores with "
             "--scores when training or evaluating, or choose another folder for --cache"
         )
     say(f"cache {cache.path} is complete already: {cache.n_items} items")
+
+
+def _same_tables(table: pl.DataFrame, items: ItemSource) -> bool:
+    """Return whether an item table is that of the items; further columns do not count."""
+    start = 0
+    for block in blocks(items):
+        stored = table[start : start + len(block)]
+        if not set(block.table.columns) <= set(stored.columns) or not stored[block.table.columns].equals(block.table):
+            return False
+        start += len(block)
+    return start == len(table)
 
 
 def _report(finished: Finalized, folder: Path, n_layers: int) -> tuple[str, ...]:

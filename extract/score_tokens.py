@@ -12,6 +12,7 @@ from ..data.scale import Scale
 SEPARATORS = ("", " ")
 _TAIL_CHARACTERS = 32
 _TAIL_TOKENS = 4
+_MOST_KNOWN = 10_000
 
 Tokenize = Callable[[Sequence[str]], list[list[int]]]
 
@@ -82,9 +83,13 @@ class ScoreTokenResolver:
 
     def _at(self, text: str, ids: Sequence[int]) -> _Resolved:
         tail = (text[-_TAIL_CHARACTERS:], tuple(ids[-_TAIL_TOKENS:]))
-        if tail not in self._known:
-            self._known[tail] = self._find(text, ids)
-        return self._known[tail]
+        found = self._known.get(tail)
+        if found is None:
+            found = self._find(text, ids)
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[tail] = found
+        return found
 
     def _find(self, text: str, ids: Sequence[int]) -> _Resolved:
         remainders = self._remainders(text, list(ids))
@@ -128,27 +133,40 @@ def _common(rows: Sequence[Sequence[int]]) -> int:
 
 
 def resolve_all(
-    resolver: ScoreTokenResolver, item_id: Sequence[str], texts: Sequence[str], ids: Sequence[Sequence[int]]
-) -> ScoreTokens:
+    resolver: ScoreTokenResolver, item_id: Sequence[str], texts: Sequence[str], ids: Sequence[Sequence[int]], *,
+    expected: ScoreTokens | None = None, example: str = "",
+) -> ScoreTokens:  # fmt: skip
     """Return the score tokens that hold after every prompt.
+
+    Parameters
+    ----------
+    resolver : ScoreTokenResolver
+        Finds them.
+    item_id, texts, ids : sequence
+        Names, texts and token ids of the prompts.
+    expected : ScoreTokens, optional
+        What they must be; those after the first prompt when None.
+    example : str
+        Name of an item after whose prompt they are `expected`.
 
     Raises
     ------
     LagerError
         When they cannot be resolved somewhere, or differ between prompts; it names the item.
     """
-    first: ScoreTokens | None = None
+    first = expected
     for name, text, row in zip(item_id, texts, ids, strict=True):
         try:
             here = resolver.resolve(text, row)
         except LagerError as error:
             raise LagerError(f"item {name!r}: {error}") from None
-        first = first or here
+        if first is None:
+            first, example = here, name
         if here != first:
             tokens = resolver.tokenizer.convert_ids_to_tokens
             raise LagerError(
                 f"item {name!r}: its score tokens are {tokens([*here.prefix_ids, *here.label_ids])}, those of "
-                f"{item_id[0]!r} are {tokens([*first.prefix_ids, *first.label_ids])}: end all prompts alike, for "
+                f"{example!r} are {tokens([*first.prefix_ids, *first.label_ids])}: end all prompts alike, for "
                 "instance with --answer-prefix 'Score: '"
             )
     if first is None:

@@ -14,15 +14,17 @@ import polars as pl
 from ..data.cache_writer import CacheWriter
 from ..data.errors import LagerError
 from ..data.item_rows import TEXT
-from ..data.items import Items
+from ..data.lazy_items import ItemSource
 from ..data.manifest import RUN, read_run, shard_name
 from ..data.shards import optional_names, read_columns
+from .ahead import PlannedShard, PlansAhead, planned_shards
 from .judge import Judge
 from .out_of_memory import BatchBudget
-from .plan import Plan, Say
+from .plan import Say
+from .planner import SETTLED_ROWS, Planner
 from .progress import ItemProgress
 from .read_shard import NOT_FINITE, ShardReader
-from .sharing import settle_sharing
+from .sharing import Sharing
 
 
 def stored_separator(folder: Path) -> str | None:
@@ -53,35 +55,34 @@ class ShardRecord(NamedTuple):
     cost: dict[str, Any]
 
 
-def item_rows(plan: Plan, items: Items, rows: range, *, keep_text: bool) -> pl.DataFrame:
-    """Return rows of the item table, with the prompts as column ``text`` where they are kept."""
-    table = items.table[rows.start : rows.stop]
-    return table.with_columns(pl.Series(TEXT, plan.texts[rows.start : rows.stop])) if keep_text else table
+def item_rows(shard: PlannedShard, *, keep_text: bool) -> pl.DataFrame:
+    """Return rows of the item table, with the prompts as column ``text`` where these are kept."""
+    table = shard.items.table
+    return table.with_columns(pl.Series(TEXT, shard.plan.texts)) if keep_text else table
 
 
 def done_shards(
-    writer: CacheWriter, plan: Plan, items: Items, *, among: Iterable[int] | None = None, relabel: bool = True,
-    keep_text: bool = False,
-) -> list[int]:  # fmt: skip
-    """Return the shards, of all or `among` some, that another run wrote.
+    writer: CacheWriter, planner: Planner, items: ItemSource, *, relabel: bool = True, keep_text: bool = False
+) -> list[int]:
+    """Return the shards that another run wrote.
 
     With `relabel`, those whose rows have other labels in the input by now, or whose prompts are kept now, get these.
     """
-    done = []
-    for k in range(writer.n_shards) if among is None else among:
-        if not writer.exists(k):
-            continue
-        rows = writer.rows(k)
-        data = writer.read_done(
-            k,
-            item_id=[items.item_id[row] for row in rows],
-            prompt_sha256=plan.hashes(rows, salt=writer.salt),
-        )
-        if data is not None:
-            if relabel:
-                writer.relabel(k, data, items=item_rows(plan, items, rows, keep_text=keep_text))
-            done.append(k)
-    return done
+    there = [k for k in range(writer.n_shards) if writer.exists(k)]
+    return [
+        k
+        for k, shard in planned_shards(planner, items, writer.rows, there)
+        if _is_done(writer, k, shard, relabel=relabel, keep_text=keep_text)
+    ]
+
+
+def _is_done(writer: CacheWriter, k: int, shard: PlannedShard, *, relabel: bool, keep_text: bool) -> bool:
+    if not writer.exists(k):
+        return False
+    data = writer.read_done(k, item_id=shard.items.item_id, prompt_sha256=shard.plan.hashes(salt=writer.salt))
+    if data is not None and relabel:
+        writer.relabel(k, data, items=item_rows(shard, keep_text=keep_text))
+    return data is not None
 
 
 def check_text_is_kept(writer: CacheWriter, done: Sequence[int]) -> None:
@@ -95,16 +96,17 @@ def check_text_is_kept(writer: CacheWriter, done: Sequence[int]) -> None:
 
 
 def read_missing_shards(
-    judge: Judge, plan: Plan, items: Items, writer: CacheWriter, *, done: Sequence[int], budget: BatchBudget,
-    share_prefixes: bool, max_invalid: float, say: Say, shown: bool, poolings: Sequence[str] = (),
-    keep_text: bool = False, shards: Iterable[int] | None = None,
+    judge: Judge, planner: Planner, items: ItemSource, writer: CacheWriter, *, done: Sequence[int],
+    budget: BatchBudget, share_prefixes: bool, max_invalid: float, say: Say, shown: bool,
+    poolings: Sequence[str] = (), keep_text: bool = False, shards: Iterable[int] | None = None,
+    expected: Sequence[int] | None = None,
 ) -> list[ShardRecord]:  # fmt: skip
     """Read and write the shards that are missing.
 
     Parameters
     ----------
-    judge, plan, items, writer
-        The model, what is to be read, and where it goes.
+    judge, planner, items, writer
+        The model, how items are planned, what is to be read, and where it goes.
     done : sequence of int
         Shards that are there already.
     budget : BatchBudget
@@ -124,6 +126,9 @@ def read_missing_shards(
     shards : iterable of int, optional
         The shards to read, in this order; all that are missing, by their numbers, when None. A generator is asked for
         the next one when the one before is written. One that another process wrote meanwhile is passed over.
+    expected : sequence of int, optional
+        Where `shards` is a generator, the order in which it will most likely give them: the next ones are rendered and
+        tokenised while the device reads.
 
     Returns
     -------
@@ -135,49 +140,84 @@ def read_missing_shards(
     LagerError
         When the self-check fails or too many items do; the shards written so far are kept.
     """
-    failures: Counter[str] = Counter()
-    unreadable = set(plan.reasons)  # a fault of the prompt, not of the reading, and "" for those that can be read
+    tally = _Tally(planner, n_items=len(items), max_invalid=max_invalid)
     for k in done:
-        reasons = read_columns(writer.path / shard_name(k), ["reason"])["reason"]
-        failures += Counter(reason for reason in reasons if reason not in unreadable)
+        tally.add(writer.rows(k), read_columns(writer.path / shard_name(k), ["reason"])["reason"])
     n_done = sum(len(writer.rows(k)) for k in done)
     if done:
         say(f"continuing: {len(done)} of {writer.n_shards} shards are there, {len(items) - n_done} items left")
     run, records = _now(), list[ShardRecord]()
-    readable = sum(not reason for reason in plan.reasons)
-    _check_failures(failures, readable, max_invalid)
-    sharing = share_prefixes and not poolings and settle_sharing(
-        judge, plan, map(writer.rows, range(writer.n_shards)), batch_tokens=budget.tokens, say=say
-    )  # fmt: skip
+    tally.check()
+    sharing = Sharing(judge, wanted=share_prefixes and not poolings, batch_tokens=budget.tokens, say=say).settle_on(
+        plan for _, (_, plan) in planned_shards(planner, items, writer.rows, _first_shards(writer))
+    )
+    if shards is None:
+        shards = sorted(set(range(writer.n_shards)) - set(done))
+    if expected is None:
+        expected = shards if isinstance(shards, Sequence) else ()
     try:
-        with ItemProgress(len(items), done=n_done, shown=shown) as progress:
+        with (
+            ItemProgress(len(items), done=n_done, shown=shown) as progress,
+            PlansAhead(planner, items, writer.rows, expected) as ahead,
+        ):
             reader = ShardReader(
-                judge, plan, budget=budget, share_prefixes=sharing, advance=progress.advance, say=say,
+                judge, planner, budget=budget, share_prefixes=False, advance=progress.advance, say=say,
                 poolings=poolings, keep_text=keep_text,
             )  # fmt: skip
-            for k in sorted(set(range(writer.n_shards)) - set(done)) if shards is None else shards:
-                if done_shards(writer, plan, items, among=[k], keep_text=keep_text):  # another process was faster
-                    progress.advance(len(writer.rows(k)))
+            for k in shards:
+                shard = ahead.get(k)
+                if _is_done(writer, k, shard, relabel=True, keep_text=keep_text):  # another process was faster
+                    progress.advance(len(shard.plan))
                     continue
-                start, clock, rows = _now(), time.monotonic(), writer.rows(k)
-                data = reader.read([items.item_id[row] for row in rows], rows, salt=writer.salt)
+                start, clock = _now(), time.monotonic()
+                reader.share_prefixes = sharing.shares(shard.plan)
+                data = reader.read(shard.items.item_id, shard.plan, salt=writer.salt)
                 seconds = round((time.monotonic() - clock) * len(judge.devices), 3)
                 tokens = int(data.n_tokens[data.valid].sum())
                 cost = {
                     "run": run, "start": start, "end": _now(), "devices": judge.devices, "device_seconds": seconds,
                     "tokens": tokens, "computed_tokens": reader.computed_tokens, "batch_tokens": budget.tokens,
-                    "prefix_sharing": sharing,
+                    "prefix_sharing": bool(sharing),
                 }  # fmt: skip
-                writer.write(k, data, items=item_rows(plan, items, rows, keep_text=keep_text), cost=cost)
-                failed = Counter(reason for reason in data.reason if reason not in unreadable)
-                records.append(ShardRecord(k, len(rows), dict(failed), cost))
-                failures += failed
-                _check_failures(failures, readable, max_invalid)
+                writer.write(k, data, items=item_rows(shard, keep_text=keep_text), cost=cost)
+                failed = tally.add(writer.rows(k), data.reason)
+                records.append(ShardRecord(k, len(data), failed, cost))
+                tally.check()
     except KeyboardInterrupt:
         kept = len(done) + len(records)
         say(f"stopped: {kept} of {writer.n_shards} shards are kept in {writer.path}; the same command goes on there")
         raise
     return records
+
+
+def _first_shards(writer: CacheWriter) -> range:
+    """Return the shards on which it is settled whether prefixes are shared, done or not: at least one.
+
+    A run that goes on, and every worker of a run, decides as the first did.
+    """
+    return range(max(1, min(writer.n_shards, SETTLED_ROWS // writer.shard_size)))
+
+
+class _Tally:
+    """Counts the items that failed, against those that can be read as far as is known."""
+
+    def __init__(self, planner: Planner, *, n_items: int, max_invalid: float) -> None:
+        self.planner, self.max_invalid = planner, max_invalid
+        self.failures: Counter[str] = Counter()
+        self.readable = n_items - sum(map(bool, planner.settled.reasons))
+
+    def add(self, rows: range, reasons: Sequence[str]) -> dict[str, int]:
+        """Count a shard, and return its failures; what is the prompts' own fault is none."""
+        faults = Counter(reason for reason in reasons if reason in self.planner.prompt_faults)
+        failed = Counter(reason for reason in reasons if reason) - faults
+        if rows.stop > len(self.planner.settled):
+            self.readable -= faults.total()
+        self.failures += failed
+        return dict(failed)
+
+    def check(self) -> None:
+        """Raise `LagerError` when too many failed."""
+        _check_failures(self.failures, self.readable, self.max_invalid)
 
 
 def _check_failures(failures: Counter[str], readable: int, max_invalid: float) -> None:

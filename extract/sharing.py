@@ -19,32 +19,50 @@ Prompts = Sequence[NDArray[np.int32]]
 Say = Callable[[str], None]
 
 
-def settle_sharing(judge: Judge, plan: Plan, shards: Iterable[Sequence[int]], *, batch_tokens: int, say: Say) -> bool:
-    """Return whether the run shares prefixes, and say so where it does not although it would pay.
+class Sharing:
+    """Whether a run shares prefixes: settled on the first shard whose plan does, and told where it does not.
 
-    The model is tried on the first shard whose plan shares, done or not: a run that goes on decides as the first did.
+    Parameters
+    ----------
+    judge : Judge
+        The model.
+    wanted : bool
+        Whether prefixes should be shared at all.
+    batch_tokens : int
+        Padded tokens of a batch.
+    say : callable
+        Takes each line that the user should see.
     """
-    for rows in shards:
-        pair = sharing_pair(plan, rows, batch_tokens=batch_tokens)
-        if pair is not None:
-            return forks(judge, pair, plan.tokens.label_ids, say=say)
-    return False
 
+    def __init__(self, judge: Judge, *, wanted: bool, batch_tokens: int, say: Say) -> None:
+        self.judge, self.batch_tokens, self.say = judge, batch_tokens, say
+        self._settled: bool | None = None if wanted else False
 
-def sharing_pair(plan: Plan, rows: Sequence[int], *, batch_tokens: int) -> Prompts | None:
-    """Return two prompts to try the model on, None where nothing is shared among these rows."""
-    prompts = [plan.prompts[row] for row in rows if not plan.reasons[row]]
-    if prompts and any(step.prefix for step in plan_steps(prompts, batch_tokens=batch_tokens)):
-        return longest_pair(prompts)
-    return None
+    def __bool__(self) -> bool:
+        """Return whether prefixes are shared, as far as that is settled."""
+        return bool(self._settled)
 
+    def settle_on(self, plans: Iterable[Plan]) -> Sharing:
+        """Try the model on the first of some shards that shares, unless it was tried before."""
+        for plan in plans if self._settled is None else ():
+            self.shares(plan)
+            if self._settled is not None:
+                break
+        return self
 
-def forks(judge: Judge, pair: Prompts, label_ids: Sequence[int], *, say: Say) -> bool:
-    """Return whether the model's keys and values can be forked, and say so where they cannot."""
-    problem = forking_problem(judge, pair, label_ids)
-    if problem:
-        say(f"prefixes are not shared: {problem}; every prompt is computed whole")
-    return not problem
+    def shares(self, plan: Plan) -> bool:
+        """Return whether a shard is read with its prefixes shared."""
+        if self._settled is None:
+            prompts = [prompt for prompt, reason in zip(plan.prompts, plan.reasons, strict=True) if not reason]
+            if prompts and any(step.prefix for step in plan_steps(prompts, batch_tokens=self.batch_tokens)):
+                self._settled = self._try(prompts, plan.tokens.label_ids)
+        return bool(self._settled)
+
+    def _try(self, prompts: Prompts, label_ids: Sequence[int]) -> bool:
+        problem = forking_problem(self.judge, longest_pair(prompts), label_ids)
+        if problem:
+            self.say(f"prefixes are not shared: {problem}; every prompt is computed whole")
+        return not problem
 
 
 def longest_pair(prompts: Prompts) -> Prompts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..data.errors import LagerError
 from .batches import plan_batches
+from .condition import Condition
 from .generate import Generated, check_padding, generate_batch
 from .judge import Judge
 from .label_forms import LabelForms
@@ -42,14 +43,9 @@ class Targets(NamedTuple):
     optional: dict[str, Any]
 
 
-def prompt_targets(plan: Plan, rows: Sequence[int]) -> Targets:
+def prompt_targets(plan: Plan) -> Targets:
     """Return targets at the prompts' ends."""
-    return Targets(
-        [plan.prompts[row] for row in rows],
-        [plan.tokens.label_ids] * len(rows),
-        [plan.reasons[row] for row in rows],
-        {},
-    )
+    return Targets(list(plan.prompts), [plan.tokens.label_ids] * len(plan), list(plan.reasons), {})
 
 
 class AnswerTargets:
@@ -59,8 +55,8 @@ class AnswerTargets:
     ----------
     judge : Judge
         The model.
-    plan : Plan
-        All prompts, and the condition.
+    condition, stop_ids
+        As those of `lager.extract.plan.Plan`.
     forms : LabelForms
         Which tokens are labels.
     budget : BatchBudget
@@ -74,25 +70,26 @@ class AnswerTargets:
     def __init__(
         self,
         judge: Judge,
-        plan: Plan,
+        condition: Condition,
+        stop_ids: tuple[int, ...],
         forms: LabelForms,
         *,
         budget: BatchBudget,
         advance: Callable[[int], None],
         keep_text: bool,
     ) -> None:
-        self.judge, self.plan, self.forms, self.budget = judge, plan, forms, budget
+        self.judge, self.forms, self.budget = judge, forms, budget
+        self.condition, self.stop_ids = condition, stop_ids
         self.advance, self.keep_text = advance, keep_text
         self._checked = False
 
-    def find(self, rows: Sequence[int]) -> Targets:
+    def find(self, plan: Plan) -> Targets:
         """Return targets before the scores that the judge writes."""
-        reasons = [self.plan.reasons[row] for row in rows]
-        tokens = [self.plan.prompts[row] for row in rows]
-        form = np.zeros(len(rows), dtype=np.uint8)
-        texts = [""] * len(rows)
+        reasons, tokens = list(plan.reasons), list(plan.prompts)
+        form = np.zeros(len(plan), dtype=np.uint8)
+        texts = [""] * len(plan)
         readable = [i for i, reason in enumerate(reasons) if not reason]
-        self.advance(len(rows) - len(readable))
+        self.advance(len(plan) - len(readable))
         for batch, answers in self._answers([tokens[i] for i in readable]):
             for i, answer in zip((readable[n] for n in batch), answers, strict=True):
                 reasons[i], at, form[i] = self._locate(answer)
@@ -103,7 +100,7 @@ class AnswerTargets:
         return Targets(tokens, [self.forms.ids[f] for f in form], reasons, optional)
 
     def _answers(self, prompts: list[NDArray[np.int32]]) -> Any:
-        new = self.plan.condition.max_new_tokens
+        new = self.condition.max_new_tokens
 
         def write(rows: list[int], batch_tokens: int) -> Any:
             for members in plan_batches([lengths[row] for row in rows], batch_tokens=batch_tokens):
@@ -112,14 +109,14 @@ class AnswerTargets:
                 if not self._checked:
                     check_padding(self.judge, texts)
                     self._checked = True
-                yield batch, generate_batch(self.judge, texts, max_new_tokens=new, stop_ids=self.plan.stop_ids)
+                yield batch, generate_batch(self.judge, texts, max_new_tokens=new, stop_ids=self.stop_ids)
 
         lengths = [len(prompt) + new for prompt in prompts]
         return self.budget.read(lengths, write)
 
     def _locate(self, answer: Generated) -> tuple[str, int, int]:
         """Return why there is no score, or "", with the index of its token and its form."""
-        condition = self.plan.condition
+        condition = self.condition
         if condition.must_end and not answer.ended:
             return f"the generated text was cut off after {condition.max_new_tokens} tokens", 0, 0
         ids = answer.ids.tolist()

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ...data.errors import LagerError
-from ...data.items import Items
 from ...data.scale import Scale
 from ..judge import Judge
 
@@ -21,7 +20,7 @@ def make_call(model: object, items: object, *, cache: Path, options: Mapping[str
     LagerError
         When model or items are in this process's memory, where other workers cannot read them.
     """
-    if isinstance(model, Judge) or isinstance(items, Items):
+    if isinstance(model, Judge) or not isinstance(items, str | Path):
         what = "model" if isinstance(model, Judge) else "items"
         raise LagerError(f"several workers each read the {what} from files: give a path, not {what} in memory")
     plain = {name: str(value) if isinstance(value, Path | Scale) else value for name, value in options.items()}

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...data.cache import FeatureCache
 from ...data.errors import LagerError
-from ...data.items import Items
+from ...data.lazy_items import ItemSource
 from ...data.manifest import MANIFEST
 from ..judge import Judge, require_extra
 from ..run import Say, run_worker, silent, to_stderr
@@ -21,7 +21,7 @@ ENGINES = ("local", "ray")
 
 def run_extraction(
     model: str | Path | Judge,
-    items: str | Path | Items,
+    items: str | Path | ItemSource,
     *,
     cache: str | Path,
     engine: str | None = None,
@@ -88,7 +88,7 @@ def _n_local(model: object, items: object, workers: int | None, device: str | No
     """Return how many processes the local engine takes: those asked for, else one a GPU where none is named."""
     if workers is not None:
         return workers
-    if device is not None or isinstance(model, Judge) or isinstance(items, Items):
+    if device is not None or isinstance(model, Judge) or not isinstance(items, str | Path):
         return 1
     require_extra()
     from .local import visible_gpus

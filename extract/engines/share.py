@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...data.cache_writer import CacheWriter
 from ...data.errors import LagerError
 from ...data.finalize import Finalized, finalize_cache, listed
+from ...data.lazy_items import blocks
 from ...data.manifest import MANIFEST
 from ...data.run_status import written_shards
 from ...data.worker_records import read_failures, remove_records
@@ -50,8 +51,9 @@ def read_share(
     """
     from ..shard_run import read_missing_shards
 
+    fields = (one for block in blocks(reading.items) for one in block.fields)
     costs = shard_costs(
-        reading.items.fields, n_items=writer.n_items, shard_size=writer.shard_size,
+        fields, n_items=writer.n_items, shard_size=writer.shard_size,
         share_prefixes=share_prefixes and not reading.poolings,
     )  # fmt: skip
     there = set(done)
@@ -60,8 +62,9 @@ def read_share(
         shards = presence.take(order, n_rows=lambda shard: len(writer.rows(shard)))
         try:
             read_missing_shards(
-                reading.judge, reading.plan, reading.items, writer, done=done, budget=reading.budget,
-                share_prefixes=share_prefixes, say=say, poolings=reading.poolings, shards=shards, **options,
+                reading.judge, reading.planner, reading.items, writer, done=done, budget=reading.budget,
+                share_prefixes=share_prefixes, say=say, poolings=reading.poolings, shards=shards, expected=order,
+                **options,
             )  # fmt: skip
             return
         except Exception as error:

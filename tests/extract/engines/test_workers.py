@@ -129,10 +129,10 @@ def fail_at(monkeypatch, rows, error):
     """Let the shards that begin at these rows fail."""
     original = ShardReader.read
 
-    def read(self, item_id, shard_rows, **options):
-        if shard_rows.start in rows:
+    def read(self, item_id, plan, **options):
+        if item_id[0] in {f"q{row}" for row in rows}:
             raise error
-        return original(self, item_id, shard_rows, **options)
+        return original(self, item_id, plan, **options)
 
     monkeypatch.setattr(ShardReader, "read", read)
 

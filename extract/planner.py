@@ -1,0 +1,270 @@
+"""From items to plans, a shard at a time; what holds for all of them is settled on the first ones.
+
+Settled once: the separator and the score tokens, on prompts that are looked at before anything is read. A run of no
+more than `SETTLED_ROWS` items is planned whole at that time; of a longer one the rest is when its shard's turn comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.errors import LagerError
+from ..data.items import Items
+from ..data.lazy_items import ItemSource
+from .batches import plan_batches
+from .condition import DIRECT, Condition
+from .generate import stop_token_ids
+from .judge import Judge
+from .label_forms import LabelForms, find_label_forms
+from .likely_tokens import LOW_MASS, SAMPLE, low_mass_warning
+from .out_of_memory import BatchBudget
+from .plan import NoReadablePromptError, Plan, Say
+from .prompts import PromptFormat, prompt_array
+from .readout import Readout, read_batch
+from .score_tokens import SEPARATORS, ScoreTokenResolver, ScoreTokens, resolve_all
+
+SETTLED_ROWS = 4096
+_SHORTEN = "shorten a field with --truncate-field and --max-field-tokens"
+_EMPTY = "the prompt is empty"
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans items in a way that is settled.
+
+    Parameters
+    ----------
+    prompt_format : PromptFormat
+        How items become prompts.
+    tokens : ScoreTokens
+        The score tokens; those of the first form where the judge writes before it is read.
+    resolver : ScoreTokenResolver or None
+        Finds them after each prompt; None where the judge writes first.
+    longest : int or None
+        The most tokens that a prompt may have.
+    too_long : str
+        What is said of longer ones.
+    condition, forms, stop_ids
+        As those of `lager.extract.plan.Plan`.
+    settled : Plan
+        Of the first items.
+    example : str
+        An item after whose prompt the score tokens are `tokens`.
+    """
+
+    prompt_format: PromptFormat
+    tokens: ScoreTokens
+    resolver: ScoreTokenResolver | None
+    longest: int | None
+    too_long: str
+    condition: Condition
+    forms: LabelForms | None
+    stop_ids: tuple[int, ...]
+    settled: Plan
+    example: str = ""
+
+    @property
+    def prompt_faults(self) -> frozenset[str]:
+        """The reasons that are a prompt's own fault, not of reading it."""
+        return frozenset({self.too_long, _EMPTY})
+
+    def plan_rows(self, items: ItemSource, rows: range) -> tuple[Items, Plan]:
+        """Return consecutive items with their plan; that of the first ones is there already."""
+        part = items.part(rows)
+        return part, self.settled.part(rows) if rows.stop <= len(self.settled) else self.plan(part)
+
+    def plan(self, items: Items) -> Plan:
+        """Render and tokenise items.
+
+        Raises
+        ------
+        LagerError
+            When one cannot be rendered, or other tokens stand for its labels than for those of the first items.
+        """
+        texts = self.prompt_format.render(items)
+        return _finished(self, items, texts, self.prompt_format.tokenize(texts))
+
+
+def _finished(planner: Planner, items: Items, texts: list[str], ids: Sequence[Sequence[int]]) -> Plan:
+    """Return the plan of rendered and tokenised prompts."""
+    prompts = [prompt_array(row) for row in ids]
+    if planner.resolver is not None:
+        short = [row for row, prompt in enumerate(ids) if _fits(prompt, planner.longest)]
+        resolve_all(
+            planner.resolver, [items.item_id[row] for row in short], [texts[row] for row in short],
+            [ids[row] for row in short], expected=planner.tokens, example=planner.example,
+        )  # fmt: skip
+        for row in short:
+            prompts[row] = prompt_array(planner.resolver.prompt_ids(texts[row], ids[row]))
+    reasons = [
+        _EMPTY if not len(prompt) else "" if _fits(prompt, planner.longest) else planner.too_long for prompt in prompts
+    ]
+    return Plan(prompts, reasons, planner.tokens, texts, planner.condition, planner.forms, planner.stop_ids)
+
+
+def _fits(prompt: Sequence[int] | NDArray[np.int32], longest: int | None) -> bool:
+    return longest is None or len(prompt) <= longest
+
+
+def make_planner(
+    judge: Judge, prompt_format: PromptFormat, items: ItemSource, *, budget: BatchBudget, stored_sep: str | None,
+    say: Say, condition: Condition = DIRECT,
+) -> Planner:  # fmt: skip
+    """Render and tokenise the first items, and settle on them what holds for all.
+
+    Parameters
+    ----------
+    judge : Judge
+        The model.
+    prompt_format : PromptFormat
+        How items become prompts.
+    items : ItemSource
+        What is judged.
+    budget : BatchBudget
+        Of the batches in which separators are compared.
+    stored_sep : str or None
+        The separator of the run that is continued.
+    say : callable
+        Takes each line that the user should see.
+    condition : Condition
+        When the judge is read.
+
+    Raises
+    ------
+    LagerError
+        When an item cannot be rendered, labels are not single tokens, or no prompt fits (`NoReadablePromptError`).
+    """
+    first = items.part(range(min(len(items), SETTLED_ROWS)))
+    texts = prompt_format.render(first)
+    ids = prompt_format.tokenize(texts)
+    if condition.generates:
+        planner = _answer_planner(judge, prompt_format, condition, say=say)
+    else:
+        planner = _prompt_planner(
+            judge, prompt_format, first, texts, ids, budget=budget, stored_sep=stored_sep, say=say
+        )
+    settled = _finished(planner, first, texts, ids)
+    _tell_of_long_prompts(settled, planner.too_long, n_items=len(items), limit=judge.context_length, say=say)
+    return replace(planner, settled=settled)
+
+
+def _tell_of_long_prompts(settled: Plan, too_long: str, *, n_items: int, limit: int | None, say: Say) -> None:
+    """Say how many prompts are too long, as far as they are planned; an error when all of them are."""
+    over, n = settled.reasons.count(too_long), len(settled)
+    new = settled.condition.max_new_tokens
+    if over == n:
+        more = f" with {new} new tokens are longer than {limit}" if new else f" are longer than the model's {limit}"
+        message = f"all {n if n == n_items else f'of the first {n}'} prompts{more} tokens: {_SHORTEN}"
+        raise NoReadablePromptError(message, too_long)
+    of = f"{over} of {n if n == n_items else f'the first {n}'} prompts"
+    if over and new:
+        say(f"{of} are not read: {too_long}; {_SHORTEN}, or lower --max-new-tokens")
+    elif over:
+        say(f"{of} are longer than the model's {limit} tokens and are not read: {_SHORTEN}")
+
+
+def _prompt_planner(
+    judge: Judge, prompt_format: PromptFormat, items: Items, texts: list[str], ids: Sequence[Sequence[int]], *,
+    budget: BatchBudget, stored_sep: str | None, say: Say,
+) -> Planner:  # fmt: skip
+    """Return the planner of prompts that are read at their ends, with the separator that suits the first ones."""
+    limit = judge.context_length
+    too_long = f"the prompt is longer than the model's {limit} tokens"
+    short = [row for row, prompt in enumerate(ids) if _fits(prompt, limit)]
+    if not short:
+        raise NoReadablePromptError(
+            f"all {len(ids)} prompts are longer than the model's {limit} tokens: {_SHORTEN}", too_long
+        )
+    resolvers = {sep: ScoreTokenResolver(prompt_format.tokenize, judge.tokenizer, prompt_format.scale, sep)
+                 for sep in SEPARATORS}  # fmt: skip
+    choices = _resolve(resolvers, items, texts, ids, short)
+    sample = [row for row in short if ids[row]][:SAMPLE]
+    if stored_sep in choices:
+        sep = stored_sep
+    else:
+        sampled = {
+            sep: [prompt_array(resolvers[sep].prompt_ids(texts[row], ids[row])) for row in sample] for sep in choices
+        }
+        sep = _choose(judge, choices, sampled, budget=budget, say=say)
+    tokens = choices[sep]
+    return Planner(
+        prompt_format, tokens, resolvers[sep], limit, too_long, DIRECT, None, (), Plan([], [], tokens, []),
+        example=items.item_id[short[0]],
+    )  # fmt: skip
+
+
+def _answer_planner(judge: Judge, prompt_format: PromptFormat, condition: Condition, *, say: Say) -> Planner:
+    """Return the planner of a condition in which the judge writes: prompts as they are, and all forms of the labels."""
+    forms = find_label_forms(prompt_format.tokenize, judge.tokenizer, prompt_format.scale)
+    names: Any = judge.tokenizer.convert_ids_to_tokens
+    say(f"score tokens {' or '.join(str(names(list(form))) for form in forms.ids)} in generated text")
+    limit, new = judge.context_length, condition.max_new_tokens
+    no_room = f"the prompt and {new} new tokens are longer than the model's {limit} tokens"
+    tokens, longest = ScoreTokens("", forms.ids[0], ()), None if limit is None else limit - new
+    return Planner(
+        prompt_format, tokens, None, longest, no_room, condition, forms, stop_token_ids(judge), Plan([], [], tokens, [])
+    )
+
+
+def _resolve(
+    resolvers: Mapping[str, ScoreTokenResolver],
+    items: Items,
+    texts: Sequence[str],
+    ids: Sequence[Sequence[int]],
+    rows: Sequence[int],
+) -> dict[str, ScoreTokens]:
+    """Return the separators under which every label is one token, with the score tokens."""
+    found, errors = {}, []
+    names = [items.item_id[row] for row in rows]
+    for sep, resolver in resolvers.items():
+        try:
+            found[sep] = resolve_all(resolver, names, [texts[row] for row in rows], [ids[row] for row in rows])
+        except LagerError as error:
+            errors.append(error)
+    if not found:
+        raise errors[0]
+    return found
+
+
+def _choose(
+    judge: Judge,
+    choices: Mapping[str, ScoreTokens],
+    sampled: Mapping[str, Sequence[NDArray[np.int32]]],
+    *,
+    budget: BatchBudget,
+    say: Say,
+) -> str:
+    """Return the separator with the larger mean score mass on the sample."""
+    mass = {sep: _mean_mass(judge, sampled[sep], tokens, budget) for sep, tokens in choices.items()}
+    best = max(mass, key=lambda sep: mass[sep])
+    tokens = choices[best]
+    names: Any = judge.tokenizer.convert_ids_to_tokens
+    others = "".join(f", against {mass[sep]:.3f} with {sep!r}" for sep in mass if sep != best)
+    after = f", after {names(list(tokens.prefix_ids))}" if tokens.prefix_ids else ""
+    say(f"score tokens {names(list(tokens.label_ids))}{after}: separator {best!r}, score mass {mass[best]:.3f}{others}")
+    if mass[best] < LOW_MASS:
+        prompts = sampled[best]
+        say(low_mass_warning(judge, prompts, tokens.label_ids, mass=mass[best], budget=budget))
+    return best
+
+
+def _mean_mass(judge: Judge, prompts: Sequence[NDArray[np.int32]], tokens: ScoreTokens, budget: BatchBudget) -> float:
+    """Return the mean probability that the score tokens have together, as the model itself has it."""
+    prompts = [prompt for prompt in prompts if len(prompt)]
+    lengths = [len(prompt) for prompt in prompts]
+
+    def read(rows: list[int], batch_tokens: int) -> Iterator[tuple[list[int], Readout]]:
+        for members in plan_batches([lengths[row] for row in rows], batch_tokens=batch_tokens):
+            batch = [rows[i] for i in members]
+            yield batch, read_batch(judge.parts, [prompts[row] for row in batch], tokens.label_ids, pad_id=judge.pad_id)
+
+    total = 0.0
+    for _, readout in budget.read(lengths, read):
+        masses = np.exp(readout.logits_normed[:, -1] - readout.logsumexp[:, None]).sum(axis=1)
+        total += float(np.nan_to_num(masses).sum())
+    return total / max(len(prompts), 1)
