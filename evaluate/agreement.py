@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike
 
 from ..data.errors import LagerError
@@ -29,7 +30,7 @@ def evaluate_scores(
     group: ArrayLike | None = None,
     cluster: ArrayLike | None = None,
     system: ArrayLike | None = None,
-    annotators: Sequence[Sequence[float]] | None = None,
+    annotators: Sequence[Sequence[float]] | pl.Series | None = None,
     level: str | None = None,
     metrics: Sequence[str] = tuple(METRICS),
     off_scale: Collection[str] = (),
@@ -56,7 +57,7 @@ def evaluate_scores(
     group, cluster, system : array-like of shape (n_items,), optional
         Labels: what agreement is averaged over, what is resampled as a whole (else single items), what wrote the
         text. Items whose group or system is None form one more; an item whose cluster is None is one by itself.
-    annotators : sequence of n_items sequences of float, optional
+    annotators : sequence of n_items sequences of float, or polars.Series of lists, optional
         Every annotator's score of each item, where they are kept; gives the human reference.
     level : {"pooled", "group", "system"}, optional
         ``group`` where groups are given, else ``pooled``.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..data.item_columns import object_column
 from ..train.depth import last_entry
 from .agreement import evaluate_scores
 from .comparison import Difference
-from .grouping import column
 
 if TYPE_CHECKING:
     from .evaluation import Evaluation
@@ -105,8 +105,8 @@ def _differences(evaluation: Evaluation, scores: Mapping[str, Any]) -> dict[str,
         evaluation.human,
         scores,
         group=evaluation.group,
-        cluster=column(items, "cluster"),
-        system=column(items, "system"),
+        cluster=object_column(items, "cluster"),
+        system=object_column(items, "system"),
         level=agreement.level,
         metrics=(METRIC,),
         scale=evaluation.scale,

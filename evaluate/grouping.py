@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..data.errors import LagerError
+from ..data.item_columns import object_column
 from .score_files import nearest
 
 _NEVER = ("item_id", "scores", "text")
@@ -26,13 +27,6 @@ def parse_by(text: str) -> tuple[str, ...]:
     if not names:
         raise LagerError(f"--by {text!r}: expected the name of a column, or several with commas between them")
     return names
-
-
-def column(items: pl.DataFrame, name: str) -> NDArray[np.object_] | None:
-    """Return a column as an ndarray of str or None, or None when it is missing or all null."""
-    if name not in items.columns or items[name].is_null().all():
-        return None
-    return np.array(items[name].cast(pl.String).to_list(), dtype=object)
 
 
 def group_column(
@@ -54,7 +48,7 @@ def group_column(
         When a column is not there, or the level has no groups.
     """
     if not by:
-        return column(items, "group")
+        return object_column(items, "group")
     if level == "pooled":
         raise LagerError("--by groups the items and --level pooled does not: leave one of them out")
     known = [name for name in items.columns if name not in _NEVER and not items[name].is_null().all()]
@@ -63,5 +57,5 @@ def group_column(
             raise LagerError(
                 f"--by: no item has a column {name!r}: {nearest(name, known) if known else 'there is none'}"
             )
-    parts = [items[name].cast(pl.String).fill_null("(none)").to_list() for name in by]
-    return np.array([" / ".join(values) for values in zip(*parts, strict=True)], dtype=object)
+    parts = [pl.col(name).cast(pl.String).fill_null("(none)") for name in by]
+    return object_column(items.select(pl.concat_str(parts, separator=" / ").alias("by")), "by")

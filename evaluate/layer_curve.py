@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
 from ..data.cache import FeatureCache
-from ..data.readouts import Readouts
-from ..train.strategies import untrained
 from .agreement import evaluate_scores
+
+_SCORES_AT_ONCE = 64_000_000  # scores of all entries that are kept at once: 512 MB
+
+#: From read-outs of shape (n_items, n_entries, n_labels) to the logits that each entry is judged by.
+Mixed = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def layer_curve(
@@ -29,11 +32,7 @@ def layer_curve(
     metric : str
         From `METRICS`.
     """
-
-    def score(readouts: Readouts, entry: int) -> NDArray[np.float64]:
-        return untrained(f"layer:{entry}", n_layers=cache.n_layers, scale=cache.scale).predict(readouts)
-
-    return _curve(cache, score, level=level, group=group, metric=metric)
+    return _curve(cache, lambda logits: logits, level=level, group=group, metric=metric)
 
 
 def depth_curve(
@@ -44,39 +43,42 @@ def depth_curve(
     What the untrained `lager` would reach had the model stopped after m blocks: what early exit costs. None where
     undefined. Parameters as `layer_curve`.
     """
-    total: NDArray[np.float64] | None = None
+    return _curve(cache, _mean_up_to, level=level, group=group, metric=metric)
 
-    def score(readouts: Readouts, entry: int) -> NDArray[np.float64]:
-        nonlocal total
-        logits = readouts.logits[:, entry].astype(np.float64)
-        total = logits if total is None else total + logits
-        return np.asarray(softmax(total / (entry + 1), axis=1) @ cache.scale.array)
 
-    return _curve(cache, score, level=level, group=group, metric=metric)
+def _mean_up_to(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.cumsum(logits, axis=1) / np.arange(1, logits.shape[1] + 1)[:, None])
 
 
 def _curve(
-    cache: FeatureCache,
-    score: Callable[[Readouts, int], NDArray[np.float64]],
-    *,
-    level: str,
-    group: NDArray[np.object_] | None,
-    metric: str,
+    cache: FeatureCache, mixed: Mixed, *, level: str, group: NDArray[np.object_] | None, metric: str
 ) -> list[float | None]:
-    """Evaluate a score for each layer entry, in ascending order."""
-    readouts = cache.readouts()
-    scores = {}
-    for entry in range(cache.n_layers + 1):
-        scores[str(entry)] = np.full(cache.n_items, np.nan)
-        scores[str(entry)][cache.valid] = score(readouts, entry)
-    agreement = evaluate_scores(
-        cache.mean_scores,
-        scores,
-        group=group,
-        system=cache.column("system"),
-        level=level,
-        metrics=(metric,),
-        scale=cache.scale,
-        resamples=0,
-    )
-    return [strategy.metrics[metric].estimate for strategy in agreement.strategies]
+    """Evaluate the expectation of every entry's logits, in ascending order."""
+    curve: list[float | None] = []
+    for scores in _scores_of_entries(cache, mixed):
+        agreement = evaluate_scores(
+            cache.mean_scores,
+            {str(entry): values for entry, values in enumerate(scores)},
+            group=group,
+            system=cache.column("system"),
+            level=level,
+            metrics=(metric,),
+            scale=cache.scale,
+            resamples=0,
+        )
+        curve += [strategy.metrics[metric].estimate for strategy in agreement.strategies]
+    return curve
+
+
+def _scores_of_entries(cache: FeatureCache, mixed: Mixed) -> Iterator[NDArray[np.float64]]:
+    """Yield the scores of some entries after the other, shape (n_entries, n_items); of most caches all at once."""
+    readouts, rows = cache.readouts(), np.flatnonzero(cache.valid)
+    n_entries = cache.n_layers + 1
+    at_once = max(1, _SCORES_AT_ONCE // cache.n_items)
+    for first in range(0, n_entries, at_once):
+        last = min(first + at_once, n_entries)
+        scores = np.full((last - first, cache.n_items), np.nan)
+        for places, block in readouts.blocks(["logits"]):
+            logits = mixed(block.logits[:, :last].astype(np.float64))[:, first:]
+            scores[:, rows[places]] = (softmax(logits, axis=2) @ cache.scale.array).T
+        yield scores

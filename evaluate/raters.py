@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
+
+from ..data.item_columns import flat_scores
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,11 @@ class Raters:
     values: NDArray[np.float64]
 
     @classmethod
-    def from_lists(cls, scores: Sequence[Sequence[float]]) -> Raters:
+    def from_lists(cls, scores: Sequence[Sequence[float]] | pl.Series) -> Raters:
         """Read one list of scores an item."""
+        if isinstance(scores, pl.Series):
+            flat, counts = flat_scores(scores)
+            return cls(counts, flat)
         counts = np.array([len(one) for one in scores], dtype=np.intp)
         return cls(counts, np.array([value for one in scores for value in one], dtype=np.float64))
 

@@ -11,6 +11,7 @@ from ..data.cache import FeatureCache
 from ..data.errors import LagerError
 from ..data.scale import Scale
 from ..train.aggregator import Aggregator
+from ..train.predictions import predict_all
 
 Range = tuple[float, float]
 SOURCES = ("train", "scale", "test")
@@ -51,7 +52,7 @@ def ranges_on(
     """
     readouts = cache.readouts()
     labelled = readouts.take(np.flatnonzero(np.isfinite(readouts.human)))
-    found = ranges_of({name: one.predict(labelled) for name, (one,) in aggregators.items()})
+    found = ranges_of(predict_all({name: one for name, (one,) in aggregators.items()}, labelled))
     step = (scale.high - scale.low) / (cache.scale.high - cache.scale.low)
     return {
         name: (scale.low + step * (low - cache.scale.low), scale.low + step * (high - cache.scale.low))

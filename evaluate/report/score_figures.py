@@ -32,9 +32,7 @@ def draw_scores(
     said = []
     for axes, (name, values) in zip(panels, scores.items(), strict=True):
         both = ~np.isnan(human) & ~np.isnan(values)
-        cells = np.stack([np.round((side[both] - low) / width) for side in (values, human)]).astype(int)
-        places, counts = np.unique(cells, axis=1, return_counts=True)
-        x, y = low + places * width
+        x, y, counts = occupied_cells(values[both], human[both], low=low, width=width)
         axes.scatter(x, y, s=90 * counts / counts.max(), color=SERIES[0], alpha=0.75, linewidths=0)
         axes.plot([low, high], [low, high], color=MUTED, linestyle="--", linewidth=1)
         axes.set_title(name, fontsize=10)
@@ -47,6 +45,19 @@ def draw_scores(
     panels[0].set_ylabel("human")
     alt = "Predicted against human scores, dots with the area of the number of items. " + "; ".join(said) + "."
     return Drawn("scores", "Predicted against human score", figure, alt)
+
+
+def occupied_cells(
+    x: NDArray[np.float64], y: NDArray[np.float64], *, low: float, width: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
+    """Return the centres of the cells of a square grid that hold points, and how many each holds."""
+    cells = [np.round((side - low) / width).astype(np.intp) for side in (x, y)]
+    first = [side.min() for side in cells]
+    columns, rows = (side - start for side, start in zip(cells, first, strict=True))
+    height = int(rows.max()) + 1
+    occupied, counts = np.unique(columns * height + rows, return_counts=True)
+    places = (occupied // height + first[0], occupied % height + first[1])
+    return low + places[0] * width, low + places[1] * width, counts
 
 
 def draw_calibration(human: NDArray[np.float64], scores: Mapping[str, NDArray[np.float64]]) -> Drawn:
