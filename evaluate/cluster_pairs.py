@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .pair_splits import split_pairs
 from .ranking import Ranking, WeightedRanking
-from .segments import Segments, runs
+from .segments import Segments, narrow, runs
 
 _PAIRS_FOR_EACH = 64
 _MOST_PAIRS = 50_000_000
@@ -48,7 +48,7 @@ class ClusterPairs:
     @cached_property
     def _rows(self) -> NDArray[np.intp]:
         """The rows by segment and cluster."""
-        return np.lexsort((self.cluster, self.human.segments.of_row))
+        return narrow(np.lexsort((self.cluster, self.human.segments.of_row)), len(self.cluster))
 
     @cached_property
     def _cells(self) -> Segments:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,14 @@ from .cluster_pairs import ClusterPairs
 from .context import NOTHING, Context
 from .metrics import METRICS, NO_SCALE
 from .pairing import Pairing
-from .ranking import Ranking, WeightedRanking
-from .segments import Segments, runs
+from .ranking import Ranking, WeightedRanking, all_once
+from .segments import Segments, narrow, runs
 
 _KEPT_ITEMS = 200_000  # the order of so many is worth its memory when resamples follow
 
 
 class ItemLevel:
-    """Items compared with items of the same segment; sorted once, weighted many times.
+    """Items compared with items of the same segment; sorted once, weighted many times, unless they are very many.
 
     Parameters
     ----------
@@ -46,20 +47,15 @@ class ItemLevel:
         context: Context = NOTHING,
     ) -> None:
         self.labels = labels
-        self._rows: Any = slice(None) if len(labels) == 1 else np.argsort(segment, kind="stable")
-        segments = Segments(runs(segment[self._rows]), len(segment))
-        self.sizes = segments.sizes
-        cluster = None if context.cluster is None else context.cluster[self._rows]
-        self._context = replace(context, cluster=cluster)
-        self._human = Ranking(human[self._rows], segments)
-        self._cluster_pairs = None if cluster is None else ClusterPairs(cluster, self._human)
-        self._scores = scores
-        self._kept: dict[int, Pairing] = {}
+        self.sizes = np.bincount(segment, minlength=len(labels)).astype(np.intp)
+        self._human, self._scores = human, scores
+        self._segment, self._context = segment, context
 
     def values(self, weights: NDArray[np.float64], metrics: Sequence[str]) -> NDArray[np.float64]:
         """Return each metric under weights: shape (n_scores, n_metrics, n_segments, n_resamples)."""
-        weights = weights[self._rows]
-        human = WeightedRanking(self._human, weights)
+        arranged = self._arranged
+        weights = weights if all_once(weights) else weights[arranged.rows]
+        human = WeightedRanking(arranged.human, weights)
         out = np.empty((len(self._scores), len(metrics), len(self.sizes), weights.shape[1]))
         for s in range(len(self._scores)):
             pairing = self._pairing(s)
@@ -67,16 +63,28 @@ class ItemLevel:
             for m, name in enumerate(metrics):
                 known = pairing.context.labels is not None or not METRICS[name].needs_labels
                 out[s, m] = METRICS[name].compute(pair) if known else np.nan
+        if not self._keeps:
+            del self._arranged
         return out
 
+    @property
+    def _keeps(self) -> bool:
+        """Whether orders are worth their memory for the resamples that follow."""
+        return len(self._segment) <= _KEPT_ITEMS
+
+    @cached_property
+    def _arranged(self) -> _Arranged:
+        return _Arranged(self._human, self._segment, self._context)
+
     def _pairing(self, score: int) -> Pairing:
-        """Return a judge beside the humans; its order is kept for other weights, unless the items are very many."""
-        if score in self._kept:
-            return self._kept[score]
-        ranking = Ranking(self._scores[score][self._rows], self._human.segments)
-        pairing = Pairing(ranking, self._human, self._context.of_judge(score), self._cluster_pairs)
-        if len(ranking.values) <= _KEPT_ITEMS:
-            self._kept[score] = pairing
+        """Return a judge beside the humans."""
+        arranged = self._arranged
+        if score in arranged.pairings:
+            return arranged.pairings[score]
+        ranking = Ranking(self._scores[score][arranged.rows], arranged.human.segments)
+        pairing = Pairing(ranking, arranged.human, arranged.context.of_judge(score), arranged.cluster_pairs)
+        if self._keeps:
+            arranged.pairings[score] = pairing
         return pairing
 
     def why_undefined(self, score: int, segment: int, metric: str) -> str:
@@ -87,8 +95,21 @@ class ItemLevel:
             return METRICS[metric].undefined
         if self.sizes[segment] < 2:
             return "fewer than 2 items"
-        if self._human.classes.sizes[segment] == 1:
+        if self._arranged.human.classes.sizes[segment] == 1:
             return "constant human scores"
         if self._pairing(score).score.classes.sizes[segment] == 1:
             return "constant scores"
         return "no variation beyond rounding"
+
+
+class _Arranged:
+    """The human side by segment, and the judges that were put beside it."""
+
+    def __init__(self, human: NDArray[np.float64], segment: NDArray[np.intp], context: Context) -> None:
+        single = bool((segment == segment[0]).all())
+        self.rows: Any = slice(None) if single else narrow(np.argsort(segment, kind="stable"), len(segment))
+        self.human = Ranking(human[self.rows], Segments(runs(segment[self.rows]), len(segment)))
+        cluster = None if context.cluster is None else context.cluster[self.rows]
+        self.context = replace(context, cluster=cluster)
+        self.cluster_pairs = None if cluster is None else ClusterPairs(cluster, self.human)
+        self.pairings: dict[int, Pairing] = {}

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .segments import Segments, cumulate, runs
+from .segments import Segments, cumulate, narrow, runs
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Ranking:
         """Rows sorted by segment, then value: shape (n,)."""
         by_value = np.argsort(self.values)  # in which order ties come makes no difference to anything
         if len(self.segments) == 1:
-            return by_value
+            return narrow(by_value, len(by_value))
         segment = self.segments.of_row[by_value]
         if len(self.segments) <= 1 << 16:  # numpy sorts these by radix
             segment = segment.astype(np.uint16)
-        return by_value[np.argsort(segment, kind="stable")]
+        return narrow(by_value[np.argsort(segment, kind="stable")], len(by_value))
 
     @cached_property
     def class_starts(self) -> NDArray[np.intp]:
@@ -56,10 +56,10 @@ class Ranking:
     @cached_property
     def class_of_row(self) -> NDArray[np.intp]:
         """The class of ties that each row is in, ascending with segment and value: shape (n,)."""
-        out = np.empty(len(self.values), dtype=np.intp)
-        out[self.order] = np.repeat(
-            np.arange(len(self.class_starts)), np.diff(self.class_starts, append=len(self.values))
-        )
+        n = len(self.values)
+        numbers = narrow(np.arange(len(self.class_starts)), n)
+        out = np.empty(n, dtype=numbers.dtype)
+        out[self.order] = np.repeat(numbers, np.diff(self.class_starts, append=n))
         return out
 
     @cached_property
@@ -144,4 +144,11 @@ class WeightedRanking:
     @cached_property
     def weighted_ranks(self) -> NDArray[np.float64]:
         """Weight times centred rank, of each row: shape (n, n_resamples)."""
+        if all_once(self.weights):
+            return self.ranks
         return self.ranks * self.weights
+
+
+def all_once(weights: NDArray[np.float64]) -> bool:
+    """Return whether weights are those of the sample itself: every row once."""
+    return weights.shape[1] == 1 and bool((weights == 1).all())

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_MANY = 1_000_000  # from so many rows on, their numbers are kept in 32 bits
 _WIDE = 32  # from this many columns on, one row at a time is faster than numpy's own cumulative sum
 
 
@@ -41,7 +42,7 @@ class Segments:
     @cached_property
     def of_row(self) -> NDArray[np.intp]:
         """The segment of each row, an ndarray of shape (n,)."""
-        return np.repeat(np.arange(len(self.starts)), self.sizes).astype(np.intp)
+        return np.repeat(narrow(np.arange(len(self.starts)), self.n), self.sizes)
 
     def sum(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Add up the rows of each segment: shape (n, n_columns) to (n_segments, n_columns)."""
@@ -62,6 +63,11 @@ class Segments:
     def expand(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give every row its segment's value; a single segment is left to broadcast."""
         return values if len(self) == 1 else values[self.of_row]
+
+
+def narrow(numbers: NDArray[np.intp], n: int) -> NDArray[np.intp]:
+    """Return numbers below `n` in half the memory where they are of very many rows; they index as well."""
+    return numbers.astype(np.int32) if _MANY < n < 1 << 31 else numbers
 
 
 def runs(*keys: NDArray[Any]) -> NDArray[np.intp]:

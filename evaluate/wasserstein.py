@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .pairing import WeightedPairing
+from .ranking import all_once
 from .segments import Segments, cumulate
 from .weighted_sums import weighted_sums
 
@@ -22,7 +23,7 @@ def wasserstein(pair: WeightedPairing) -> NDArray[np.float64]:
         In units of the human scale; NaN where nothing was drawn.
     """
     segments = pair.segments
-    if pair.weights.shape[1] == 1 and (pair.weights == 1).all():
+    if all_once(pair.weights):
         # Everything once: the k-th smallest score of one side moves to the k-th smallest of the other.
         sides = (pair.pairing.score, pair.pairing.human)
         moved = np.subtract(*(side.values[side.order] for side in sides))
