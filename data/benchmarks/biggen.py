@@ -60,7 +60,7 @@ def _rubric(raw: Any, *, where: str) -> str:
 
 BIGGEN = Benchmark(
     read,
-    licence="CC-BY-SA-4.0",
+    licence="CC-BY-SA-4.0 (BiGGen-Bench)",
     files=("human_eval*.parquet", "**/human_eval-*.parquet", "human_eval*.jsonl"),
     urls=(
         (

@@ -1,12 +1,14 @@
 """FLASK with human scores, as Prometheus-Eval publishes it: ``flask_eval.json``, twelve rubrics, three raters.
 
-Each record holds one judging prompt of Prometheus, cut here into its sections, and a list of human scores.
+Each record holds one judging prompt of Prometheus, cut here into its sections, and a list of human scores. The same
+2,001 records are also published with the sections as columns (ContextualAI/Flask).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..errors import LagerError
 from ..item_files import check_columns, parse_scores
@@ -21,31 +23,43 @@ _HEADINGS = {
     "rubric": "###Score Rubrics:",
 }
 _END = "###Feedback:"
+_COLUMNS = {"query": "instruction", "response": "response", "reference_answer": "reference", "rubric": "rubric"}
 _CRITERION = re.compile(r"\[(.*?)\]", re.DOTALL)
 
 
 def read(files: Sequence[SourceFile], part: str | None) -> Parsed:
-    """Return one item per record, grouped by the rubric's question, clustered by the instruction."""
+    """Return one item per record, grouped by its criterion, clustered by the instruction."""
     rows: list[Row] = []
     places: dict[str, str] = {}
     for file in files:
         records = read_records(file)
-        check_columns(records, ("instruction", "human_score"), path=file.path)
+        in_columns = all(name in records[0] for name in _COLUMNS)
+        check_columns(records, ("human_score", *(_COLUMNS if in_columns else ["instruction"])), path=file.path)
         for number, record in enumerate(records, start=1):
-            fields = split_prompt(record["instruction"], where=f"{file.path}, record {number}")
-            criterion = _CRITERION.match(fields["rubric"])
+            if in_columns:
+                fields = {field: str(record[name]) for name, field in _COLUMNS.items()}
+            else:
+                fields = split_prompt(record["instruction"], where=f"{file.path}, record {number}")
             writer = record.get("response_source")
             rows.append(
                 Row(
                     f"r{len(rows)}",
                     fields,
                     parse_scores(record["human_score"], row=number, path=file.path, column="human_score"),
-                    group=criterion[1].strip() if criterion else fields["rubric"].splitlines()[0],
+                    group=_criterion(record, fields["rubric"]),
                     cluster=places.setdefault(fields["instruction"], f"q{len(places)}"),
                     system=None if writer is None else str(writer),
                 )
             )
     return Parsed(rows, Scale.parse("1-5"))
+
+
+def _criterion(record: Mapping[str, Any], rubric: str) -> str:
+    """Return the criterion's name, where the record has it, else what the rubric asks."""
+    if record.get("criteria"):
+        return str(record["criteria"])
+    asked = _CRITERION.match(rubric)
+    return asked[1].strip() if asked else rubric.partition("\n")[0]
 
 
 def split_prompt(prompt: object, *, where: str) -> dict[str, str]:
@@ -76,8 +90,8 @@ def split_prompt(prompt: object, *, where: str) -> dict[str, str]:
 
 FLASK = Benchmark(
     read,
-    licence="Apache-2.0 (Prometheus-Eval); FLASK: Apache-2.0",
-    files=("flask_eval.json", "**/flask_eval.json"),
+    licence="Apache-2.0 (Prometheus-Eval)",
+    files=("flask_eval.json", "**/flask_eval.json", "**/test-*.parquet"),
     urls=(
         (
             "flask_eval.json",

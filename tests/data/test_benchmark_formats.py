@@ -49,7 +49,23 @@ def test_flask_is_cut_out_of_the_prompts_of_prometheus(tmp_path):
     }
     record = json.loads(path.read_text())[3]
     assert row["scores"] == record["human_score"]
-    assert (row["group"], row["cluster"], row["system"]) == ("Is it right?", "q1", "vicuna")
+    assert (row["group"], row["cluster"], row["system"]) == ("logical_correctness", "q1", "vicuna")
+
+
+def test_flask_with_its_sections_as_columns_gives_the_same_items(tmp_path):
+    records = flask_records()
+    whole = load_items(f"benchmark:flask={write_json(tmp_path / 'flask_eval.json', records)}")
+    names = {"instruction": "query", "response": "response", "reference": "reference_answer", "rubric": "rubric"}
+    in_order = {item_id: fields for item_id, fields in zip(whole.item_id, whole.fields, strict=True)}
+    table = [
+        {names[field]: text for field, text in in_order[f"r{n}"].items()} | {"human_score": record["human_score"]}
+        for n, record in enumerate(records)
+    ]
+    pl.DataFrame(table).write_parquet(tmp_path / "test-00000-of-00001.parquet")
+    columns = load_items(f"benchmark:flask={tmp_path / 'test-00000-of-00001.parquet'}")
+    assert (columns.item_id, columns.fields) == (whole.item_id, whole.fields)
+    assert columns.table["scores"].equals(whole.table["scores"])
+    assert columns.table["group"].unique(maintain_order=True).to_list() == ["Is it right?", "Is it clear?"]
 
 
 def test_flask_items_of_one_response_follow_each_other(tmp_path):

@@ -47,6 +47,8 @@ def flask_records(n_prompts=3, criteria=("Is it right?", "Is it clear?"), writer
                 reference=f"Answer {n}",
                 criterion=criterion,
             ),
+            "idx": n,
+            "criteria": "logical_correctness" if "right" in criterion else "readability",
             "response_source": writer,
             "human_score": [1 + (n + len(writer)) % 5, 3, 1 + (2 * n + len(criterion)) % 5],
             "gpt4_score": [5, 5, 5],
