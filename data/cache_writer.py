@@ -19,10 +19,11 @@ from .cache import FeatureCache
 from .canonical import canonical_json
 from .errors import LagerError
 from .files import replacing
-from .finalize import finalize_cache, missing_shards, sound_shard
+from .finalize import finalize_cache, missing_shards
 from .item_rows import ITEM, encode_rows, text_sha256
 from .items import ItemIds, hash_ids
 from .manifest import MANIFEST, RUN, content_hash, differing, identity_record, read_run, sealed, shard_name
+from .shard_facts import sound_shard
 from .shard_size import suggested_shard_size
 from .shards import ShardData, read_attributes, row_digests, write_shard
 

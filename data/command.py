@@ -103,6 +103,9 @@ def export(
 def finalize(
     cache: Annotated[Path, typer.Argument(help="The cache.")],
     *,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes that read shards; one, or one a core for many shards.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check that all shards are there, and write the item table and the manifest; again at will.
@@ -111,7 +114,7 @@ def finalize(
     """
     from .finalize import finalize_cache
 
-    done = finalize_cache(cache)
+    done = finalize_cache(cache, jobs=jobs)
     if as_json:
         print(json.dumps(done._asdict()))
         return

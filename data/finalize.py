@@ -1,7 +1,7 @@
 """Finalising a cache: its shards are checked, the item table is written, and last the manifest.
 
 It needs the folder alone and no model, so it can run anywhere, at any time, and again: the same shards give the same
-cache. Shards are read one at a time; memory does not grow with their number.
+cache. Shards are read a few at a time; memory does not grow with their number.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from numpy.typing import NDArray
 from .canonical import canonical_json, sha256_file
 from .errors import LagerError
 from .files import replacing, write_json
-from .item_rows import GENERATED, ITEM, TEXT, decode_rows, table_schema, text_sha256
+from .item_rows import GENERATED, ITEM, TEXT, decode_rows
 from .manifest import (
     ITEMS,
     MANIFEST,
     RUN,
     check_kinds,
-    content_hash,
     file_entry,
     read_manifest,
     read_run,
@@ -35,7 +34,8 @@ from .manifest import (
     shard_name,
 )
 from .parquet_files import read_parquet
-from .shards import STRINGS, ShardData, read_attributes, read_columns, read_shard, row_digests
+from .shard_facts import ShardFacts, for_each, shard_facts
+from .shards import read_columns
 from .sorted_digests import CacheHashes, SortedDigests
 
 _LISTED = 20
@@ -65,10 +65,17 @@ class Finalized(NamedTuple):
     content_hash: str
 
 
-def finalize_cache(path: str | Path) -> Finalized:
+def finalize_cache(path: str | Path, *, jobs: int | None = None) -> Finalized:
     """Check the shards of a run, write the item table from them and, last, the manifest.
 
     A cache that is complete and true already stays as it is.
+
+    Parameters
+    ----------
+    path : str or Path
+        The cache's folder.
+    jobs : int, optional
+        Processes that read shards; one for few shards, else one a core, when None.
 
     Raises
     ------
@@ -85,9 +92,9 @@ def finalize_cache(path: str | Path) -> Finalized:
             f"cache {folder}: {len(missing)} of {n_shards} shards are missing ({listed(missing)}); run the same "
             "`lager extract` command again to read them"
         )
-    found, hashes = _read_shards(folder, run, n_shards)
+    found, hashes = _read_shards(folder, run, n_shards, jobs)
     if not _is_current(folder, found, hashes):
-        _write_items(folder, found)
+        _write_items(folder, found, jobs)
         write_json(folder / MANIFEST, sealed(_manifest(folder, run, found, hashes)))
     mass = np.concatenate(found.masses) if found.masses else np.zeros(0)
     return Finalized(
@@ -116,24 +123,6 @@ def listed(numbers: Sequence[int]) -> str:
     return ", ".join(texts) + (", ..." if len(spans) > _LISTED else "")
 
 
-def sound_shard(path: Path, *, fingerprint: str) -> tuple[ShardData, dict[str, Any]]:
-    """Return a shard and its attribute when its content is what it was written as, in this run's way.
-
-    Raises
-    ------
-    LagerError
-        When it is damaged, or was read in another way.
-    """
-    attributes, data = read_attributes(path), read_shard(path)
-    if attributes.get("fingerprint") != fingerprint:
-        raise LagerError(f"{path} was read in another way than this run's (another fingerprint): remove it")
-    same_text = attributes.get("text_sha256", text_sha256(data.optional)) == text_sha256(data.optional)
-    if not same_text or attributes.get("content_hash") != content_hash(data.item_id, row_digests(data)):
-        raise LagerError(f"{path} is damaged: its content is not what was written; remove it and run the same "
-                         "extraction again")  # fmt: skip
-    return data, attributes
-
-
 @dataclass
 class _Shards:
     """What one pass over the shards gathers."""
@@ -150,43 +139,39 @@ class _Shards:
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def _read_shards(folder: Path, run: dict[str, Any], n_shards: int) -> tuple[_Shards, CacheHashes]:
+def _read_shards(folder: Path, run: dict[str, Any], n_shards: int, jobs: int | None) -> tuple[_Shards, CacheHashes]:
     found, ids = _Shards(), hashlib.sha256(b"[")
+    shards = [(folder / shard_name(k), shard_name(k), run["fingerprint"]) for k in range(n_shards)]
     with SortedDigests(folder) as digests:
-        for k in range(n_shards):
-            path = folder / shard_name(k)
-            data, attributes = sound_shard(path, fingerprint=run["fingerprint"])
-            _check_fits(path, data, found, rows=min(run["shard_size"], run["n_items"] - found.rows))
-            ids.update(("," if k else "").encode() + canonical_json(data.item_id)[1:-1].encode())
-            digests.add(data.item_id, [row.tobytes() for row in data.prompt_sha256], row_digests(data))
-            found.entries.append(file_entry(path, name=shard_name(k), rows=len(data)))
-            if ITEM in data.optional:
-                found.schema |= table_schema(data.optional[ITEM][0], path=path)
-            found.rows += len(data)
-            found.valid += int(data.valid.sum())
-            found.reasons.update(reason for reason in data.reason if reason)
-            final = data.logits_normed[data.valid, -1] - data.logsumexp[data.valid, None]
-            found.masses.append(np.exp(final).sum(axis=1))
-            _add_cost(found.runs, attributes.get("cost", {}), path=path)
+        for k, facts in enumerate(for_each(shard_facts, shards, jobs=jobs)):
+            _check_fits(folder, facts, found, rows=min(run["shard_size"], run["n_items"] - found.rows))
+            ids.update(("," if k else "").encode() + canonical_json(facts.item_id)[1:-1].encode())
+            digests.add(facts.item_id, facts.prompt_sha256, facts.digests)
+            found.entries.append(facts.entry)
+            found.schema |= facts.schema
+            found.rows += len(facts.item_id)
+            found.valid += facts.n_valid
+            found.reasons.update(facts.reasons)
+            found.masses.append(facts.masses)
+            _add_cost(found.runs, facts.cost, path=folder / facts.entry["file"])
         ids.update(b"]")
         if ids.hexdigest() != run["item_ids_sha256"]:
             raise LagerError(f"cache {folder}: its shards hold other items than the input; run the extraction again")
         return found, digests.hashes()
 
 
-def _check_fits(path: Path, data: ShardData, found: _Shards, *, rows: int) -> None:
+def _check_fits(folder: Path, facts: ShardFacts, found: _Shards, *, rows: int) -> None:
     """Raise `LagerError` when a shard has other rows, shapes or datasets than it should."""
-    numeric, text = set(data.optional) - set(STRINGS), set(data.optional) & set(STRINGS)
-    shape = data.logits.shape[1:]
     if not found.entries:  # the first one sets what the others must be
-        found.shape, found.numeric, found.text = shape, numeric, text
-    if numeric != found.numeric or shape != found.shape or len(data) != rows:
+        found.shape, found.numeric, found.text = facts.shape, set(facts.numeric), set(facts.text)
+    if facts.numeric != found.numeric or facts.shape != found.shape or len(facts.item_id) != rows:
         raise LagerError(
-            f"{path} has {len(data)} rows of shape {shape} and {', '.join(sorted(numeric)) or 'no further datasets'}, "
-            f"expected {rows} of {found.shape} and {', '.join(sorted(found.numeric)) or 'none'} as in the shards "
-            "before it; remove it and run the extraction again"
+            f"{folder / facts.entry['file']} has {len(facts.item_id)} rows of shape {facts.shape} and "
+            f"{', '.join(sorted(facts.numeric)) or 'no further datasets'}, expected {rows} of {found.shape} and "
+            f"{', '.join(sorted(found.numeric)) or 'none'} as in the shards before it; remove it and run the "
+            "extraction again"
         )
-    found.text &= text
+    found.text &= facts.text
 
 
 def _is_current(folder: Path, found: _Shards, hashes: CacheHashes) -> bool:
@@ -202,7 +187,7 @@ def _is_current(folder: Path, found: _Shards, hashes: CacheHashes) -> bool:
         return False
 
 
-def _write_items(folder: Path, found: _Shards) -> None:
+def _write_items(folder: Path, found: _Shards, jobs: int | None) -> None:
     """Write the item table; one that is there stays where the shards carry none, as those of earlier versions."""
     if ITEM not in found.text:
         _check_items(folder, found)
@@ -211,17 +196,17 @@ def _write_items(folder: Path, found: _Shards) -> None:
     if TEXT in schema and GENERATED in found.text:
         schema[GENERATED] = pl.String
     with replacing(folder / ITEMS) as temporary:
-        _sink(partial(_tables, folder, found, schema), schema, temporary)
+        # What the judge wrote is a column, unless the rows have it themselves.
+        written = GENERATED in schema and GENERATED not in found.schema
+        shards = [(folder / entry["file"], entry["rows"], schema, written) for entry in found.entries]
+        _sink(partial(for_each, _table, shards, jobs=jobs), schema, temporary)
 
 
-def _tables(folder: Path, found: _Shards, schema: dict[str, Any]) -> Iterator[pl.DataFrame]:
-    """Yield the item table shard by shard; what the judge wrote is a column unless the rows have it themselves."""
-    written = GENERATED in schema and GENERATED not in found.schema
-    for entry in found.entries:
-        path = folder / entry["file"]
-        columns = read_columns(path, ["item_id", ITEM, *([GENERATED] if written else [])], rows=entry["rows"])
-        table = decode_rows(columns["item_id"], columns[ITEM], schema=schema, path=path)
-        yield table.with_columns(pl.Series(GENERATED, columns[GENERATED], dtype=pl.String)) if written else table
+def _table(path: Path, rows: int, schema: dict[str, Any], written: bool) -> pl.DataFrame:
+    """Return a shard's part of the item table."""
+    columns = read_columns(path, ["item_id", ITEM, *([GENERATED] if written else [])], rows=rows)
+    table = decode_rows(columns["item_id"], columns[ITEM], schema=schema, path=path)
+    return table.with_columns(pl.Series(GENERATED, columns[GENERATED], dtype=pl.String)) if written else table
 
 
 def _sink(tables: Any, schema: Any, path: Path) -> None:

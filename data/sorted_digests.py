@@ -7,11 +7,11 @@ import heapq
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from json.encoder import encode_basestring
 from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple
 
-from .canonical import canonical_json
 from .errors import LagerError
 
 # Rows that are sorted in memory at once: about 60 MB. More are sorted in runs, which lie in a temporary file each.
@@ -80,7 +80,9 @@ class SortedDigests(AbstractContextManager["SortedDigests"]):
         for name, prompt, digest in heapq.merge(*map(_read_run, self._runs), self._rows):
             if name == before:
                 raise LagerError(f"two rows have the id {name.decode()!r}: ids must be unique in a cache")
-            items.update((b"" if before is None else b",") + canonical_json([name.decode(), prompt.hex()]).encode())
+            # As `canonical_json` writes a pair, but at a tenth of its price.
+            pair = f'[{encode_basestring(name.decode())},"{prompt.hex()}"]'
+            items.update((b"" if before is None else b",") + pair.encode())
             content.update(digest)
             before = name
         items.update(b"]")

@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any
 
+from ...data.shard_facts import n_cores
 from .engine import Ended
 
 _LOOK_SECONDS = 0.1
@@ -74,7 +75,7 @@ class LocalEngine:
 
     def _environment(self, rank: int) -> dict[str, str]:
         environment = dict(os.environ)
-        environment.setdefault("OMP_NUM_THREADS", str(max(1, _n_cores() // self.n_workers)))
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, n_cores() // self.n_workers)))
         if self.gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(share_of(self.gpus, rank, self.n_workers))
         return environment
@@ -94,7 +95,3 @@ def visible_gpus() -> list[str]:
     named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     n = torch.cuda.device_count()
     return named if len(named) == n else [str(number) for number in range(n)]
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

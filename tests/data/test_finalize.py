@@ -54,6 +54,18 @@ def test_finalising_again_changes_no_byte(unfinished):
     assert {path: path.read_bytes() for path in unfinished.rglob("*.*")} == {p: b for p, (b, _) in before.items()}
 
 
+def test_several_processes_write_the_same_and_name_the_damaged_shard(unfinished, tmp_path):
+    several = tmp_path / "several"
+    shutil.copytree(unfinished, several)
+    assert finalize_cache(several, jobs=2) == finalize_cache(unfinished)
+    for name in ("manifest.json", "items.parquet"):
+        assert (several / name).read_bytes() == (unfinished / name).read_bytes()
+    path = several / "shards" / "00001.h5"
+    path.write_bytes(path.read_bytes()[:-400])
+    with pytest.raises(LagerError, match=r"00001\.h5"):
+        finalize_cache(several, jobs=2)
+
+
 def test_missing_shards_are_counted_and_named_and_nothing_is_written(unfinished, capsys):
     for name in ("00000.h5", "00002.h5"):
         (unfinished / "shards" / name).unlink()
