@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +12,10 @@ from ..scale import Scale
 from .rows import Benchmark, Parsed, Row
 from .source import SourceFile, read_document
 
-_PLACEHOLDER = "{{ instance }}"
+#: Where an instance's text stood in the question: ``{{ instance }}``, or ``Context: {{ context }}`` on a line.
+_PLACEHOLDER = re.compile(r"(?:^[\w ]+:[ ]*)?\{\{\s*\w+\s*\}\}", re.MULTILINE)
+#: Which part of an instance of several parts is judged.
+_JUDGED = ("response", "translation", "summary")
 
 
 class _Criterion(NamedTuple):
@@ -49,11 +53,21 @@ def read_graded_set(files: Sequence[SourceFile], part: str | None, *, instructio
     document = read_document(file)
     try:
         criteria = _chosen(_graded(document["annotations"]), part, file)
-        rows = [
-            _row(instance, one, instruction=instruction, number=number, file=file)
-            for number, instance in enumerate(document["instances"], start=1)
-            for one in criteria
-        ]
+        rows, places = [], dict[str, str]()
+        for number, instance in enumerate(document["instances"], start=1):
+            fields = _fields(instance["instance"], instruction, where=f"{file.path}, instance {number}")
+            instance_id, source = str(instance["id"]), fields.get("source")
+            cluster = instance_id if source is None else places.setdefault(source, f"t{len(places)}")
+            rows += [
+                Row(
+                    f"{instance_id}/{one.name}",
+                    fields | {"criterion": one.name, "rubric": one.question},
+                    _scores(instance, one, number=number, file=file),
+                    group=one.name,
+                    cluster=cluster,
+                )
+                for one in criteria
+            ]
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, LagerError):
             raise
@@ -74,8 +88,30 @@ def _graded(annotations: Sequence[Mapping[str, Any]]) -> list[_Criterion]:
 
 
 def _question(prompt: str) -> str:
-    """Return what is asked of a text, without the place where the text stood."""
-    return prompt.rsplit("Statement:", maxsplit=1)[-1].replace(_PLACEHOLDER, "").strip()
+    """Return what is asked of a text, without the places where its parts stood."""
+    return _PLACEHOLDER.sub("", prompt.rsplit("Statement:", maxsplit=1)[-1]).strip()
+
+
+def _fields(instance: Any, instruction: str, *, where: str) -> dict[str, str]:
+    """Return the template's fields of a text, or of an object: what is judged, its reference, and the rest as source.
+
+    Raises
+    ------
+    LagerError
+        When it is neither, or an object in which nothing is called as what is judged is.
+    """
+    fields = {"instruction": instruction} if instruction else {}
+    if isinstance(instance, str):
+        return fields | {"response": instance.strip()}
+    judged = [name for name in _JUDGED if isinstance(instance, Mapping) and name in instance]
+    if not judged:
+        raise LagerError(f"{where}: expected a text, or an object with {', '.join(_JUDGED[:-1])} or {_JUDGED[-1]}")
+    rest = [name for name in instance if name not in (judged[0], "reference") and instance[name]]
+    if rest:
+        fields["source"] = "\n\n".join(f"{name}: {str(instance[name]).strip()}" for name in rest)
+    if instance.get("reference"):
+        fields["reference"] = str(instance["reference"]).strip()
+    return fields | {"response": str(instance[judged[0]]).strip()}
 
 
 def _chosen(criteria: list[_Criterion], part: str | None, file: SourceFile) -> list[_Criterion]:
@@ -97,17 +133,12 @@ def _chosen(criteria: list[_Criterion], part: str | None, file: SourceFile) -> l
     return chosen
 
 
-def _row(instance: Mapping[str, Any], criterion: _Criterion, *, instruction: str, number: int, file: SourceFile) -> Row:
+def _scores(instance: Mapping[str, Any], criterion: _Criterion, *, number: int, file: SourceFile) -> list[float]:
     given = instance["annotations"].get(criterion.name, {}).get("individual_human_scores")
     scores = parse_scores(given, row=number, path=file.path, column=criterion.name)
     if criterion.worst > criterion.best:
-        scores = [criterion.worst + criterion.best - score for score in scores]
-    text = instance["instance"].strip()
-    instance_id = str(instance["id"])
-    fields = {"response": text, "criterion": criterion.name, "rubric": criterion.question}
-    if instruction:
-        fields["instruction"] = instruction
-    return Row(f"{instance_id}/{criterion.name}", fields, scores, group=criterion.name, cluster=instance_id)
+        return [criterion.worst + criterion.best - score for score in scores]
+    return scores
 
 
 JUDGE_BENCH = Benchmark(

@@ -165,6 +165,30 @@ def test_any_graded_set_of_judge_bench_is_read_and_the_rest_left_out(tmp_path):
         load_items(f"benchmark:judge-bench={path}#rude")
 
 
+def test_an_instance_of_several_parts_is_judged_by_its_response_on_its_context(tmp_path):
+    document = graded_set()
+    document["annotations"][0]["prompt"] = (
+        "Is it dull?\nA score of 1 means dull.\nFact: {{ fact }}\nResponse: {{ response }}"
+    )
+    for n, instance in enumerate(document["instances"]):
+        instance["instance"] = {"context": "Hello?", "fact": "Tea is hot.", "response": f"Answer {n}", "reference": ""}
+    path = write_json(tmp_path / "topical.json", document)
+    items = load_items(f"benchmark:judge-bench={path}")
+    assert items.fields[0] == {
+        "source": "context: Hello?\n\nfact: Tea is hot.",
+        "response": "Answer 0",
+        "criterion": "grammar",
+        "rubric": "Is it dull?\nA score of 1 means dull.",
+    }
+    assert items.table["cluster"].to_list() == ["t0"] * 4
+    document["instances"][1]["instance"] = {"query": "?"}
+    write_json(path, document)
+    with pytest.raises(
+        LagerError, match=r"instance 2: expected a text, or an object with response, translation or summ"
+    ):
+        load_items(f"benchmark:judge-bench={path}")
+
+
 def test_a_graded_set_whose_best_is_its_lowest_number_is_mirrored(tmp_path):
     path = write_json(tmp_path / "set.json", graded_set(worst=7, best=1))
     items = load_items(f"benchmark:judge-bench={path}#grammar")

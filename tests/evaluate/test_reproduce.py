@@ -111,6 +111,12 @@ def test_from_published_files_to_the_papers_tables(reproduce, published, judge, 
     assert f"| Mistral-7B, LAGER w/ tuning | {reproduce._text(main['flask direct']['ours'])} (.347) |" in (
         capsys.readouterr().out
     )
+    # Columns of the source are kept, and figures can be grouped by them.
+    biggen = tmp_path / "work" / "cache" / "Mistral-7B" / "biggen-direct"
+    arguments = ["evaluate", str(biggen), "--by", "task", "--strategy", "lager", "--resamples", "0", "--json"]
+    with pytest.raises(SystemExit):
+        reproduce.lager(arguments)
+    assert json.loads(capsys.readouterr().out)["results"][0]["groups"][0]["group"].startswith("task")
     # What is done is not done again.
     assert reproduce.main(["run", *common]) == 0
     assert "$ lager" not in capsys.readouterr().err
