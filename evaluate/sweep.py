@@ -12,6 +12,7 @@ from ..data.cache import FeatureCache
 from ..data.canonical import sha256_json
 from ..data.errors import LagerError
 from ..data.readouts import Readouts
+from ..data.stored_readouts import check_memory
 from ..train.folds import cluster_folds
 from ..train.strategies import expand, is_bound_to_scale, needs_fitting, why_not
 from .sweep_cell import Row, SweepData, run_work
@@ -162,7 +163,8 @@ def _labelled(cache: FeatureCache) -> Readouts:
     rows = np.isfinite(readouts.human)
     if not rows.any():
         raise LagerError(f"cache {cache.path} has no valid items with a human score: add scores to its items")
-    return readouts.take(rows)
+    check_memory(readouts.logits, what="a sweep")
+    return readouts.take(rows).loaded()
 
 
 def _possible(names: Sequence[str], data: SweepData) -> tuple[list[str], dict[str, str]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,6 +63,11 @@ class AggregatorRecord:
     training_rows: bytes = b""
     library_version: str = ""
     reading: Reading | None = None
+
+    @cached_property
+    def training_keys(self) -> NDArray[np.uint64]:
+        """The keys of the training prompts as ascending numbers, shape (n_keys,)."""
+        return np.frombuffer(self.training_rows, dtype=_KEY).astype(np.uint64)
 
 
 class ReadFrom(NamedTuple):
@@ -217,7 +223,7 @@ def check_applies_to(record: AggregatorRecord, source: ReadFrom, *, force: bool 
 
 def in_sample(record: AggregatorRecord, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Return for each prompt key of a cache whether it was among the training prompts'; shape (n_items,)."""
-    seen = np.frombuffer(record.training_rows, dtype=_KEY).astype(np.uint64)
+    seen = record.training_keys
     if not len(seen):
         return np.zeros(len(keys), dtype=np.bool_)
     place = np.searchsorted(seen, keys)
