@@ -6,9 +6,7 @@ from pathlib import Path
 
 from ..data.errors import LagerError
 from ..data.item_files import check_columns, read_rows
-from .report.learning_figure import LearningPoint
-
-_MOST = 6  # strategies that one figure can tell apart
+from .report.learning_figure import MOST, LearningPoint
 
 
 def read_learning_points(folder: Path) -> list[LearningPoint]:
@@ -37,7 +35,7 @@ def read_learning_points(folder: Path) -> list[LearningPoint]:
                 ) from None
     if not points:
         raise LagerError(f"{path} has no learning curve: run lager sweep with --sizes")
-    best = sorted({point.strategy for point in points}, key=lambda name: (-_at_largest(points, name), name))[:_MOST]
+    best = sorted({point.strategy for point in points}, key=lambda name: (-_at_largest(points, name), name))[:MOST]
     return [point for name in best for point in points if point.strategy == name]
 
 

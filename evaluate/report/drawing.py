@@ -98,11 +98,16 @@ def new_figure(width: float = 7.2, height: float = 4.0, *, panels: int = 1) -> t
 def save(drawn: Drawn, folder: Path) -> list[Path]:
     """Write a figure as PNG and SVG on white paper; `drawing` must be open."""
     paths = [folder / f"{drawn.name}.png", folder / f"{drawn.name}.svg"]
-    with replacing(paths[0]) as temporary:
-        drawn.figure.savefig(temporary, format="png", facecolor=PAPER, metadata={"Title": drawn.title})
+    save_png(drawn, paths[0])
     with replacing(paths[1]) as temporary:
         temporary.write_text(_svg(drawn, facecolor=PAPER), encoding="utf-8")
     return paths
+
+
+def save_png(drawn: Drawn, path: Path) -> None:
+    """Write a figure as PNG on white paper; `drawing` must be open."""
+    with replacing(path) as temporary:
+        drawn.figure.savefig(temporary, format="png", facecolor=PAPER, metadata={"Title": drawn.title})
 
 
 def inline(drawn: Drawn) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
-from .drawing import DASHES, MARKERS, SERIES, Drawn, new_figure
+from .drawing import DASHES, MARKERS, MUTED, SERIES, Drawn, line_labels, new_figure
+
+MOST = 6  # strategies that one figure can tell apart
 
 
 class LearningPoint(NamedTuple):
@@ -18,25 +21,41 @@ class LearningPoint(NamedTuple):
     value: float
 
 
-def draw_learning(points: Sequence[LearningPoint], *, metric: str) -> Drawn:
-    """Draw the mean over seeds of each strategy and size, with the range over seeds."""
-    figure, (axes,) = new_figure(7.6, 3.6)
-    said = []
+def draw_learning(
+    points: Sequence[LearningPoint], *, metric: str, references: Mapping[str, float] = MappingProxyType({})
+) -> Drawn:
+    """Draw the mean over draws of each strategy and size, one standard deviation over draws shaded.
+
+    Parameters
+    ----------
+    points : sequence of LearningPoint
+        Of up to `MOST` strategies.
+    metric : str
+        What the axis says.
+    references : mapping of str to float
+        Strategies that need no fitting, as lines across.
+    """
+    figure, (axes,) = new_figure(7.6, 4.0)
+    said, ends = [], []
     for index, name in enumerate(dict.fromkeys(point.strategy for point in points)):
         own = [point for point in points if point.strategy == name]
         sizes = sorted({point.size for point in own})
         values = [[point.value for point in own if point.size == size] for size in sizes]
-        means = [float(np.mean(one)) for one in values]
-        colour = SERIES[index % len(SERIES)]
-        axes.plot(sizes, means, color=colour, linestyle=DASHES[index % len(DASHES)], label=name,
-                  marker=MARKERS[index % len(MARKERS)], markersize=5)  # fmt: skip
-        axes.fill_between(sizes, [min(one) for one in values], [max(one) for one in values], color=colour, alpha=0.15)
+        means, spread = np.array([np.mean(one) for one in values]), np.array([np.std(one) for one in values])
+        colour, dashes = SERIES[index % len(SERIES)], DASHES[index % len(DASHES)]
+        axes.plot(sizes, means, color=colour, linestyle=dashes, marker=MARKERS[index % len(MARKERS)], markersize=5)
+        axes.fill_between(sizes, means - spread, means + spread, color=colour, alpha=0.13, linewidth=0)
+        ends.append((name, float(means[-1]), colour, dashes))
         said.append(f"{name} from {means[0]:.3f} at {sizes[0]} to {means[-1]:.3f} at {sizes[-1]}")
+    for index, (name, value) in enumerate(references.items()):
+        ends.append((name, value, MUTED, DASHES[-1 - index % len(DASHES)]))
+        axes.axhline(value, color=MUTED, linestyle=ends[-1][3], linewidth=1.2)
+        said.append(f"{name} {value:.3f} without labels")
     axes.set_xscale("log")
     every = sorted({point.size for point in points})
     axes.set_xticks(every, [f"{size:,}" for size in every])
     axes.minorticks_off()
     axes.set_xlabel("training items")
     axes.set_ylabel(metric)
-    axes.legend(frameon=False, fontsize=8.5)
+    line_labels(axes, ends)
     return Drawn("learning", "Learning curves", figure, f"Line chart of {metric} by training items: {'; '.join(said)}.")
