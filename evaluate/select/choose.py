@@ -75,6 +75,7 @@ def choose(
         raise LagerError(
             "nothing says which records to take: give --top, --count, --threshold, --quota COLUMN:N or --dedupe"
         )
+    _check_columns(records, [*([] if quota is None else [quota]), *dedupe])
     group = None if quota is None else [_cell(record, quota) for record in records]
     most = _most(group, per_group, total)
     texts = ["\n".join(_cell(record, column) for column in dedupe) for record in records] if dedupe else []
@@ -124,11 +125,15 @@ def _most(group: Sequence[str] | None, per_group: int | None, total: int | None)
     return math.ceil(total / len(set(group)))
 
 
-def _cell(record: Record, column: str) -> str:
-    if column not in record.row:
+def _check_columns(records: Sequence[Record], columns: Sequence[str]) -> None:
+    known = list(dict.fromkeys(name for record in records for name in record.row))
+    if missing := [name for name in columns if name not in known]:
         raise LagerError(
-            f"record {record.record_id!r} has no column {column!r}: it has {', '.join(record.row) or 'none'}; columns "
-            "come from --items, where that is given"
+            f"no record has a column {missing[0]!r}: they have {', '.join(known) or 'none'}; columns come from --items, "
+            "where that is given"
         )
-    value = record.row[column]
+
+
+def _cell(record: Record, column: str) -> str:
+    value = record.row.get(column)
     return "" if value is None else str(value)

@@ -55,6 +55,12 @@ def test_a_quota_without_a_number_shares_out_evenly(tmp_path):
     assert choice.over_quota == 5
 
 
+def test_a_record_without_the_column_is_a_group_by_itself(tmp_path):
+    rows = [{"id": 0, "score": 3, "topic": "a"}, {"id": 1, "score": 2}, {"id": 2, "score": 1, "topic": None}]
+    records = read_scored_records(write_jsonl(tmp_path / "s.jsonl", rows)).records
+    assert [record.record_id for record in choose(records, quota="topic", per_group=1).chosen] == ["0", "1"]
+
+
 def test_a_near_duplicate_gives_its_place_to_the_next_best(tmp_path):
     texts = ["Name three primary colours for me.", "name three primary colours for me", "Write a poem.", "Add 2 and 2."]
     rows = [{"id": n, "score": 4 - n, "text": text} for n, text in enumerate(texts)]
@@ -125,7 +131,7 @@ def test_what_was_done_is_told_as_json(tmp_path, scores, capsys):
         (["--threshold", "2"], "the best score is 0.95"),
         (["--count", "2", "--quota", "topic:x"], "expected COLUMN or COLUMN:N"),
         (["--threshold", "0.5", "--quota", "topic"], "shares out what --top or --count takes"),
-        (["--count", "2", "--quota", "colour"], "has no column 'colour': it has id, score, topic, text"),
+        (["--count", "2", "--quota", "colour"], "no record has a column 'colour': they have id, score, topic, text"),
         (["--count", "2", "--dedupe", "text", "--similarity", "0"], "--similarity 0: expected a share"),
         (["--count", "2", "--column", "rating"], "no column 'rating'"),
         (["--count", "2", "--average"], "is not RECORD/CRITERION"),
