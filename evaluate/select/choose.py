@@ -129,8 +129,8 @@ def _check_columns(records: Sequence[Record], columns: Sequence[str]) -> None:
     known = list(dict.fromkeys(name for record in records for name in record.row))
     if missing := [name for name in columns if name not in known]:
         raise LagerError(
-            f"no record has a column {missing[0]!r}: they have {', '.join(known) or 'none'}; columns come from --items, "
-            "where that is given"
+            f"no record has a column {missing[0]!r}: they have {', '.join(known) or 'none'}; where --items is given, "
+            "columns come from there"
         )
 
 
