@@ -58,6 +58,12 @@ class Chat:
                 f"the chat template refuses messages of the roles {roles} ({type(error).__name__}): some models take "
                 "no system message, or want user and assistant in turns"
             ) from None
+        except (TypeError, ValueError) as error:
+            # An argument that the tokenizer takes for itself, or one of another kind than the template expects.
+            raise LagerError(
+                f"the chat template cannot be rendered with the arguments {', '.join(sorted(self.args))} "
+                f"({type(error).__name__}): leave out those that are not the template's own"
+            ) from None
         return text
 
 

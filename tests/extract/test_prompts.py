@@ -135,3 +135,10 @@ def test_only_the_named_field_is_cut():
         render(tiny_tokenizer(), "fields", fields, **{**options, "truncate_field": "article"})
     with pytest.raises(LagerError, match="go together"):
         PromptFormat(tiny_tokenizer(), SCALE, truncate_field="source")
+
+
+@pytest.mark.parametrize("argument", ["tokenize", "chat_template", "continue_final_message"])
+def test_chat_arguments_that_the_tokenizer_takes_for_itself_are_refused(argument):
+    tokenizer = tiny_tokenizer(chat_template=CHAT_TEMPLATE)
+    with pytest.raises(LagerError, match=rf"cannot be rendered with the arguments .*{argument}"):
+        render(tokenizer, "prompt", {"prompt": "x"}, chat_args={argument: True})
