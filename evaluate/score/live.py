@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...data.errors import LagerError
 from ...data.scale import Scale
-from ...data.templates import Template, load_template
+from ...data.templates import REASONING, Template, load_template
 from ...train.aggregator_file import AggregatorRecord, ReadFrom, check_applies_to
 from ...train.depth import last_entry
 from ...train.reading import Reading
@@ -67,6 +67,7 @@ def open_live(
     sep: str | None = None,
     force: bool = False,
     advance: Callable[[int], None] | None = None,
+    template: str | None = None,
 ) -> tuple[LiveReader, list[str]]:
     """Load a model and check that the aggregator applies to it.
 
@@ -86,6 +87,8 @@ def open_live(
         Apply an aggregator of other read-outs anyway.
     advance : callable, optional
         Told the number of items after each batch.
+    template : str, optional
+        The bundled template that suits the items' source, where neither the options nor the training name one.
 
     Returns
     -------
@@ -113,7 +116,7 @@ def open_live(
 
     reader = LiveReader(
         judge,
-        _prompt_format(judge, scale, condition, options, reading),
+        _prompt_format(judge, scale, _template(options, reading, condition, template), options, reading),
         batch_tokens=options.batch_tokens or DEFAULT_BATCH_TOKENS,
         say=say,
         condition=condition,
@@ -176,17 +179,25 @@ def _condition(options: LiveOptions, reading: Reading) -> Condition:
     return choose_condition(name, score_rule=rule, max_new_tokens=length)
 
 
+def _template(options: LiveOptions, reading: Reading, condition: Condition, of_source: str | None) -> Template:
+    """Return the template that was asked for, else that of training, else that of the items or the condition."""
+    from ...extract.inputs import DEFAULT_TEMPLATE
+
+    if options.template is not None:
+        return load_template(options.template)
+    if reading.template is not None:
+        return Template("of the aggregator", reading.template)
+    if of_source is not None:
+        return load_template(of_source + (REASONING if condition.name == "reasoning" else ""))
+    return load_template(DEFAULT_TEMPLATE.get(condition.name, "direct"))
+
+
 def _prompt_format(
-    judge: LoadedJudge, scale: Scale, condition: Condition, options: LiveOptions, reading: Reading
+    judge: LoadedJudge, scale: Scale, template: Template, options: LiveOptions, reading: Reading
 ) -> PromptFormat:
     from ...extract.chat import find_chat
-    from ...extract.inputs import DEFAULT_TEMPLATE
     from ...extract.prompts import PromptFormat
 
-    if options.template is None and reading.template is not None:
-        template = Template("of the aggregator", reading.template)
-    else:
-        template = load_template(options.template or DEFAULT_TEMPLATE.get(condition.name, "direct"))
     cut = options if options.truncate_field is not None else reading
     has_chat = getattr(judge.tokenizer, "chat_template", None) is not None
     chat_args = options.chat_args if options.chat_args is not None or not has_chat else reading.chat_args

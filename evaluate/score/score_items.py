@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ...data.canonical import canonical_json, sha256_file
 from ...data.errors import LagerError
-from ...data.items import Items, load_items
+from ...data.item_columns import object_column
+from ...data.lazy_items import ItemSource, blocks, open_items
 from ...train.aggregator_file import load_aggregator
 from .journal import ScoreJournal, check_output
 from .live import LiveOptions, Say, open_live, reading_note, scale_of
@@ -71,7 +72,7 @@ def score_items(
     check_output(out)
     options = options or LiveOptions()
     record = load_aggregator(aggregator)
-    loaded = load_items(items, group=group)
+    loaded = open_items(items, group=group)
     if options.template is not None:
         read_template(options.template, loaded)  # refuses one where items need none, before a model is loaded
     of = {"aggregator": sha256_file(aggregator), "items": items_hash(loaded), "options": options.as_json()}
@@ -79,26 +80,27 @@ def score_items(
     tally = Tally(record, journal)
     with ItemProgress(len(loaded), done=journal.n_rows, shown=shown) as progress:
         reader, notes = open_live(
-            model, record, options, say=say, sep=journal.kept.get("separator"), force=force, advance=progress.advance
-        )
+            model, record, options, say=say, sep=journal.kept.get("separator"), force=force,
+            advance=progress.advance, template=loaded.template,
+        )  # fmt: skip
         if journal.n_rows:
             _check_same_model(journal, reader)
             say(f"continuing: {journal.n_rows} of {len(loaded)} items are there")
         for start in range(journal.n_rows, len(loaded), part):
-            some = loaded.take(range(start, min(start + part, len(loaded))))
+            some = loaded.part(range(start, min(start + part, len(loaded))))
             data = reader.read(some)
-            tally.append(
-                data, group=some.table["group"].to_numpy(), separator=reader.sep, readout_id=reader.readout_id()
-            )
+            kept = {"separator": reader.sep, "readout_id": reader.readout_id()}
+            tally.append(data, group=object_column(some.table, "group"), **kept)
     journal.finish()
     return tally.scored([*notes, *reading_note(record, reader)])
 
 
-def items_hash(items: Items) -> str:
+def items_hash(items: ItemSource) -> str:
     """Return the hash of every item's id and content, in order."""
     digest = hashlib.sha256()
-    for item_id, fields in zip(items.item_id, items.fields, strict=True):
-        digest.update(canonical_json([item_id, fields]).encode() + b"\n")
+    for some in blocks(items):
+        for item_id, fields in zip(some.item_id, some.fields, strict=True):
+            digest.update(canonical_json([item_id, fields]).encode() + b"\n")
     return digest.hexdigest()
 
 

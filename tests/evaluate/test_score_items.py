@@ -183,3 +183,27 @@ def test_the_reading_of_the_training_cache_is_in_the_file(place):
     reading = load_aggregator(place / "lager-tuned.json").reading
     assert (reading.answer_prefix, reading.condition, reading.dtype) == ("Score: ", "direct", "float32")
     assert reading.separator in {"", " "}
+
+
+def test_items_of_a_large_file_are_read_part_by_part(place, tmp_path, monkeypatch):
+    from lager.data import lazy_items
+    from lager.data.items import RowForm
+
+    seen, items = [], RowForm.items
+    monkeypatch.setattr(lazy_items, "EAGER_BYTES", 10)
+    monkeypatch.setattr(RowForm, "items", lambda form, rows, **at: seen.append(len(rows)) or items(form, rows, **at))
+    score(place, "lager-tuned", tmp_path / "lazy.jsonl")
+    assert max(seen[-3:]) == 4
+    monkeypatch.undo()
+    score(place, "lager-tuned", tmp_path / "whole.jsonl")
+    assert (tmp_path / "lazy.jsonl").read_text() == (tmp_path / "whole.jsonl").read_text()
+
+
+def test_the_group_column_reaches_group_mean(place, tmp_path):
+    from lager.data.cache import FeatureCache
+
+    record = train_on_cache(FeatureCache.open(place / "cache"), strategy="group-mean").record
+    save_aggregator(tmp_path / "means.json", record)
+    score_items(place / "judge", place / "new.jsonl", tmp_path / "means.json", out=tmp_path / "s.parquet", say=print)
+    by_group = table(tmp_path / "s.parquet")["score"].drop_nulls().n_unique()
+    assert by_group == 2
