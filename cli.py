@@ -14,6 +14,7 @@ import typer
 
 from .data.command import app as cache_app
 from .data.errors import LagerError
+from .data.terminal import safe_streams
 from .evaluate.command import evaluate
 from .evaluate.compare_command import compare
 from .evaluate.score.command import score
@@ -119,8 +120,9 @@ def main_or_raise(arguments: Sequence[str]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with 0, 1 (the user can mend it; one line says how) or 2 (usage)."""
-    try:
-        app(None if arguments is None else list(arguments), prog_name="lager")
-    except LagerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+    with safe_streams():
+        try:
+            app(None if arguments is None else list(arguments), prog_name="lager")
+        except LagerError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(1)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from .printable import printable
 from .remote.command import gc, ls, pull, push
 from .status_command import status
 
@@ -120,7 +121,7 @@ def finalize(
         return
     print(f"cache {cache} is complete: {done.rows} items, {done.valid} valid")
     for reason, n in done.reasons.items():
-        print(f"  not valid: {n}, {reason}")
+        print(f"  not valid: {n}, {printable(reason)}")
 
 
 @app.command("import-release")
@@ -185,8 +186,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
         if key not in skipped and value is not None:
             table.add_row(key.replace("_", " "), _shown(key, value))
     for reason, count in summary["invalid_reasons"].items():
-        table.add_row("  invalid", f"{count}: {reason}")
-    Console(markup=False, highlight=False).print(table)
+        table.add_row("  invalid", f"{count}: {printable(reason)}")
+    Console(markup=False, highlight=False, emoji=False).print(table)
 
 
 def _shown(key: str, value: Any) -> str:
@@ -195,11 +196,12 @@ def _shown(key: str, value: Any) -> str:
         return f"{low} an item" if low == high else f"{low} to {high} an item"
     if key == "bytes":
         return f"{value / 2**20:.2f} MiB"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return f"{value:.3f}" if isinstance(value, float) else printable(value)
 
 
 def _print_difference(first: Any, other: Any) -> None:
     from .manifest import differing
 
     names = differing(first.manifest["fingerprint_inputs"], other.manifest["fingerprint_inputs"])
-    print(f"{first.path} and {other.path}: " + (f"{', '.join(names)} differ" if names else "read in the same way"))
+    told = f"{printable(', '.join(names))} differ" if names else "read in the same way"
+    print(f"{first.path} and {other.path}: {told}")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
+_SHORT = {"\x7f": "\\u007f"}  # which JSON leaves as it is
 _JOINERS = "\u200c\u200d"  # emoji and several scripts need them
 
 
 def printable(text: object, *, keep: str = "") -> str:
-    r"""Return text with control characters, line breaks and marks of direction written as escapes like ``\x1b``.
+    r"""Return text with control characters, line breaks and marks of direction written as escapes like ``\u001b``.
+
+    They are those of JSON, so that JSON text stays JSON and keeps its meaning.
 
     Parameters
     ----------
@@ -28,4 +32,4 @@ def _is_plain(char: str) -> bool:
 
 
 def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
+    return _SHORT.get(char) or json.dumps(char)[1:-1]

@@ -12,6 +12,7 @@ import typer
 
 from ..data.canonical import canonical_json
 from ..data.errors import LagerError
+from ..data.printable import printable
 
 if TYPE_CHECKING:
     from .cache_evaluation import Progress
@@ -128,7 +129,7 @@ def evaluate(
     for path in written:
         typer.echo(f"written: {path}", err=True)
     for line in missing:
-        typer.echo(f"note: {line}", err=True)
+        typer.echo(f"note: {printable(line)}", err=True)
 
 
 def _evaluate_cache(cache: Path, scores: Path | None, *, train: Path | None, **options: Any) -> Evaluation:

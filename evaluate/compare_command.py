@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..data.canonical import canonical_json
+from ..data.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -53,18 +54,19 @@ def compare(
         typer.echo(canonical_json(compared.as_json()))
     else:
         from rich.console import Console
+        from rich.text import Text
 
         console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
         console.print(_table(compared))
         from .compare_outputs import notes
 
         for line in notes(compared, best="*"):
-            console.print(line, highlight=False, markup=False)
+            console.print(Text(printable(line)))
     written, missing = ([], []) if out is None else write_comparison(compared, out)
     for path in written:
         typer.echo(f"written: {path}", err=True)
     for line in missing:
-        typer.echo(f"note: {line}", err=True)
+        typer.echo(f"note: {printable(line)}", err=True)
 
 
 def _table(compared: Compared) -> Table:
@@ -78,12 +80,13 @@ def _table(compared: Compared) -> Table:
     for title in ("model", "strategy"):
         table.add_column(title, no_wrap=True)
     for title in (*compared.columns, "mean"):
-        table.add_column(title, justify="right")
+        table.add_column(Text(printable(title)), justify="right")
     shown = ""
     for row, figures in zip(compared.rows, cells(compared), strict=True):
         if shown and row.model != shown:
             table.add_section()
         texts = [f"{text}{'*' if best else ' '}" for text, best in figures]
-        table.add_row(*map(Text, ["" if row.model == shown else row.model, row.strategy, *texts]))
+        named = ["" if row.model == shown else row.model, row.strategy]
+        table.add_row(*(Text(printable(cell)) for cell in [*named, *texts]))
         shown = row.model
     return table

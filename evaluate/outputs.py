@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..data.errors import LagerError
 from ..data.files import replacing, write_json
+from ..data.printable import printable
 from .early_exit import EarlyExit, early_exits
 from .evaluation import Evaluation
 from .layer_curve import depth_curve, layer_curve
@@ -106,9 +107,9 @@ def _write_report(
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file as a whole or not at all."""
+    """Write a text file as a whole or not at all; control characters in it become visible."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(printable(text, keep="\n\t"), encoding="utf-8")
 
 
 def _write_csv(evaluation: Evaluation, path: Path) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from ..data.canonical import canonical_json
 from ..data.errors import LagerError
+from ..data.printable import printable
 
 if TYPE_CHECKING:
     from .sweep import Sweep
@@ -112,13 +113,13 @@ def _print(done: Sweep) -> None:
     for one in ranking(done.rows):
         cells = [str(one.rank or "-"), one.strategy, _figure(one.spearman), _figure(one.deviation)]
         cells += ["-" if one.size is None else str(one.size), str(one.draws), _figure(one.folds_spearman)]
-        table.add_row(*map(Text, [*cells, _figure(one.mae), str(one.undefined or "")]))
+        table.add_row(*(Text(printable(cell)) for cell in [*cells, _figure(one.mae), str(one.undefined or "")]))
     console.print("Agreement with humans by labels used (largest number) and out of fold", highlight=False)
     console.print(table)
     for name, reason in done.skipped.items():
-        console.print(f"skipped {name}: {reason}", highlight=False, markup=False)
+        console.print(Text(printable(f"skipped {name}: {reason}")))
     for note in done.notes:
-        console.print(f"note: {note}", highlight=False, markup=False)
+        console.print(Text(printable(f"note: {note}")))
 
 
 def _figure(value: float | None) -> str:

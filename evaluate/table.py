@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..data.printable import printable
 from .evaluation import Evaluation
 from .marks import best_strategies, figure, footnotes, headline, significance
 from .metrics import METRICS
@@ -22,13 +23,15 @@ _ABREAST = 4  # metrics side by side; more go into further tables
 
 def print_table(evaluation: Evaluation, console: Console) -> None:
     """Print what was compared, the figures, and what a reader should know about them."""
+    from rich.text import Text
+
     for line in headline(evaluation.agreement):
-        console.print(line, highlight=False, markup=False)
+        console.print(Text(printable(line)))
     for start in range(0, len(evaluation.shown), _ABREAST):
         metrics = evaluation.shown[start : start + _ABREAST]
         console.print(_table(evaluation, metrics, width=console.width, first=start == 0))
     for line in footnotes(evaluation):
-        console.print(line, highlight=False, markup=False)
+        console.print(Text(printable(line)))
 
 
 def _table(evaluation: Evaluation, metrics: Sequence[str], *, width: int, first: bool) -> Table:
@@ -57,10 +60,10 @@ def _table(evaluation: Evaluation, metrics: Sequence[str], *, width: int, first:
             cells.append(style.figure(strategy.pooled["spearman"]))
         if counts:
             cells += [str(strategy.n), f"{strategy.coverage:.1%}"]
-        table.add_row(*map(Text, cells))
+        table.add_row(*(Text(printable(cell, keep="\n")) for cell in cells))
     for cells in _human_row(evaluation, metrics, style):
         table.add_section()
-        table.add_row(*map(Text, cells))
+        table.add_row(*(Text(printable(cell, keep="\n")) for cell in cells))
     return table
 
 

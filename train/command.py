@@ -9,6 +9,7 @@ import typer
 
 from ..data.canonical import canonical_json
 from ..data.files import refuse_existing
+from ..data.printable import printable
 from .aggregator import Aggregator
 from .aggregator_file import save_aggregator
 from .layer_weights import check_preset
@@ -51,7 +52,7 @@ def train(
     run = train_on_cache(opened, strategy=strategy, preset=preset, limit=limit, holdout=holdout, seed=seed)
     save_aggregator(out, run.record)
     for note in run.notes:
-        typer.echo(f"note: {note}", err=True)
+        typer.echo(f"note: {printable(note)}", err=True)
     typer.echo(canonical_json(as_dict(run, out)) if as_json else describe(run, out))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...data.errors import LagerError
 from ...data.files import replacing
+from ...data.printable import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,6 +107,7 @@ def save(drawn: Drawn, folder: Path) -> list[Path]:
 
 def save_png(drawn: Drawn, path: Path) -> None:
     """Write a figure as PNG on white paper; `drawing` must be open."""
+    _make_printable(drawn.figure)
     with replacing(path) as temporary:
         drawn.figure.savefig(temporary, format="png", facecolor=PAPER, metadata={"Title": drawn.title})
 
@@ -131,13 +133,22 @@ def _svg(drawn: Drawn, *, facecolor: str) -> str:
     import matplotlib as mpl
 
     out = io.StringIO()
+    _make_printable(drawn.figure)
     with mpl.rc_context({"svg.hashsalt": drawn.name}):
         drawn.figure.savefig(out, format="svg", facecolor=facecolor, metadata={"Date": None, "Title": drawn.title})
-    return out.getvalue()
+    return printable(out.getvalue(), keep="\n\t")
+
+
+def _make_printable(figure: Figure) -> None:
+    """Show control characters in names as escapes: no font has them, and XML forbids them."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        text.set_text(printable(text.get_text(), keep="\n"))
 
 
 def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return printable(text).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
 def line_labels(axes: Axes, lines: Sequence[tuple[str, float, str, Any]], *, gap: float = 0.052) -> None:

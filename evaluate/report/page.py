@@ -10,6 +10,7 @@ import jinja2
 import numpy as np
 
 from ... import __version__
+from ...data.printable import printable
 from ..evaluation import Evaluation
 from ..marks import best_strategies, figure, headline, significance
 from ..metrics import METRICS
@@ -66,7 +67,8 @@ def render(**content: Any) -> str:
     """Fill the page's template: title, headline, facts, tables, notes, figures and worst."""
     text = files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    return environment.from_string(text).render(version=__version__, **content) + "\n"
+    page = environment.from_string(text).render(version=__version__, **content)
+    return printable(page, keep="\n\t") + "\n"
 
 
 def facts(evaluation: Evaluation) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ import typer
 
 from ...data.canonical import canonical_json
 from ...data.errors import LagerError
+from ...data.printable import printable
 
 if TYPE_CHECKING:
     from .score_cache import Scored
@@ -79,7 +80,7 @@ def score(
         live["share_prefixes"] = share_prefixes
         scored = _score_items(model, items, aggregator, out, live, group=group, force=force)
     for note in scored.notes:
-        typer.echo(f"note: {note}", err=True)
+        typer.echo(f"note: {printable(note)}", err=True)
     typer.echo(canonical_json(_as_dict(scored)) if as_json else _summary(scored))
 
 
