@@ -30,6 +30,7 @@ _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper"} | {
     colour: f"series-{index}" for index, colour in enumerate(SERIES)
 }
 _PIXELS = 104  # of a page for an inch of a figure
+_LONGEST = 48  # characters of a name beside an axis
 _NARROW = 520  # pixels below which a figure is scrolled, not shrunk
 _NO_MATPLOTLIB = "no figures: they need matplotlib; install it with: pip install 'lager[plots]'"
 
@@ -137,6 +138,12 @@ def _svg(drawn: Drawn, *, facecolor: str) -> str:
     with mpl.rc_context({"svg.hashsalt": drawn.name}):
         drawn.figure.savefig(out, format="svg", facecolor=facecolor, metadata={"Date": None, "Title": drawn.title})
     return printable(out.getvalue(), keep="\n\t")
+
+
+def tick_labels(names: Sequence[str]) -> list[str]:
+    """Return names as they fit beside an axis; ticks are drawn just as they are given."""
+    shown = map(printable, names)
+    return [name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in shown]
 
 
 def _make_printable(figure: Figure) -> None:

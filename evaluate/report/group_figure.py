@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...data.printable import printable
 from ..result import StrategyAgreement
-from .drawing import Drawn, new_figure
+from .drawing import Drawn, new_figure, tick_labels
 
 _MOST = 40  # groups drawn; the files hold all
-_LONGEST = 32  # characters of a group's name that fit beside the cells
 _LIGHT, _DARK = "#e8f1f8", "#08416b"
 
 
@@ -33,9 +31,12 @@ def draw_groups(strategies: Sequence[StrategyAgreement], *, metric: str, title: 
     shown = labels[:_MOST]
     values = np.array([[_number(found.get((name, label))) for name in names] for label in shown])
     across = len(shown) <= 8  # few groups: strategies down, groups across
-    told = [_shortened(printable(label)) for label in shown]  # tick labels are drawn as they are given
+    told = tick_labels(shown)
     table, down, right = (values.T, names, told) if across else (values, told, names)
-    figure, (axes,) = new_figure(2.2 + 0.75 * len(right), 1.3 + 0.3 * len(down))
+    beside, below = max(map(len, down)), max(map(len, right))  # the figure grows with its longest names
+    figure, (axes,) = new_figure(
+        2.2 + 0.75 * len(right) + 0.08 * max(0, beside - 8), 1.3 + 0.3 * len(down) + 0.045 * max(0, below - 8)
+    )
     low, high = (np.nanmin(values), np.nanmax(values)) if np.isfinite(values).any() else (0.0, 1.0)
     colours = LinearSegmentedColormap.from_list("lager", [_LIGHT, _DARK])
     for row in range(len(down)):
@@ -52,10 +53,6 @@ def draw_groups(strategies: Sequence[StrategyAgreement], *, metric: str, title: 
     span = f"from {low:.2f} to {high:.2f}{left_out}"
     alt = f"Heat map of {title} for {len(names)} strategies in {len(shown)} groups, {span}."
     return Drawn("groups", f"{title} by group{left_out}", figure, alt)
-
-
-def _shortened(label: str) -> str:
-    return label if len(label) <= _LONGEST else f"{label[: _LONGEST - 1]}…"
 
 
 def _cell(axes, place, row, value, low, high, colours) -> None:  # type: ignore[no-untyped-def]  # noqa: PLR0917
