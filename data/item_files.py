@@ -125,6 +125,13 @@ def parse_id(value: Any, *, row: int, path: Path) -> str:
     raise LagerError(f"{path}, row {row}: id is {value!r}, expected a non-empty string or a whole number")
 
 
+def parse_text(value: Any, *, row: int, path: Path, column: str) -> str:
+    """Return a text as it is; `LagerError` with its place for anything else."""
+    if isinstance(value, str):
+        return value
+    raise LagerError(f"{path}, row {row}: {column} is {type(value).__name__}, expected text")
+
+
 def parse_scores(value: Any, *, row: int, path: Path, column: str = "score") -> list[float]:
     """Return every annotator's score of one item: none for null, one for a number, several for a list.
 

@@ -22,11 +22,14 @@ def read(files: Sequence[SourceFile], part: str | None) -> Parsed:
     for file in files:
         records = read_records(file)
         check_columns(records, ("instruction", "output"), path=file.path)
-        for number, record in enumerate(records):
-            record_id = parse_id(record.get("id", number), row=number + 1, path=file.path)
-            fields = {"instruction": record["instruction"], "response": record["output"]}
-            if record.get("input"):
-                fields["source"] = record["input"]
+        for number, record in enumerate(records, start=1):
+            record_id = parse_id(record.get("id", number - 1), row=number, path=file.path)
+            fields = {
+                "instruction": file.text(record, "instruction", number),
+                "response": file.text(record, "output", number),
+            }
+            if source := file.optional(record, "input", number):
+                fields["source"] = source
             rows += [
                 Row(
                     f"{record_id}/{aspect}",

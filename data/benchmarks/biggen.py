@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import LagerError
-from ..item_files import check_columns, parse_scores
+from ..item_files import check_columns
 from ..json_text import parse_json
 from ..scale import Scale
 from .rows import Benchmark, Parsed, Row
@@ -22,25 +22,25 @@ def read(files: Sequence[SourceFile], part: str | None) -> Parsed:
         records = read_records(file)
         check_columns(records, _NEEDED, path=file.path)
         for number, record in enumerate(records, start=1):
-            instance, model = str(record["id"]), str(record["model_name"])
-            system = str(record.get("system_prompt") or "").strip()
-            instruction = str(record["input"])
+            instance, model = (file.name_of(record, name, number) for name in ("id", "model_name"))
+            system = (file.optional(record, "system_prompt", number) or "").strip()
+            instruction = file.text(record, "input", number)
             fields = {
                 "instruction": f"{system}\n\n{instruction}" if system else instruction,
-                "response": record["response"],
+                "response": file.text(record, "response", number),
                 "rubric": _rubric(record["score_rubric"], where=f"{file.path}, row {number}"),
             }
-            if record.get("reference_answer"):
-                fields["reference"] = record["reference_answer"]
+            if reference := file.optional(record, "reference_answer", number):
+                fields["reference"] = reference
             rows.append(
                 Row(
                     f"{instance}/{model}",
                     fields,
-                    parse_scores(record["human_score"], row=number, path=file.path, column="human_score"),
-                    group=str(record["capability"]),
+                    file.scores(record, "human_score", number),
+                    group=file.text(record, "capability", number),
                     cluster=instance,
                     system=model,
-                    columns={"task": str(record["task"])},
+                    columns={"task": file.text(record, "task", number)},
                 )
             )
     return Parsed(rows, Scale.parse("1-5"))

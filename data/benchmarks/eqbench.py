@@ -62,7 +62,10 @@ def _reference(question: Mapping[str, Any], *, where: str) -> list[tuple[str, An
     """Return the four emotions and their intensities, numbers or digits as text."""
     answer = question.get("reference_answer_fullscale")
     try:
-        return [(answer[f"emotion{n}"], answer[f"emotion{n}_score"]) for n in range(1, 5)]  # type: ignore[index]
+        found = [(answer[f"emotion{n}"], answer[f"emotion{n}_score"]) for n in range(1, 5)]  # type: ignore[index]
+        if all(isinstance(emotion, str) for emotion, _ in found):
+            return found
+        raise TypeError
     except (KeyError, TypeError):
         raise LagerError(f"{where}: {_FORMAT}") from None
 

@@ -7,11 +7,10 @@ Each record holds one judging prompt of Prometheus, cut here into its sections, 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ..errors import LagerError
-from ..item_files import check_columns, parse_scores
+from ..item_files import check_columns
 from ..scale import Scale
 from .rows import Benchmark, Parsed, Row
 from .source import SourceFile, read_records
@@ -37,27 +36,24 @@ def read(files: Sequence[SourceFile], part: str | None) -> Parsed:
         check_columns(records, ("human_score", *(_COLUMNS if in_columns else ["instruction"])), path=file.path)
         for number, record in enumerate(records, start=1):
             if in_columns:
-                fields = {field: str(record[name]) for name, field in _COLUMNS.items()}
+                fields = {field: file.text(record, name, number) for name, field in _COLUMNS.items()}
             else:
                 fields = split_prompt(record["instruction"], where=f"{file.path}, record {number}")
-            writer = record.get("response_source")
             rows.append(
                 Row(
                     f"r{len(rows)}",
                     fields,
-                    parse_scores(record["human_score"], row=number, path=file.path, column="human_score"),
-                    group=_criterion(record, fields["rubric"]),
+                    file.scores(record, "human_score", number),
+                    group=file.optional(record, "criteria", number) or _asked(fields["rubric"]),
                     cluster=places.setdefault(fields["instruction"], f"q{len(places)}"),
-                    system=None if writer is None else str(writer),
+                    system=file.optional(record, "response_source", number),
                 )
             )
     return Parsed(rows, Scale.parse("1-5"))
 
 
-def _criterion(record: Mapping[str, Any], rubric: str) -> str:
-    """Return the criterion's name, where the record has it, else what the rubric asks."""
-    if record.get("criteria"):
-        return str(record["criteria"])
+def _asked(rubric: str) -> str:
+    """Return what a rubric asks, its first line or what stands in brackets there."""
     asked = _CRITERION.match(rubric)
     return asked[1].strip() if asked else rubric.partition("\n")[0]
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from ..errors import LagerError
-from ..item_files import check_columns, parse_scores
+from ..item_files import check_columns
 from ..scale import Scale
 from .rows import Benchmark, Parsed, Row
 from .source import SourceFile, read_records
@@ -40,16 +40,16 @@ def read_attributes(files: Sequence[SourceFile]) -> list[Row]:
         records = read_records(file)
         check_columns(records, ("prompt", "response", *RUBRICS), path=file.path)
         for number, record in enumerate(records, start=1):
-            prompt = str(record["prompt"])
+            prompt, response = (file.text(record, name, number) for name in ("prompt", "response"))
             place = len(rows) // len(RUBRICS)
             for attribute, rubric in RUBRICS.items():
                 fields = {
                     "instruction": prompt,
-                    "response": record["response"],
+                    "response": response,
                     "criterion": attribute,
                     "rubric": rubric,
                 }
-                labels = parse_scores(record[attribute], row=number, path=file.path, column=attribute)
+                labels = file.scores(record, attribute, number)
                 if any(not 0 <= label <= 4 for label in labels):
                     raise LagerError(
                         f"{file.path}, row {number}: {attribute} is {labels[0]:g}, expected 0 to 4 as published"

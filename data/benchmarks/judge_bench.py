@@ -68,7 +68,7 @@ def read_graded_set(files: Sequence[SourceFile], part: str | None, *, instructio
                 )
                 for one in criteria
             ]
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, OverflowError) as error:
         if isinstance(error, LagerError):
             raise
         raise LagerError(
@@ -81,7 +81,7 @@ def read_graded_set(files: Sequence[SourceFile], part: str | None, *, instructio
 def _graded(annotations: Sequence[Mapping[str, Any]]) -> list[_Criterion]:
     """Return the criteria that are ranges of whole numbers, of those declared."""
     return [
-        _Criterion(one["metric"], _question(one["prompt"]), int(one["worst"]), int(one["best"]))
+        _Criterion(str(one["metric"]), _question(one["prompt"]), int(one["worst"]), int(one["best"]))
         for one in annotations
         if one.get("category", "graded") == "graded"
     ]
@@ -103,15 +103,16 @@ def _fields(instance: Any, instruction: str, *, where: str) -> dict[str, str]:
     fields = {"instruction": instruction} if instruction else {}
     if isinstance(instance, str):
         return fields | {"response": instance.strip()}
-    judged = [name for name in _JUDGED if isinstance(instance, Mapping) and name in instance]
-    if not judged:
+    texts = {name: text.strip() for name, text in instance.items() if isinstance(text, str)}
+    judged = next((name for name in _JUDGED if name in texts), None)
+    if judged is None:
         raise LagerError(f"{where}: expected a text, or an object with {', '.join(_JUDGED[:-1])} or {_JUDGED[-1]}")
-    rest = [name for name in instance if name not in (judged[0], "reference") and instance[name]]
-    if rest:
-        fields["source"] = "\n\n".join(f"{name}: {str(instance[name]).strip()}" for name in rest)
-    if instance.get("reference"):
-        fields["reference"] = str(instance["reference"]).strip()
-    return fields | {"response": str(instance[judged[0]]).strip()}
+    fields["response"] = texts.pop(judged)
+    if reference := texts.pop("reference", ""):
+        fields["reference"] = reference
+    if source := "\n\n".join(f"{name}: {text}" for name, text in texts.items() if text):
+        fields["source"] = source
+    return fields
 
 
 def _chosen(criteria: list[_Criterion], part: str | None, file: SourceFile) -> list[_Criterion]:

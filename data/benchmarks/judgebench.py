@@ -33,16 +33,16 @@ def _pairs(files: Sequence[SourceFile], sources: dict[str, str]) -> Iterator[Pai
         records = read_records(file)
         check_columns(records, _NEEDED, path=file.path)
         for number, record in enumerate(records, start=1):
-            preferred = _PREFERRED.get(record["label"])
+            preferred = _PREFERRED.get(file.text(record, "label", number))
             if preferred is None:
                 raise LagerError(f"{file.path}, row {number}: label is {record['label']!r}, expected A>B or B>A")
-            pair_id, source = str(record["pair_id"]), str(record["source"])
+            pair_id, source = file.name_of(record, "pair_id", number), file.text(record, "source", number)
             sources[pair_id] = source
-            model = str(record["response_model"])
+            model = file.text(record, "response_model", number)
             yield Pair(
                 pair_id,
-                str(record["question"]),
-                (str(record["response_A"]), str(record["response_B"])),
+                file.text(record, "question", number),
+                (file.text(record, "response_A", number), file.text(record, "response_B", number)),
                 preferred,
                 next((name for start, name in _CATEGORIES.items() if source.startswith(start)), source),
                 (model, model),

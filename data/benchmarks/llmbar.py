@@ -11,7 +11,7 @@ from .pairs import PARTS, Pair, pair_items
 from .rows import Benchmark, Parsed
 from .source import SourceFile, read_records
 
-_PREFERRED = {1: "A", 2: "B"}
+_PREFERRED = {"1": "A", "2": "B"}
 _TOP = ("Dataset", "LLMBar")
 
 
@@ -26,14 +26,14 @@ def _pairs(files: Sequence[SourceFile]) -> Iterator[Pair]:
         subset = "/".join(folders) or "all"
         records = read_records(file)
         check_columns(records, ("input", "output_1", "output_2", "label"), path=file.path)
-        for number, record in enumerate(records):
-            preferred = _PREFERRED.get(record["label"])
+        for number, record in enumerate(records, start=1):
+            preferred = _PREFERRED.get(str(record["label"]))
             if preferred is None:
-                raise LagerError(f"{file.path}, row {number + 1}: label is {record['label']!r}, expected 1 or 2")
+                raise LagerError(f"{file.path}, row {number}: label is {record['label']!r}, expected 1 or 2")
             yield Pair(
-                f"{subset}/{number}",
-                str(record["input"]),
-                (str(record["output_1"]), str(record["output_2"])),
+                f"{subset}/{number - 1}",
+                file.text(record, "input", number),
+                (file.text(record, "output_1", number), file.text(record, "output_2", number)),
                 preferred,
                 subset,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..item_files import check_columns, parse_scores
+from ..item_files import check_columns
 from ..scale import Scale
 from .rows import Parsed, Row
 from .source import SourceFile, read_records
@@ -29,18 +29,18 @@ def read_rated_texts(files: Sequence[SourceFile], layout: Layout) -> Parsed:
         records = read_records(file)
         check_columns(records, (*layout[:4], *layout.rubrics), path=file.path)
         for number, record in enumerate(records, start=1):
-            source_id, writer_id = str(record[layout.source_id]), str(record[layout.writer_id])
+            source_id = file.name_of(record, layout.source_id, number)
+            writer_id = file.name_of(record, layout.writer_id, number)
+            texts = {
+                "instruction": layout.instruction,
+                "source": file.text(record, layout.source, number),
+                "response": file.text(record, layout.response, number),
+            }
             rows += [
                 Row(
                     f"{source_id}/{writer_id}/{criterion}",
-                    {
-                        "instruction": layout.instruction,
-                        "source": record[layout.source],
-                        "response": record[layout.response],
-                        "criterion": criterion,
-                        "rubric": rubric,
-                    },
-                    parse_scores(record[criterion], row=number, path=file.path, column=criterion),
+                    texts | {"criterion": criterion, "rubric": rubric},
+                    file.scores(record, criterion, number),
                     group=criterion,
                     cluster=source_id,
                     system=writer_id,

@@ -33,10 +33,10 @@ def read(files: Sequence[SourceFile], part: str | None) -> Parsed:
         score = _SCALE.low if record["answerable"] else _SCALE.high
         rows.append(
             Row(
-                str(record["question_id"]),
-                {"question": record["question"]},
+                file.name_of(record, "question_id", number),
+                {"question": file.text(record, "question", number)},
                 [score],
-                columns={"collection": str(record["source"])},
+                columns={"collection": file.text(record, "source", number)},
             )
         )
     return Parsed(rows, _SCALE, template="self-knowledge")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import LagerError
 from ..gzip_files import read_unpacked
-from ..item_files import parse_json_list, parse_jsonl
+from ..item_files import parse_id, parse_json_list, parse_jsonl, parse_scores, parse_text
 from ..json_text import DOCUMENT, parse_json
 from ..parquet_files import read_parquet
 
@@ -21,6 +21,22 @@ class SourceFile(NamedTuple):
 
     path: Path
     name: str
+
+    def text(self, record: Mapping[str, Any], column: str, row: int) -> str:
+        """Return the text in a column of a record; `LagerError` where it is none."""
+        return parse_text(record.get(column), row=row, path=self.path, column=column)
+
+    def optional(self, record: Mapping[str, Any], column: str, row: int) -> str | None:
+        """Return the text in a column of a record, None where it is missing, null or empty."""
+        return self.text(record, column, row) if record.get(column) not in (None, "") else None
+
+    def name_of(self, record: Mapping[str, Any], column: str, row: int) -> str:
+        """Return an id or a name in a column of a record, a whole number as text; `LagerError` for anything else."""
+        return parse_id(record.get(column), row=row, path=self.path)
+
+    def scores(self, record: Mapping[str, Any], column: str, row: int) -> list[float]:
+        """Return the scores in a column of a record; `LagerError` where one is no number."""
+        return parse_scores(record.get(column), row=row, path=self.path, column=column)
 
 
 def find_files(path: Path, patterns: Sequence[str], *, benchmark: str) -> list[SourceFile]:
