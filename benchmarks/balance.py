@@ -144,7 +144,7 @@ def large(options: argparse.Namespace, seconds: np.ndarray) -> list[dict]:
         alive = np.setdiff1d(np.arange(options.gpus), dead)
         rows = [size] * n_shards
         start = time.perf_counter()
-        shares = order_of_work(rows, rank=0, world_size=options.gpus)
+        shares = order_of_work(rows, 0, options.gpus)
         planning = time.perf_counter() - start
         dealt = simulate(rows, times, n_workers=options.gpus, speeds=speeds, take_over=False)
         taken = simulate(rows, times, n_workers=options.gpus, speeds=speeds)

@@ -95,9 +95,9 @@ def run_worker(
     judge, planner, loaded = reading.judge, reading.planner, reading.items
 
     from .engines.presence import Presence
-    from .engines.share import finish, read_share
+    from .engines.share import finish, plan_share, read_share
     from .identity import cache_identity
-    from .shard_run import check_text_is_kept, done_shards
+    from .shard_run import check_all_failures, check_text_is_kept, done_shards
 
     human = list(human_range) if human_range else None
     writer = CacheWriter.start(
@@ -118,15 +118,24 @@ def run_worker(
     if complete is not None and len(done_shards(writer, planner, loaded, relabel=False)) == writer.n_shards:
         _check_complete(complete, loaded, keep_text=keep_text, say=say)
         return WorkerDone(0, 0, True)
-    done = done_shards(writer, planner, loaded, keep_text=keep_text)
+    own, order = plan_share(loaded, writer, rank, share_prefixes=share_prefixes and not reading.poolings)
+    # What others are to read is theirs to check.
+    done = set(done_shards(writer, planner, loaded, among=own, keep_text=keep_text))
+    redo = [shard for shard in own if shard not in done and writer.exists(shard)]
     if keep_text and planner.condition.generates:
-        check_text_is_kept(writer, done)
+        check_text_is_kept(writer, sorted(done))
+
+    def check() -> None:
+        if rank.world_size > 1:
+            check_all_failures(writer, planner, max_invalid=max_invalid)
+
     with Presence(cache, rank=rank, devices=judge.devices, max_failures=max_failures) as presence:
         read_share(
-            reading, writer, presence, rank=rank, done=done, share_prefixes=share_prefixes, say=say,
-            max_invalid=max_invalid, shown=not quiet and rank.world_size == 1, keep_text=keep_text,
+            reading, writer, presence, order=[shard for shard in order if shard not in done], redo=redo,
+            done=sorted(done), share_prefixes=share_prefixes, say=say, max_invalid=max_invalid,
+            shown=not quiet and rank.world_size == 1, keep_text=keep_text,
         )  # fmt: skip
-        finished = finish(writer, presence, wait=wait, say=say)
+        finished = finish(writer, presence, check=check, wait=wait, say=say)
     report = () if finished is None else _report(finished, cache, judge.n_layers)
     for line in report:
         say(line)

@@ -62,13 +62,19 @@ def item_rows(shard: PlannedShard, *, keep_text: bool) -> pl.DataFrame:
 
 
 def done_shards(
-    writer: CacheWriter, planner: Planner, items: ItemSource, *, relabel: bool = True, keep_text: bool = False
+    writer: CacheWriter,
+    planner: Planner,
+    items: ItemSource,
+    *,
+    among: Iterable[int] | None = None,
+    relabel: bool = True,
+    keep_text: bool = False,
 ) -> list[int]:
-    """Return the shards that another run wrote.
+    """Return the shards, of all or `among` some, that another run wrote.
 
     With `relabel`, those whose rows have other labels in the input by now, or whose prompts are kept now, get these.
     """
-    there = [k for k in range(writer.n_shards) if writer.exists(k)]
+    there = sorted(k for k in (range(writer.n_shards) if among is None else among) if writer.exists(k))
     return [
         k
         for k, shard in planned_shards(planner, items, writer.rows, there)
@@ -188,6 +194,14 @@ def read_missing_shards(
         say(f"stopped: {kept} of {writer.n_shards} shards are kept in {writer.path}; the same command goes on there")
         raise
     return records
+
+
+def check_all_failures(writer: CacheWriter, planner: Planner, *, max_invalid: float) -> None:
+    """Raise `LagerError` when too many items failed in all shards together, whoever read them."""
+    tally = _Tally(planner, n_items=writer.n_items, max_invalid=max_invalid)
+    for k in range(writer.n_shards):
+        tally.add(writer.rows(k), read_columns(writer.path / shard_name(k), ["reason"])["reason"])
+    tally.check()
 
 
 def _first_shards(writer: CacheWriter) -> range:

@@ -33,7 +33,7 @@ def deal_shards(costs: Sequence[int], n_workers: int) -> list[list[int]]:
     return shares
 
 
-def order_of_work(costs: Sequence[int], *, rank: int, world_size: int) -> list[int]:
+def order_of_work(costs: Sequence[int], rank: int, world_size: int) -> list[int]:
     """Return every shard in the order in which a worker tries them: its own share, then what others have left.
 
     Both are dearest first, so the shards that are begun last are the cheapest, whoever reads them.

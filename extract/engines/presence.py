@@ -49,6 +49,13 @@ class Presence:
         What it reads with.
     max_failures : int
         More failed shards than that, of all workers together, end the run.
+
+    Attributes
+    ----------
+    record : WorkerRecord
+        What others see of it.
+    redo : set of int
+        Shards that have a file which does not count, because it is damaged or of other prompts.
     """
 
     def __init__(self, cache: Path, *, rank: Rank = ALONE, devices: Sequence[str] = (), max_failures: int = 0) -> None:
@@ -63,6 +70,7 @@ class Presence:
             devices=list(devices),
             started=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+        self.redo: set[int] = set()
         self.claims = Claims(cache, self.record.worker)
         self._clock = time.monotonic()
         self._over = threading.Event()
@@ -101,7 +109,7 @@ class Presence:
         left = list(order)
         while left:
             listed = time.monotonic()
-            gone = written_shards(self.cache) | self.failed()
+            gone = (written_shards(self.cache) - self.redo) | self.failed()
             left = [shard for shard in left if shard not in gone]
             held = self.claims.held()
             claimed = [shard for shard in left if claim_name(shard) in held]
@@ -127,9 +135,10 @@ class Presence:
                 time.sleep(POLL_SECONDS)
 
     def _is_there(self, shard: int) -> bool:
-        return (self.cache / shard_name(shard)).exists()
+        return shard not in self.redo and (self.cache / shard_name(shard)).exists()
 
     def _count(self, shard: int, n_items: int) -> None:
+        self.redo.discard(shard)
         self.record.shards_done += 1
         self.record.items_done += n_items
         forget_failure(self.cache, shard)

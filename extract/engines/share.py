@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...data.cache_writer import CacheWriter
 from ...data.errors import LagerError
 from ...data.finalize import Finalized, finalize_cache, listed
-from ...data.lazy_items import blocks
+from ...data.lazy_items import ItemSource, blocks
 from ...data.manifest import MANIFEST
 from ...data.run_status import written_shards
 from ...data.worker_records import read_failures, remove_records
-from .deal import order_of_work
+from .deal import deal_shards, order_of_work
 from .presence import POLL_SECONDS, Presence
 from .ranks import Rank
 from .shard_costs import shard_costs
@@ -25,9 +25,30 @@ Say = Callable[[str], None]
 _FINALIZING = "manifest"
 
 
+def plan_share(
+    items: ItemSource, writer: CacheWriter, rank: Rank, *, share_prefixes: bool
+) -> tuple[list[int], list[int]]:
+    """Return a worker's own shards, and all shards in the order in which it tries them.
+
+    Parameters
+    ----------
+    items, writer
+        What is read, and where it goes.
+    rank : Rank
+        Which worker it is.
+    share_prefixes : bool
+        Whether what the prompts of a shard share is computed once.
+    """
+    fields = (one for block in blocks(items) for one in block.fields)
+    costs = shard_costs(
+        fields, n_items=writer.n_items, shard_size=writer.shard_size, share_prefixes=share_prefixes
+    )  # fmt: skip
+    return deal_shards(costs, rank.world_size)[rank.rank], order_of_work(costs, *rank[:2])
+
+
 def read_share(
-    reading: Reading, writer: CacheWriter, presence: Presence, *, rank: Rank, done: Sequence[int],
-    share_prefixes: bool, say: Say, **options: Any,
+    reading: Reading, writer: CacheWriter, presence: Presence, *, order: Sequence[int], redo: Iterable[int], say: Say,
+    **options: Any,
 ) -> None:  # fmt: skip
     """Read this worker's shards and, when all have been read, those that other workers left.
 
@@ -37,11 +58,11 @@ def read_share(
         What is read, and where it goes.
     presence : Presence
         This worker in the run.
-    rank : Rank
-        Which worker it is.
-    done : sequence of int
-        Shards that were there before.
-    share_prefixes, say, **options
+    order : sequence of int
+        The shards that are to be read, in the order in which this worker tries them.
+    redo : iterable of int
+        Those that have a file which does not count: it is damaged, or of other prompts.
+    say, **options
         As for `lager.extract.shard_run.read_missing_shards`.
 
     Raises
@@ -51,20 +72,13 @@ def read_share(
     """
     from ..shard_run import read_missing_shards
 
-    fields = (one for block in blocks(reading.items) for one in block.fields)
-    costs = shard_costs(
-        fields, n_items=writer.n_items, shard_size=writer.shard_size,
-        share_prefixes=share_prefixes and not reading.poolings,
-    )  # fmt: skip
-    there = set(done)
-    order = [shard for shard in order_of_work(costs, rank=rank.rank, world_size=rank.world_size) if shard not in there]
+    presence.redo |= set(redo)
     while True:
         shards = presence.take(order, n_rows=lambda shard: len(writer.rows(shard)))
         try:
             read_missing_shards(
-                reading.judge, reading.planner, reading.items, writer, done=done, budget=reading.budget,
-                share_prefixes=share_prefixes, say=say, poolings=reading.poolings, shards=shards, expected=order,
-                **options,
+                reading.judge, reading.planner, reading.items, writer, budget=reading.budget, say=say,
+                poolings=reading.poolings, shards=shards, expected=order, **options,
             )  # fmt: skip
             return
         except Exception as error:
@@ -74,7 +88,9 @@ def read_share(
             shards.close()
 
 
-def finish(writer: CacheWriter, presence: Presence, *, wait: bool, say: Say) -> Finalized | None:
+def finish(
+    writer: CacheWriter, presence: Presence, *, check: Callable[[], None], wait: bool, say: Say
+) -> Finalized | None:
     """Write the manifest, unless another worker does or has done so.
 
     Parameters
@@ -83,6 +99,8 @@ def finish(writer: CacheWriter, presence: Presence, *, wait: bool, say: Say) -> 
         Of the run.
     presence : Presence
         This worker in the run.
+    check : callable
+        Called before the manifest is written, to object to it.
     wait : bool
         Whether to wait until another worker has written the manifest.
     say : callable
@@ -102,6 +120,7 @@ def finish(writer: CacheWriter, presence: Presence, *, wait: bool, say: Say) -> 
     while not (writer.path / MANIFEST).exists():
         if presence.claims.take(_FINALIZING):
             try:
+                check()
                 finished = finalize_cache(writer.path)
             finally:
                 presence.claims.drop(_FINALIZING)

@@ -3,6 +3,7 @@
 import pytest
 from lager.data.cache import FeatureCache
 from lager.data.errors import LagerError
+from lager.data.verify import verify_cache
 from lager.extract import read_shard
 from lager.extract.judge import load_judge
 from support.extraction import run, write_items
@@ -81,6 +82,7 @@ def test_a_damaged_shard_is_read_again(judge, items, tmp_path):
     first = run(judge, items, tmp_path / "cache")
     (tmp_path / "cache" / "shards" / "00001.h5").write_bytes(b"garbage")
     assert run(judge, items, tmp_path / "cache").content_hash == first.content_hash
+    assert verify_cache(tmp_path / "cache") == []
 
 
 def test_other_settings_do_not_go_on_in_the_same_folder(judge, items, tmp_path):

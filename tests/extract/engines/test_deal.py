@@ -20,7 +20,7 @@ def test_every_shard_goes_to_one_worker_and_none_is_far_behind(costs, n_workers)
 def test_a_worker_tries_its_own_share_first_and_then_everything_else(costs, n_workers):
     shares = deal_shards(costs, n_workers)
     for rank in range(n_workers):
-        order = order_of_work(costs, rank=rank, world_size=n_workers)
+        order = order_of_work(costs, rank, n_workers)
         assert order[: len(shares[rank])] == shares[rank]
         assert sorted(order) == list(range(len(costs)))
 

@@ -4,6 +4,7 @@ import json
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from lager.cli import main
 from lager.data.cache import FeatureCache
@@ -123,6 +124,32 @@ def test_a_shard_that_a_dead_worker_claimed_is_read_by_another(inputs, alone, tm
     dead.write(path)
     (path / WORKERS / "claims" / "00003").write_text(dead.worker)
     assert run(*inputs, path, rank=0, world_size=2, device="cpu").content_hash == alone.content_hash
+
+
+def test_a_damaged_shard_is_read_again_by_the_worker_whose_it_is(inputs, alone, tmp_path):
+    path = tmp_path / "cache"
+    run(*inputs, path, device="cpu")
+    for shard in (2, 7):
+        (path / f"shards/{shard:05d}.h5").write_bytes(b"garbage")
+    run_workers(ThreadEngine(2), call_of(*inputs, path), say=print, shown=False)
+    assert verify_cache(path) == []
+    assert FeatureCache.open(path).content_hash == alone.content_hash
+
+
+def test_too_many_failed_items_of_all_workers_together_are_too_many(inputs, tmp_path, monkeypatch):
+    original = ShardReader.read
+
+    def read(self, item_id, plan, **options):
+        data = original(self, item_id, plan, **options)
+        data.valid[0], data.reason[0] = False, "the read-out is not finite"
+        data.logits[0], data.logits_normed[0], data.logsumexp[0], data.position[0] = np.nan, np.nan, np.nan, -1
+        return data
+
+    monkeypatch.setattr(ShardReader, "read", read)
+    path = tmp_path / "cache"
+    with pytest.raises(LagerError, match=r"11 of 40 items failed, more than --max-invalid 0\.2"):
+        run_workers(ThreadEngine(3), call_of(*inputs, path, max_invalid=0.2), say=print, shown=False)
+    assert not (path / MANIFEST).exists()
 
 
 def fail_at(monkeypatch, rows, error):
