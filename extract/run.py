@@ -119,9 +119,10 @@ def run_worker(
         _check_complete(complete, loaded, keep_text=keep_text, say=say)
         return WorkerDone(0, 0, True)
     own, order = plan_share(loaded, writer, rank, share_prefixes=share_prefixes and not reading.poolings)
-    # What others are to read is theirs to check.
-    done = set(done_shards(writer, planner, loaded, among=own, keep_text=keep_text))
-    redo = [shard for shard in own if shard not in done and writer.exists(shard)]
+    # What others are to read is theirs to check; what another worker writes from now on is sound.
+    there = [shard for shard in own if writer.exists(shard)]
+    done = set(done_shards(writer, planner, loaded, among=there, keep_text=keep_text))
+    redo = [shard for shard in there if shard not in done]
     if keep_text and planner.condition.generates:
         check_text_is_kept(writer, sorted(done))
 
