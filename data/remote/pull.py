@@ -132,12 +132,7 @@ def fetch_cache(
         _tidy(staging, manifest)
         total = sum(entry["bytes"] for entry in manifest.files)
         _check_space(staging, total)
-        with ByteProgress(f"pulling {remote.shown}", total, shown=shown) as progress:
-            in_parallel(
-                lambda entry, stop: fetch_file(remote, entry, staging, advance=progress.advance, stop=stop),
-                manifest.files,
-                jobs=jobs,
-            )
+        _fetch_files(remote, manifest, staging, total=total, jobs=jobs, shown=shown)
         _check_content(remote, manifest, staging)
         try:
             staging.rename(target)
@@ -145,6 +140,21 @@ def fetch_cache(
             raise LagerError(
                 f"cannot give {staging} the name {target}: {error.strerror}; choose another folder"
             ) from None
+
+
+def _fetch_files(
+    remote: Remote, manifest: RemoteManifest, staging: Path, *, total: int, jobs: int, shown: bool
+) -> None:
+    try:
+        with ByteProgress(f"pulling {remote.shown}", total, shown=shown) as progress:
+            in_parallel(
+                lambda entry, stop: fetch_file(remote, entry, staging, advance=progress.advance, stop=stop),
+                manifest.files,
+                jobs=jobs,
+            )
+    except KeyboardInterrupt:
+        _say(f"stopped: what came is kept in {staging}; the same command goes on there", shown=shown)
+        raise
 
 
 def _holds(target: Path, manifest: RemoteManifest) -> bool:

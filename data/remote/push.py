@@ -101,7 +101,11 @@ def push(
                     _send(remote, copy, name, there=there, counts=counts)
                     progress.advance((source.path / name).stat().st_size)
 
-            in_parallel(send, copy.names, jobs=jobs)
+            try:
+                in_parallel(send, copy.names, jobs=jobs)
+            except KeyboardInterrupt:
+                _say(f"stopped: what was sent stays in {remote.shown}; the same command goes on there", shown=shown)
+                raise
         manifest = copy.manifest()
         if there is None or there.record["self_sha256"] != manifest["self_sha256"]:
             if there is not None:
@@ -177,9 +181,13 @@ def _other_cache(remote: WritableRemote) -> LagerError:
 def _send_card(remote: WritableRemote, text: str, scratch: Path, *, shown: bool) -> None:
     """Send the card, unless someone wrote a page of their own there."""
     if remote.size(CARD) is not None and TAG.encode() not in remote.read(CARD, limit=_CARD_LIMIT):
-        if shown:
-            print(f"note: {remote.shown}/{CARD} was there already and is left as it is", file=sys.stderr)
+        _say(f"note: {remote.shown}/{CARD} was there already and is left as it is", shown=shown)
         return
     path = scratch / CARD
     path.write_text(text, encoding="utf-8")
     remote.send(path, CARD, sha256=sha256_file(path))
+
+
+def _say(line: str, *, shown: bool) -> None:
+    if shown:
+        print(line, file=sys.stderr, flush=True)

@@ -3,6 +3,11 @@
 import json
 import multiprocessing
 import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
 from lager.cli import main
@@ -192,6 +197,28 @@ def test_two_processes_that_pull_into_one_folder_fetch_each_file_once(server, tm
     asked = [path for path, _, _ in server.requests if path.endswith((".h5", ".parquet"))]
     assert len(asked) == len(set(asked)) == 4
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(server, tmp_path):
+    server.hold = threading.Event()
+    command = [sys.executable, "-c", "from lager.cli import main; main()", "cache", "pull", server.url]
+    command += [str(tmp_path / "here"), "--jobs", "1"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.rglob(".00000.h5.*.part")):
+        assert running.poll() is None
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    server.hold.set()
+    _, said = running.communicate()
+    assert running.returncode != 0
+    assert f"what came is kept in {tmp_path}/.here.pulling; the same command goes on there" in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "here").exists()
+    server.requests.clear()
+    pull(server.url, tmp_path / "here", shown=False)
+    assert verify_cache(tmp_path / "here") == []
+    assert "/items.parquet" not in {path for path, _, _ in server.requests}
 
 
 def test_the_commands_push_and_pull(made, tmp_path, capsys):

@@ -11,7 +11,7 @@ class WebServer(http.server.ThreadingHTTPServer):
     """Serves one folder.
 
     `cuts` holds the numbers of bytes after which the next answers with a shard are cut off; `requests` what was asked
-    for: path, range and authorization; `sent` counts the bytes of bodies.
+    for: path, range and authorization; `sent` counts the bytes of bodies; `hold` stops shards half way until it is set.
     """
 
     daemon_threads = True
@@ -26,6 +26,7 @@ class WebServer(http.server.ThreadingHTTPServer):
         self.status: int | None = None
         self.redirect: str | None = None
         self.lock = threading.Lock()
+        self.hold: threading.Event | None = None
 
     @property
     def url(self) -> str:
@@ -69,7 +70,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.server.cuts.remove(cut)
                 body = body[:cut]
             self.server.sent += len(body)
-        self.wfile.write(body)
+        half = len(body) // 2
+        self.wfile.write(body[:half])
+        if self.server.hold is not None and self.path.endswith(".h5"):
+            self.wfile.flush()
+            self.server.hold.wait(30)
+        self.wfile.write(body[half:])
         if cut is not None:
             self.close_connection = True
             self.connection.close()
