@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from .cache import FeatureCache
 from .canonical import canonical_json
+from .credentials import scrubbed_json
 from .errors import LagerError
 from .files import replacing
 from .finalize import finalize_cache, missing_shards
@@ -100,12 +101,12 @@ class CacheWriter:
         if not ids.n:
             raise LagerError("there are no items: a cache needs at least one")
         run = {
-            **identity_record(identity),
+            **identity_record({**identity, "recorded": scrubbed_json(identity["recorded"])}),
             "n_items": ids.n,
             "item_ids_sha256": ids.sha256,
             "shard_size": shard_size or suggested_shard_size(ids.n),
-            "options": dict(options or {}),
-            "provenance": dict(provenance or {}),
+            "options": scrubbed_json(dict(options or {})),
+            "provenance": scrubbed_json(dict(provenance or {})),
             "private": private,
             "salt": (salt or secrets.token_hex(32)) if private else "",
         }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Mapping
+from typing import Any
 
 # A `Path` made of a URL has one slash where there were two, and is recognised as well.
 _URL = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]+:/{1,3})(?P<rest>[^\s'\"<>`]*)")
@@ -17,15 +20,33 @@ _SECRETS = (
 )
 
 
+# Where tools keep secrets of other forms; what such a variable holds is never told.
+_VARIABLES = (
+    "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_KEY",
+)  # fmt: skip
+_SHORTEST = 8  # characters; a shorter value would take words out of any text
+
+
 def scrubbed(text: str) -> str:
-    """Return `text` without the user information and the queries of its URLs, and without known kinds of tokens.
+    """Return `text` without the user information and queries of its URLs, known tokens and the environment's secrets.
 
     Signed links and access tokens travel in queries, so a query is left out whole: ``?...`` stands for it.
     """
     text = _URL.sub(_scrub_url, text)
+    for value in filter(None, map(os.environ.get, _VARIABLES)):
+        text = text.replace(value, "***") if len(value) >= _SHORTEST else text
     for secret in _SECRETS:
         text = secret.sub("***", text)
     return text
+
+
+def scrubbed_json(value: Any) -> Any:
+    """Return a JSON value with all its text `scrubbed`."""
+    if isinstance(value, str):
+        return scrubbed(value)
+    if isinstance(value, Mapping):
+        return {key: scrubbed_json(one) for key, one in value.items()}
+    return [scrubbed_json(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _scrub_url(match: re.Match[str]) -> str:

@@ -11,7 +11,10 @@ from .errors import LagerError
 from .items import TABLE_SCHEMA
 from .manifest import ITEMS
 from .parquet_files import read_parquet
+from .scale import Scale
 from .shard_files import check_sha256
+
+_SLACK = 1e-6  # of the scale: scores that were mapped onto it are rounded
 
 
 def read_item_table(folder: Path, manifest: dict[str, Any], *, verify: bool = True) -> pl.DataFrame:
@@ -44,7 +47,9 @@ def read_item_table(folder: Path, manifest: dict[str, Any], *, verify: bool = Tr
             f"{path} has {len(items)} rows and columns {', '.join(items.columns)}: expected "
             f"{manifest['items']['rows']} rows with {', '.join(TABLE_SCHEMA)}; restore it"
         )
-    scores = items["scores"].explode(empty_as_null=False)
-    if items["item_id"].null_count() or items["scores"].null_count() or not scores.is_finite().fill_null(False).all():
-        raise LagerError(f"{path} has an item without an id, or a score that is no finite number; restore it")
+    scale = Scale.from_json(manifest["scale"])
+    slack = _SLACK * (scale.high - scale.low)
+    on_scale = items["scores"].explode(empty_as_null=False).is_between(scale.low - slack, scale.high + slack)
+    if items["item_id"].null_count() or items["scores"].null_count() or not on_scale.fill_null(False).all():
+        raise LagerError(f"{path} has an item without an id, or a score that does not lie on {scale}; restore it")
     return items

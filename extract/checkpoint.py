@@ -36,6 +36,8 @@ class Checkpoint:
         The hub revision that was asked for.
     weights, config, tokenizer : dict
         File name to path, for the files that are loaded.
+    runs_code : bool
+        Whether Python code of the checkpoint may run.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Checkpoint:
     weights: dict[str, Path]
     config: dict[str, Path]
     tokenizer: dict[str, Path]
+    runs_code: bool = False
 
     @property
     def public_name(self) -> str:
@@ -106,7 +109,7 @@ def find_checkpoint(name: str | Path, *, revision: str | None = None, code: bool
                 "save the tokenizer beside the weights"
             )
         tokenizer |= sources
-    return Checkpoint(str(name), revision, _weights(finder), config, tokenizer)
+    return Checkpoint(str(name), revision, _weights(finder), config, tokenizer, runs_code=code)
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ def cache_identity(
     recorded = {
         "model": judge.checkpoint.public_name,
         "revision": judge.checkpoint.revision,
+        "trust_remote_code": judge.checkpoint.runs_code,
         "architecture": type(judge.model).__name__,
         "modules": judge.parts.paths,
         "devices": judge.devices,

@@ -1,11 +1,14 @@
 """A cache from someone else does not lead outside its own folder, or claim more than it holds."""
 
+import json
 import os
 import shutil
 
+import polars as pl
 import pytest
 from lager.data.cache import FeatureCache
 from lager.data.cache_writer import CacheWriter
+from lager.data.canonical import seal, sha256_file
 from lager.data.errors import LagerError
 from lager.data.repair import repair_cache
 from lager.data.strangers import check_strangers_shards
@@ -54,3 +57,53 @@ def test_shards_of_other_shapes_than_the_manifest_says_are_told_by_name(cache, t
     shutil.copy(tmp_path / "other" / "shards" / "00001.h5", cache / "shards" / "00001.h5")
     with pytest.raises(LagerError, match=r"00001\.h5.*\(14, 5, 5\), expected \(16, 5, 5\)"):
         check_strangers_shards(cache)
+
+
+@pytest.mark.parametrize("scores", [[1e300], [float("nan")], [None], [0.5], None])
+def test_human_scores_that_do_not_lie_on_the_scale_are_refused(cache, scores):
+    table = pl.read_parquet(cache / "items.parquet")
+    changed = pl.Series("scores", [scores, *table["scores"].to_list()[1:]], dtype=pl.List(pl.Float64))
+    table.with_columns(changed).write_parquet(cache / "items.parquet")
+    manifest = json.loads((cache / "manifest.json").read_text())
+    manifest["items"]["sha256"] = sha256_file(cache / "items.parquet")
+    (cache / "manifest.json").write_text(json.dumps(seal(manifest)))
+    with pytest.raises(LagerError, match="does not lie on 1-5"):
+        FeatureCache.open(cache)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("shards", 0, "file"), "../outside.h5"),
+        (("shards", 0, "file"), "/etc/passwd"),
+        (("shards", 0, "file"), "shards/../../x.h5"),
+        (("shards", 0, "file"), "shards/00000.h5\n"),
+        (("shards", 1, "file"), "shards/00000.h5"),
+        (("items", "file"), "../items.parquet"),
+        (("shards", 0, "rows"), 2**62),
+        (("shards", 0, "rows"), True),
+        (("n_entries",), 5.0),
+        (("fingerprint_inputs", "template"), "another"),
+        (("provenance",), []),
+        (("recorded",), None),
+    ],
+)
+def test_a_manifest_that_was_sealed_with_such_a_value_is_refused(cache, place, value):
+    manifest = json.loads((cache / "manifest.json").read_text())
+    holder = manifest
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = value
+    (cache / "manifest.json").write_text(json.dumps(seal(manifest)))
+    with pytest.raises(LagerError, match=r"manifest\.json is malformed"):
+        FeatureCache.open(cache)
+
+
+@pytest.mark.parametrize(
+    "change", [{"n_items": 2**40, "shard_size": 1}, {"salt": "x"}, {"private": 1}, {"n_items": -1}]
+)
+def test_a_run_record_that_plans_without_end_is_refused(cache, change):
+    run = json.loads((cache / "run.json").read_text())
+    (cache / "run.json").write_text(json.dumps(seal(run | change)))
+    with pytest.raises(LagerError, match=r"run\.json is malformed"):
+        repair_cache(cache)

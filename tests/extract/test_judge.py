@@ -7,6 +7,7 @@ import sys
 import pytest
 from lager.data.errors import LagerError
 from lager.extract.checkpoint import find_checkpoint
+from lager.extract.extractor import extract_features
 from lager.extract.judge import load_judge
 from safetensors.torch import load_file, save_file
 from support.tiny_models import save_judge, tiny_model
@@ -131,3 +132,29 @@ def test_without_transformers_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(LagerError, match=r"needs transformers.*lager\[extract\]"):
         load_judge("anything")
+
+
+def test_code_of_a_checkpoint_runs_only_when_asked_and_the_cache_says_so(copy, tmp_path, monkeypatch):
+    for module in ("transformers.dynamic_module_utils", "transformers.utils.hub"):
+        monkeypatch.setattr(f"{module}.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    ran = tmp_path / "ran"
+    (copy / "theirs.py").write_text(
+        "from transformers import LlamaConfig, LlamaForCausalLM\n"
+        f"open({str(ran)!r}, 'w').close()\n"
+        "class Theirs(LlamaConfig):\n    pass\n"
+        "class TheirModel(LlamaForCausalLM):\n    config_class = Theirs\n"
+    )
+    named = {"AutoConfig": "theirs.Theirs", "AutoModelForCausalLM": "theirs.TheirModel"}
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"auto_map": named}))
+    (tmp_path / "items.jsonl").write_text('{"prompt": "rate this"}\n{"prompt": "rate that"}\n')
+    recorded, hashed = [], []
+    for trusted in (False, True):
+        made = extract_features(
+            copy, tmp_path / "items.jsonl", cache=tmp_path / f"cache{trusted}", trust_remote_code=trusted, device="cpu",
+            quiet=True,
+        )  # fmt: skip
+        assert ran.exists() == trusted
+        recorded.append(made.manifest["recorded"]["trust_remote_code"])
+        hashed.append("theirs.py" in made.manifest["fingerprint_inputs"]["config"])
+    assert recorded == hashed == [False, True]
