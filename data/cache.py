@@ -258,9 +258,7 @@ class FeatureCache:
 
     def column(self, name: str) -> NDArray[np.object_] | None:
         """Return a column of the items as an ndarray of str or None, or None when it is missing or all null."""
-        if name not in self._item_columns:
-            self._item_columns[name] = object_column(self.items, name)
-        return self._item_columns[name]
+        return object_column(self.items, name)
 
     def read(
         self,
@@ -362,10 +360,6 @@ class FeatureCache:
     @cached_property
     def _files(self) -> ShardFiles:
         return ShardFiles(self.path, self.manifest, self.items["item_id"], verify=self.verify)
-
-    @cached_property
-    def _item_columns(self) -> dict[str, NDArray[np.object_] | None]:
-        return {}
 
     def _stored(self, name: str) -> Any:
         """Return what is indexed like an ndarray and reads when it is."""

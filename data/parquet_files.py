@@ -43,6 +43,8 @@ def _text_bytes(column: pl.Series) -> int:
     if dtype == pl.String or isinstance(dtype, pl.Categorical | pl.Enum):
         return int(column.cast(pl.String).str.len_bytes().cast(pl.UInt64).sum())
     if isinstance(dtype, pl.List | pl.Array):
+        if dtype.inner.is_numeric():  # not laid out once more for nothing: it may be large
+            return 0
         return _text_bytes(column.explode())
     if isinstance(dtype, pl.Struct):
         return sum(_text_bytes(column.struct.field(field.name)) for field in dtype.fields)

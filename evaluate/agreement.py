@@ -15,7 +15,7 @@ from .estimates import LevelEstimates
 from .human_reference import human_reference
 from .interval import check_kind
 from .labelled_scores import LabelledScores
-from .levels import choose_level, encode
+from .levels import choose_level
 from .metrics import METRICS, check_metrics
 from .paired import Estimated, Paired
 from .raters import Raters
@@ -27,9 +27,9 @@ def evaluate_scores(
     human: ArrayLike,
     scores: Mapping[str, ArrayLike],
     *,
-    group: ArrayLike | None = None,
-    cluster: ArrayLike | None = None,
-    system: ArrayLike | None = None,
+    group: ArrayLike | pl.Series | None = None,
+    cluster: ArrayLike | pl.Series | None = None,
+    system: ArrayLike | pl.Series | None = None,
     annotators: Sequence[Sequence[float]] | pl.Series | None = None,
     level: str | None = None,
     metrics: Sequence[str] = tuple(METRICS),
@@ -54,7 +54,7 @@ def evaluate_scores(
         Human scores, NaN where there is none.
     scores : mapping of str to array-like of shape (n_items,)
         Each judge's scores, NaN where it has none.
-    group, cluster, system : array-like of shape (n_items,), optional
+    group, cluster, system : array-like or polars.Series of shape (n_items,), optional
         Labels: what agreement is averaged over, what is resampled as a whole (else single items), what wrote the
         text. Items whose group or system is None form one more; an item whose cluster is None is one by itself.
     annotators : sequence of n_items sequences of float, or polars.Series of lists, optional
@@ -140,7 +140,7 @@ def evaluate_scores(
         n=int(scored.sum()),
         coverage=float(scored.mean()),
         n_labelled=len(labelled),
-        n_groups=None if labelled.group is None else len(encode(labelled.group)[0]),
+        n_groups=None if labelled.group is None else len(labelled.group.segments()[0]),
         n_clusters=None if labelled.cluster is None else n_clusters,
         resamples=resamples,
         seed=seed,
@@ -154,7 +154,7 @@ def evaluate_scores(
 def _refuse_single_items(labelled: LabelledScores) -> None:
     """Raise `LagerError` when no group has two items: nothing could be ranked in any."""
     if labelled.group is not None:
-        labels, codes = encode(labelled.group)
+        labels, codes = labelled.group.segments()
         if len(labels) > 1 and len(labels) == len(codes):
             raise LagerError(
                 f"each of the {len(labels)} groups has one labelled item and a correlation needs 2: use level "

@@ -29,6 +29,11 @@ def parse_by(text: str) -> tuple[str, ...]:
     return names
 
 
+def label_series(items: pl.DataFrame, name: str) -> pl.Series | None:
+    """Return a column of the items, or None when it is missing or all null."""
+    return None if name not in items.columns or items[name].is_null().all() else items[name]
+
+
 def group_column(
     items: pl.DataFrame, by: Sequence[str] = (), *, level: str | None = None
 ) -> NDArray[np.object_] | None:

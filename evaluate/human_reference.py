@@ -218,12 +218,10 @@ def _held_to(
 
 
 def _segments(paired: Paired) -> tuple[NDArray[np.intp], int]:
-    from .levels import encode
-
     group = paired.labelled.group
     if paired.level == "pooled" or group is None:
         return np.zeros(len(paired.labelled), dtype=np.intp), 1
-    labels, codes = encode(group)
+    labels, codes = group.segments()
     return codes, len(labels)
 
 

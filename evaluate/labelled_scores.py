@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from ..data.errors import LagerError
-from .codes import text_codes
+from .labels import Labels
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -25,15 +26,15 @@ class LabelledScores:
         Human scores, finite.
     scores : mapping of str to ndarray of shape (n_items,)
         Each judge's scores, NaN where it has none.
-    group, cluster, system : ndarray of shape (n_items,), dtype object, or None
-        Labels, None in a row that has none; None altogether where nothing is declared.
+    group, cluster, system : Labels or None
+        None where nothing is declared.
     """
 
     human: NDArray[np.float64]
     scores: Mapping[str, NDArray[np.float64]]
-    group: NDArray[np.object_] | None
-    cluster: NDArray[np.object_] | None
-    system: NDArray[np.object_] | None
+    group: Labels | None
+    cluster: Labels | None
+    system: Labels | None
 
     @classmethod
     def check(
@@ -41,9 +42,9 @@ class LabelledScores:
         human: ArrayLike,
         scores: Mapping[str, ArrayLike],
         *,
-        group: ArrayLike | None,
-        cluster: ArrayLike | None,
-        system: ArrayLike | None,
+        group: ArrayLike | pl.Series | None,
+        cluster: ArrayLike | pl.Series | None,
+        system: ArrayLike | pl.Series | None,
     ) -> LabelledScores:
         """Read arrays as a user gives them.
 
@@ -94,17 +95,14 @@ class LabelledScores:
         """Return the number of clusters and each item's; an item without one is a cluster by itself."""
         if self.cluster is None:
             return len(self), np.arange(len(self))
-        names, codes = text_codes(self.cluster)
-        alone = np.flatnonzero(codes < 0)
-        codes[alone] = len(names) + np.arange(len(alone))
-        return len(names) + len(alone), codes
+        return self.cluster.clusters()
 
     def take(self, rows: NDArray[np.bool_], names: Sequence[str]) -> LabelledScores:
         """Return some judges' scores of some rows."""
         if rows.all():
             return replace(self, scores={name: self.scores[name] for name in names})
         group, cluster, system = (
-            None if column is None else column[rows] for column in (self.group, self.cluster, self.system)
+            None if column is None else column.take(rows) for column in (self.group, self.cluster, self.system)
         )
         return LabelledScores(
             self.human[rows], {name: self.scores[name][rows] for name in names}, group, cluster, system
@@ -123,13 +121,13 @@ def _numbers(values: ArrayLike, what: str, length: int | None) -> NDArray[np.flo
     return out
 
 
-def _labels(values: ArrayLike | None, what: str, labelled: NDArray[np.bool_]) -> NDArray[np.object_] | None:
+def _labels(values: ArrayLike | pl.Series | None, what: str, labelled: NDArray[np.bool_]) -> Labels | None:
     if values is None:
         return None
-    out = np.asarray(values, dtype=object)
-    if out.shape != labelled.shape:
-        raise LagerError(f"{what} has shape {out.shape}, expected one label for each of {len(labelled)} items")
-    return taken(out, labelled)
+    column = values if isinstance(values, pl.Series) else np.asarray(values, dtype=object)
+    if column.shape != labelled.shape:
+        raise LagerError(f"{what} has shape {column.shape}, expected one label for each of {len(labelled)} items")
+    return Labels.of(column).take(labelled)
 
 
 def taken(values: NDArray[_T], rows: NDArray[np.bool_]) -> NDArray[_T]:

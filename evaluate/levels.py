@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.errors import LagerError
-from .codes import text_codes
 from .context import NOTHING, Context
 from .item_level import ItemLevel
+from .labels import Labels
 from .system_level import SystemLevel
 
 LevelName = Literal["pooled", "group", "system"]
-_NO_LABEL = "(none)"
 
 
 class Level(Protocol):
@@ -64,8 +63,8 @@ def arrange(
     human: NDArray[np.float64],
     scores: Sequence[NDArray[np.float64]],
     *,
-    group: NDArray[np.object_] | None,
-    system: NDArray[np.object_] | None,
+    group: Labels | None,
+    system: Labels | None,
     context: Context = NOTHING,
 ) -> Level:
     """Arrange items at a level.
@@ -74,16 +73,7 @@ def arrange(
     """
     if level == "pooled" or (level == "group" and group is None):
         return ItemLevel(human, scores, labels=("",), segment=np.zeros(len(human), dtype=np.intp), context=context)
-    labels, segment = (("",), np.zeros(len(human), dtype=np.intp)) if group is None else encode(group)
+    labels, segment = (("",), np.zeros(len(human), dtype=np.intp)) if group is None else group.segments()
     if level == "group" or system is None:
         return ItemLevel(human, scores, labels=labels, segment=segment, context=context)
-    return SystemLevel(human, scores, labels=labels, segment=segment, system=encode(system)[1], context=context)
-
-
-def encode(column: NDArray[np.object_]) -> tuple[tuple[str, ...], NDArray[np.intp]]:
-    """Return the sorted distinct labels of a column and each row's index in them; null is a label of its own."""
-    labels, codes = text_codes(column)
-    if (codes < 0).any():
-        text = np.where(codes < 0, _NO_LABEL, np.array([*labels, _NO_LABEL], dtype=object)[codes])
-        labels, codes = text_codes(text)
-    return labels, codes
+    return SystemLevel(human, scores, labels=labels, segment=segment, system=system.segments()[1], context=context)

@@ -171,8 +171,9 @@ class CacheScorer:
             )
 
     def score(self) -> list[StrategyScores]:
-        """Score by everything that was added, in one pass over the read-outs."""
+        """Score by everything that was added, in one pass over the read-outs; these are let go then."""
         found = predict_all({one.label: one.aggregator for one in self._to_score}, self.readouts)
+        del self.readouts
         keys = self.cache.prompt_keys() if any(one.record is not None for one in self._to_score) else None
         scored = []
         for one in self._to_score:

@@ -8,7 +8,7 @@ from lager.evaluate import class_balance, cluster_pairs, item_level
 from lager.evaluate.agreement import evaluate_scores
 from lager.evaluate.class_balance import class_balance as balance
 from lager.evaluate.cluster_pairs import ClusterPairs
-from lager.evaluate.codes import text_codes
+from lager.evaluate.labels import Labels
 from lager.evaluate.pairing import Pairing
 from lager.evaluate.ranking import Ranking
 from lager.evaluate.segments import Segments
@@ -70,13 +70,19 @@ def test_figures_do_not_depend_on_what_is_kept_or_how_pairs_are_counted(
     assert evaluate_scores(human, scores, **options).as_json() == usual
 
 
-def test_codes_follow_the_order_of_the_text_and_leave_none_out() -> None:
-    column = np.array(["b", None, "a", "é", "b", "Z"], dtype=object)
-    labels, codes = text_codes(column)
-    assert labels == ("Z", "a", "b", "é")
-    assert codes.tolist() == [2, -1, 1, 3, 2, 0]
-    assert text_codes(np.array([10, 9, None], dtype=object))[0] == ("10", "9")
-    assert text_codes(np.array([None, None], dtype=object))[1].tolist() == [-1, -1]
+def test_labels_are_in_the_order_of_their_text_and_none_is_left_out() -> None:
+    labels = Labels.of(["b", None, "a", "é", "b", "Z"])
+    assert labels.names.to_list() == ["Z", "a", "b", "é"]
+    assert labels.codes.tolist() == [2, -1, 1, 3, 2, 0]
+    assert labels.segments()[0] == ("(none)", "Z", "a", "b", "é")
+    assert labels.segments()[1].tolist() == [3, 0, 2, 4, 3, 1]
+    assert labels.clusters()[0] == 5
+    some = labels.take(np.array([True, True, False, False, True, True]))
+    assert some.names.to_list() == ["Z", "b"]
+    assert some.codes.tolist() == [1, -1, 1, 0]
+    assert Labels.of([10, 9, None]).names.to_list() == ["10", "9"]
+    assert Labels.of(pl.Series(["y", None, "x"])).codes.tolist() == [1, -1, 0]
+    assert Labels.of([None, None]).segments()[0] == ("(none)",)
 
 
 def test_one_text_of_a_column_is_one_object() -> None:
