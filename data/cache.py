@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .errors import LagerError
-from .item_columns import flat_scores, object_column
+from .item_columns import flat_scores, object_column, without_empty
 from .item_table import read_item_table
 from .label_targets import annotator_targets
 from .manifest import RUN, read_manifest, read_run
@@ -84,7 +84,7 @@ class FeatureCache:
         if verify and (folder / RUN).exists():  # not needed to read, but the whole cache is vouched for
             read_run(folder)
         items = read_item_table(folder, manifest, verify=verify)
-        return cls(folder, manifest, items, verify, lease)
+        return cls(folder, manifest, without_empty(items), verify, lease)
 
     def __len__(self) -> int:
         """Return the number of items, valid or not."""

@@ -21,6 +21,12 @@ def object_column(items: pl.DataFrame, name: str) -> NDArray[np.object_] | None:
     return np.asarray(texts[codes.to_numpy()])
 
 
+def without_empty(items: pl.DataFrame) -> pl.DataFrame:
+    """Return the same table with columns that are all null as constants, which take no memory for each row."""
+    empty = [name for name in items.columns if items[name].null_count() == len(items)]
+    return items.with_columns(pl.lit(None, dtype=items.schema[name]).alias(name) for name in empty)
+
+
 def flat_scores(scores: pl.Series) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Return every annotator's scores, item after item, and how many each item has.
 

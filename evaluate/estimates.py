@@ -145,7 +145,7 @@ def estimate_level(
     progress : callable
         Told how many more resamples are done.
     """
-    points = level.values(np.ones((len(cluster), 1)), metrics)[..., 0]
+    points = level.values(np.broadcast_to(1.0, (len(cluster), 1)), metrics)[..., 0]
     under = _Weightings(level, metrics, points.shape)
     resamples = bootstrap.resamples if bootstrap.n_clusters > 1 else 0
     drawn = bootstrap.blocks(cluster) if resamples else ()

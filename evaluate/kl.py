@@ -30,6 +30,6 @@ def kl(pair: WeightedPairing) -> NDArray[np.float64]:
 def _histogram(pair: WeightedPairing, values: NDArray[np.float64], labels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Smoothed shares: shape (n_labels, n_segments, n_resamples)."""
     nearest = nearest_label(values, labels)
-    hits = [(nearest == index).astype(np.float64) for index in range(len(labels))]
+    hits = ((nearest == index).astype(np.float64) for index in range(len(labels)))
     counts = weighted_sums(hits, pair.weights, pair.segments)
     return (counts + 0.5) / (pair.human.totals + len(labels) / 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,10 +24,16 @@ def krippendorff_alpha(pair: WeightedPairing) -> NDArray[np.float64]:
     human = pair.pairing.human
     y = human.centred
     x = pair.pairing.score.values - (human.values - y)
-    sums, squares, distance = weighted_sums((x + y, x * x + y * y, (x - y) ** 2), pair.weights, pair.segments)
+    sums, squares, distance = weighted_sums(_terms(x, y), pair.weights, pair.segments)
     n = 2 * pair.human.totals
     expected = 2 * (n * squares - sums**2)
     varies = (distance > 0) | (pair.human.untied_pairs > 0)
     out = np.full(n.shape, np.nan)
     np.divide(2 * distance * (n - 1), expected, out=out, where=varies & (expected > 0))
     return 1 - out
+
+
+def _terms(x: NDArray[np.float64], y: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    yield x + y
+    yield x * x + y * y
+    yield (x - y) ** 2

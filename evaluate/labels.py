@@ -61,7 +61,7 @@ class Labels:
     def clusters(self) -> tuple[int, NDArray[np.intp]]:
         """Return the number of clusters and each item's; an item without a label is a cluster by itself."""
         alone = np.flatnonzero(self.codes < 0)
-        codes = self.codes.copy()
+        codes = self.codes.copy() if len(alone) else self.codes
         codes[alone] = len(self.names) + np.arange(len(alone))
         return len(self.names) + len(alone), codes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,8 @@ class WeightedPairing:
         Shape (5, n_segments, n_resamples).
         """
         x, y = self.pairing.score.centred, self.pairing.human.centred
-        return weighted_sums((x, y, x * x, y * y, x * y), self.weights, self.segments)
+        products = (one * other for one, other in ((x, x), (y, y), (x, y)))
+        return weighted_sums(chain((x, y), products), self.weights, self.segments)
 
     def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the weighted mean of row values, NaN where nothing was drawn: shape (n_segments, n_resamples)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,9 +26,15 @@ def qwk(pair: WeightedPairing) -> NDArray[np.float64]:
     a = nearest_label(pair.pairing.score.values, labels).astype(np.float64)
     b = nearest_label(pair.pairing.human.values, labels).astype(np.float64)
     totals = pair.human.totals
-    terms = (a, b, a * a + b * b, (a - b) ** 2)
-    sum_a, sum_b, squares, distance = weighted_sums(terms, pair.weights, pair.segments)
+    sum_a, sum_b, squares, distance = weighted_sums(_terms(a, b), pair.weights, pair.segments)
     expected = totals * squares - 2 * sum_a * sum_b
     out = np.full(totals.shape, np.nan)
     np.divide(totals * distance, expected, out=out, where=expected > 0)
     return 1 - out
+
+
+def _terms(a: NDArray[np.float64], b: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    yield a
+    yield b
+    yield a * a + b * b
+    yield (a - b) ** 2

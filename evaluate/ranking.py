@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from .segments import Segments, cumulate, narrow, runs
+from .kept import kept
+from .segments import MANY, Segments, cumulate, narrow, runs
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Ranking:
     @cached_property
     def class_starts(self) -> NDArray[np.intp]:
         """Where each class of tied rows starts in `order`: shape (n_classes,)."""
-        return runs(self.values[self.order], self.segments.of_row[self.order])
+        return narrow(runs(self.values[self.order], self.segments.of_row[self.order]), len(self.values))
 
     @cached_property
     def classes(self) -> Segments:
@@ -85,18 +86,31 @@ class WeightedRanking:
     ranking: Ranking
     weights: NDArray[np.float64]
 
+    @property
+    def many(self) -> bool:
+        """Whether there are so many rows that what is used twice is computed twice."""
+        return len(self.weights) > MANY
+
     @cached_property
+    def all_once(self) -> bool:
+        """Whether the weights are those of the sample itself."""
+        return all_once(self.weights)
+
+    @kept
     def _cumulated(self) -> NDArray[np.float64]:
         """Weight before each class, and all of it last: shape (n_classes + 1, n_resamples)."""
+        if self.all_once:
+            return np.append(self.ranking.class_starts, len(self.weights)).astype(np.float64)[:, None]
         cumulated = cumulate(self.weights, self.ranking.order)
         if len(self.ranking.class_starts) == len(self.weights):
             return cumulated
         return cumulated[np.append(self.ranking.class_starts, len(self.weights))]
 
-    @cached_property
+    @kept
     def class_weights(self) -> NDArray[np.float64]:
         """The weight of each class of ties: shape (n_classes, n_resamples)."""
-        return self._cumulated[1:] - self._cumulated[:-1]
+        cumulated = self._cumulated
+        return cumulated[1:] - cumulated[:-1]
 
     @cached_property
     def totals(self) -> NDArray[np.float64]:
@@ -107,15 +121,17 @@ class WeightedRanking:
     @cached_property
     def untied_pairs(self) -> NDArray[np.float64]:
         """Ordered pairs of drawn items that differ: ``T**2 - sum(t**2)``; 0 means constant, exactly."""
-        return self.totals**2 - self.ranking.classes.dot(self.class_weights, self.class_weights)
+        weights = self.class_weights
+        return self.totals**2 - self.ranking.classes.dot(weights, weights)
 
-    @cached_property
+    @kept
     def centred_ranks(self) -> NDArray[np.float64]:
         """Mid-rank less the mean rank, of each class: shape (n_classes, n_resamples)."""
         classes = self.ranking.classes
-        twice_middle = self._cumulated[1:] + self._cumulated[:-1]
+        cumulated = self._cumulated
+        twice_middle = cumulated[1:] + cumulated[:-1]
         bounds = np.append(classes.starts, classes.n)
-        edges = self._cumulated[bounds]
+        edges = cumulated[bounds]
         twice_middle -= classes.expand(edges[1:] + edges[:-1])
         twice_middle *= 0.5
         return twice_middle
@@ -123,7 +139,8 @@ class WeightedRanking:
     @cached_property
     def rank_variance(self) -> NDArray[np.float64]:
         """Sum of squared centred ranks, ``(T**3 - sum(t**3)) / 12``: shape (n_segments, n_resamples)."""
-        cubes = self.ranking.classes.dot(self.class_weights, self.class_weights**2)
+        weights = self.class_weights
+        cubes = self.ranking.classes.dot(weights, weights**2)
         return (self.totals**3 - cubes) / 12
 
     @cached_property
@@ -144,7 +161,7 @@ class WeightedRanking:
     @cached_property
     def weighted_ranks(self) -> NDArray[np.float64]:
         """Weight times centred rank, of each row: shape (n, n_resamples)."""
-        if all_once(self.weights):
+        if self.all_once:
             return self.ranks
         return self.ranks * self.weights
 

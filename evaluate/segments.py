@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_MANY = 1_000_000  # from so many rows on, their numbers are kept in 32 bits
+MANY = 1_000_000  # from so many rows on, their numbers are kept in 32 bits
 _WIDE = 32  # from this many columns on, one row at a time is faster than numpy's own cumulative sum
 
 
@@ -67,7 +67,7 @@ class Segments:
 
 def narrow(numbers: NDArray[np.intp], n: int) -> NDArray[np.intp]:
     """Return numbers below `n` in half the memory where they are of very many rows; they index as well."""
-    return numbers.astype(np.int32) if _MANY < n < 1 << 31 else numbers
+    return numbers.astype(np.int32) if MANY < n < 1 << 31 else numbers
 
 
 def runs(*keys: NDArray[Any]) -> NDArray[np.intp]:

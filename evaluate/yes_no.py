@@ -33,7 +33,7 @@ def yes_counts(pair: WeightedPairing) -> YesCounts:
     """
     said = pair.pairing.score.values >= pair.pairing.context.judge_bar()
     true = humans_yes(pair)
-    counts = [one.astype(np.float64) for one in (said & true, said, true)]
+    counts = (one.astype(np.float64) for one in (said & true, said, true))
     both, judge, humans = weighted_sums(counts, pair.weights, pair.segments)
     return YesCounts(both, judge, humans)
 
