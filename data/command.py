@@ -143,6 +143,8 @@ def import_release(
 
 def summarise(cache: Any) -> dict[str, Any]:
     """Return what there is to say about a `FeatureCache`, as JSON."""
+    from .remote.derived_copy import left_out
+
     human = cache.mean_scores
     annotators = [len(scores) for scores in cache.scores if scores]
     mass = cache.score_mass[cache.valid]
@@ -163,6 +165,7 @@ def summarise(cache: Any) -> dict[str, Any]:
         "scale": str(cache.scale),
         "condition": cache.manifest["fingerprint_inputs"].get("condition", {}).get("name"),
         "hidden_states": ", ".join(cache.poolings) or None,
+        "left_out": ", ".join(left_out(cache.manifest)) or None,
         "score_mass_median": float(np.median(mass)) if len(mass) and np.isfinite(mass).all() else None,
         "bytes": sum(file.stat().st_size for file in cache.path.rglob("*") if file.is_file()),
         "fingerprint": cache.fingerprint,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..data.canonical import canonical_json
+from ..data.credentials import scrubbed
 from ..data.files import refuse_existing
 from ..data.printable import printable
 from .aggregator import Aggregator
@@ -48,7 +49,7 @@ def train(
     opened = FeatureCache.open(cache)
     if scores is not None:
         opened = opened.with_scores(scores)
-    typer.echo(f"fitting {strategy} ({preset}) on {cache}", err=True)
+    typer.echo(f"fitting {strategy} ({preset}) on {scrubbed(str(cache))}", err=True)
     run = train_on_cache(opened, strategy=strategy, preset=preset, limit=limit, holdout=holdout, seed=seed)
     save_aggregator(out, run.record)
     for note in run.notes:

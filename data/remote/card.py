@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from .derived_copy import left_out
+
 CARD = "README.md"
 #: A tag by which a card of ours is told from a page that someone wrote.
 TAG = "lager-cache"
@@ -27,7 +29,7 @@ def card(manifest: dict[str, Any], *, url: str) -> str:
     recorded, provenance = manifest.get("recorded", {}), manifest.get("provenance", {})
     source = _object(provenance.get("source"))
     licence = str(source.get("licence") or source.get("license") or "unknown")
-    left_out = manifest.get("derived_from", {}).get("left_out", [])
+    missing = left_out(manifest)
     facts = {
         "model": recorded.get("model"),
         "revision": recorded.get("revision"),
@@ -37,7 +39,7 @@ def card(manifest: dict[str, Any], *, url: str) -> str:
         "condition": _object(manifest["fingerprint_inputs"].get("condition")).get("name"),
         "data source": ", ".join(f"{key}: {value}" for key, value in source.items() if isinstance(value, str | int)),
         "licence of the data": licence,
-        "left out": ", ".join(left_out) or "nothing",
+        "left out": ", ".join(missing) or "nothing",
         "fingerprint": manifest["fingerprint"],
         "items hash": manifest["items_hash"],
         "content hash": manifest["content_hash"],
@@ -62,7 +64,7 @@ def card(manifest: dict[str, Any], *, url: str) -> str:
             "",
             f"```sh\nlager cache pull {_shell(url)} cache\nlager train cache --out aggregator.json\n```",
             "",
-            *_about_left_out(left_out),
+            *_about_left_out(missing),
         ]
     )
 
@@ -101,13 +103,13 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _about_left_out(left_out: list[str]) -> list[str]:
+def _about_left_out(missing: list[str]) -> list[str]:
     said = {
         "scores": "Each item has the mean of its human scores; single annotators' scores were not shared.",
         "text": "Prompts and generated texts were not shared.",
         "hidden": "Hidden states, where there were any, were not shared.",
     }
-    lines = [f"- {said[name]}" for name in left_out if name in said]
+    lines = [f"- {said[name]}" for name in missing if name in said]
     return ["## What is not here", "", *lines, ""] if lines else []
 
 

@@ -98,7 +98,7 @@ class CopyOfCache:
                 "content_hash": self._digests.hashes().content_hash,
                 "derived_from": {
                     "content_hash": own["content_hash"],
-                    "left_out": sorted(set(INCLUDABLE) - self.include),
+                    "left_out": sorted({*INCLUDABLE} - self.include | {*left_out(own)}),
                 },
             }
         )
@@ -139,6 +139,13 @@ class CopyOfCache:
         if dataset in _TEXT_COLUMNS:
             return "text" in self.include
         return dataset == "label_form"
+
+
+def left_out(manifest: dict[str, Any]) -> list[str]:
+    """Return what a cache leaves out of the one it was derived from, empty for one that was extracted."""
+    derived_from = manifest.get("derived_from")
+    listed = derived_from.get("left_out") if isinstance(derived_from, dict) else None
+    return [str(name) for name in listed] if isinstance(listed, list) else []
 
 
 def mean_of_annotators(scores: pl.Series) -> pl.Series:

@@ -13,7 +13,7 @@ from ..canonical import canonical_json, sha256_file
 from ..errors import LagerError
 from ..manifest import MANIFEST, RUN
 from .card import CARD, TAG, card
-from .derived_copy import CopyOfCache, scratch_beside
+from .derived_copy import CopyOfCache, left_out, scratch_beside
 from .progress import ByteProgress
 from .pull import RemoteManifest, read_remote_manifest
 from .remote import MissingError, WritableRemote, open_writable
@@ -114,8 +114,8 @@ def push(
             last = scratch / MANIFEST
             last.write_text(canonical_json(manifest) + "\n", encoding="utf-8")
             remote.finish(last, MANIFEST, sha256=sha256_file(last))
-    left_out = manifest.get("derived_from", {}).get("left_out", [])
-    return Pushed(remote.shown, readers, counts.sent, counts.kept, counts.bytes, left_out, manifest["content_hash"])
+    content = manifest["content_hash"]
+    return Pushed(remote.shown, readers, counts.sent, counts.kept, counts.bytes, left_out(manifest), content)
 
 
 class _Counts:

@@ -89,6 +89,13 @@ def test_a_copy_has_a_content_hash_of_its_own_and_says_what_it_comes_from(cache,
     assert manifest["items_hash"] == cache.items_hash
 
 
+def test_a_copy_of_a_copy_still_says_what_is_missing(cache, tmp_path):
+    push(cache.path, tmp_path / "there", shown=False)
+    again = push(tmp_path / "there", tmp_path / "further", include=["hidden", "text"], shown=False)
+    assert again.left_out == ["hidden", "scores", "text"]
+    assert verify_cache(tmp_path / "further") == []
+
+
 @pytest.mark.parametrize("include", [["scores"], ["hidden"], ["text"], ["text", "hidden", "scores"]])
 def test_what_is_asked_for_goes(cache, tmp_path, include):
     push(cache.path, tmp_path / "there", include=include, shown=False)

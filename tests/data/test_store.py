@@ -111,15 +111,30 @@ def test_many_processes_that_open_one_url_pull_it_once(server, store):
     assert len(shards_asked(server)) == len(set(shards_asked(server))) == 3
 
 
-def test_every_command_takes_a_url(server, store, tmp_path, capsys):
+def test_every_command_takes_a_url_and_none_repeats_its_secrets(server, store, tmp_path, capsys):
+    url = server.url.replace("//", "//me:hushhush@")
+    one, two = f"{url}/c0?token=hushhush", f"{url}/c1?token=hushhush"
+    aggregator, out = str(tmp_path / "a.json"), str(tmp_path / "out")
     for arguments in (
-        ["train", f"{server.url}/c0", "--out", str(tmp_path / "a.json")],
-        ["evaluate", f"{server.url}/c1", "--aggregator", str(tmp_path / "a.json"), "--json"],
-        ["cache", "info", f"{server.url}/c0", f"{server.url}/c1"],
+        ["train", one, "--out", aggregator],
+        ["evaluate", two, "--train", one, "--aggregator", aggregator, "--out", out, "--strategy", "e-score"],
+        ["score", two, "--aggregator", aggregator, "--out", str(tmp_path / "scores.jsonl")],
+        ["cache", "info", one, two],
+        ["cache", "push", one, str(tmp_path / "there")],
     ):
         with pytest.raises(SystemExit) as end:
             main(arguments)
-        assert end.value.code == 0, capsys.readouterr().err
+        printed = capsys.readouterr()
+        assert end.value.code == 0, printed.err
+        assert "hushhush" not in printed.out + printed.err
+    with pytest.raises(SystemExit):
+        main(["cache", "verify", one])
+    assert "127.0.0.1" in (said := capsys.readouterr().err)
+    assert "lager cache pull" in said
+    assert "hushhush" not in said
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert written
+    assert not [path for path in written if b"hushhush" in path.read_bytes()]
 
 
 def age(cache, seconds):
