@@ -302,6 +302,11 @@ class FeatureCache:
             raise LagerError(f"cache {self.path} has layer entries 0 to {self.n_layers}, got {list(layers)}")
         return self._files.read(names, wanted, entries=slice(None) if layers is None else list(layers))
 
+    @property
+    def is_large(self) -> bool:
+        """Whether a read-out of all items is more than is kept in memory unasked, see `readouts`."""
+        return 4 * self.n_items * int(np.prod(self._files.entry_shape)) > KEPT_ON_DISK_ABOVE
+
     def readouts(self, *, keep_on_disk: bool | None = None) -> Readouts:
         """Return the valid rows, labelled or not, as arrays for fitting and scoring.
 
@@ -312,8 +317,7 @@ class FeatureCache:
             None, so do those of more than 256 MiB. Ids are left out then.
         """
         rows = np.flatnonzero(self.valid)
-        if keep_on_disk is None:
-            keep_on_disk = 4 * self.n_items * int(np.prod(self._files.entry_shape)) > KEPT_ON_DISK_ABOVE
+        keep_on_disk = self.is_large if keep_on_disk is None else keep_on_disk
         place = np.arange(self.n_items)
         logits, normed = (self._stored(name) if keep_on_disk else self._array(name) for name in READOUTS)
         everything = Readouts(

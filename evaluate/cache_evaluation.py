@@ -100,8 +100,7 @@ def evaluate_cache(
         scorer.add_folds(to_fit, folds, progress=lambda done: _tell(progress, "fitting by folds", done))
     else:
         scorer.skipped |= dict.fromkeys(to_fit, NO_SOURCE)
-    _tell(progress, "scoring", 0.0)
-    scored = _in_order(scorer.score(), names)
+    scored = _in_order(scorer.score(progress=lambda done: _tell(progress, "scoring", done)), names)
     if not scored:
         raise LagerError(f"no strategy left to evaluate: {', '.join(scorer.skipped)} {NO_SOURCE}")
     judges = read_external(external, cache.items, cache.scale, taken=[one.name for one in scored])

@@ -170,9 +170,10 @@ class CacheScorer:
                 "scores left out, so its correlation there is below 0 by construction"
             )
 
-    def score(self) -> list[StrategyScores]:
+    def score(self, *, progress: Callable[[float], None] | None = None) -> list[StrategyScores]:
         """Score by everything that was added, in one pass over the read-outs; these are let go then."""
-        found = predict_all({one.label: one.aggregator for one in self._to_score}, self.readouts)
+        aggregators = {one.label: one.aggregator for one in self._to_score}
+        found = predict_all(aggregators, self.readouts, progress=progress)
         del self.readouts
         keys = self.cache.prompt_keys() if any(one.record is not None for one in self._to_score) else None
         scored = []

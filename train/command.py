@@ -50,6 +50,8 @@ def train(
     if scores is not None:
         opened = opened.with_scores(scores)
     typer.echo(f"fitting {strategy} ({preset}) on {scrubbed(str(cache))}", err=True)
+    if opened.is_large and limit is None:
+        typer.echo(f"its {len(opened):,} items stay on disk: each step of a fit is a pass over them", err=True)
     run = train_on_cache(opened, strategy=strategy, preset=preset, limit=limit, holdout=holdout, seed=seed)
     save_aggregator(out, run.record)
     for note in run.notes:

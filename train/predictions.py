@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,24 @@ from ..data.readouts import Readouts
 from .aggregator import Aggregator
 
 
-def predict_all(aggregators: Mapping[str, Aggregator], readouts: Readouts) -> dict[str, NDArray[np.float64]]:
-    """Return every aggregator's score of every item, from one pass over read-outs that are stored."""
+def predict_all(
+    aggregators: Mapping[str, Aggregator], readouts: Readouts, *, progress: Callable[[float], None] | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """Return every aggregator's score of every item, from one pass over read-outs that are stored.
+
+    Parameters
+    ----------
+    aggregators : mapping of str to Aggregator
+    readouts : Readouts
+    progress : callable, optional
+        Called with the fraction of the items that is done.
+    """
     names = {name for one in aggregators.values() if (name := one.dataset) is not None}
     out = {label: np.empty(len(readouts)) for label in aggregators}
     if aggregators:
         for places, block in readouts.blocks(sorted(names)):
             for label, aggregator in aggregators.items():
                 out[label][places] = aggregator.predict(block)
+            if progress is not None:
+                progress(places.stop / len(readouts))
     return out

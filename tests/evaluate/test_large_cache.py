@@ -66,6 +66,15 @@ def test_figures_are_those_of_the_cache_in_memory(folders: Path, options: dict, 
     assert_close(evaluated(folders, **options), usual)
 
 
+def test_progress_goes_from_block_to_block(folders: Path, on_disk: None) -> None:
+    told: list[tuple[str, float]] = []
+    evaluate_cache(
+        opened(folders, "test"), ["lager"], resamples=0, progress=lambda what, done: told.append((what, done))
+    )
+    assert [what for what, _ in told[:4]] == ["scoring"] * 4  # 118 valid items in blocks of 37
+    assert [done for _, done in told[:4]] == pytest.approx([37 / 118, 74 / 118, 111 / 118, 1.0])
+
+
 def test_aggregator_files_see_their_training_rows(folders: Path, tmp_path: Path, on_disk: None) -> None:
     save_aggregator(tmp_path / "a.json", train_on_cache(opened(folders, "test"), limit=50).record)
     found = evaluate_cache(opened(folders, "test"), ["lager-tuned"], aggregators=[tmp_path / "a.json"], resamples=0)

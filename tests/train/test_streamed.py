@@ -11,17 +11,20 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from lager.cli import app
 from lager.data.cache import FeatureCache
 from lager.data.cache_writer import CacheWriter
 from lager.data.errors import LagerError
 from lager.data.items import TABLE_SCHEMA
 from lager.data.shards import ShardData
+from lager.train.aggregator_file import load_aggregator
 from lager.train.layer_weights import converged_loss
 from lager.train.predictions import predict_all
 from lager.train.strategies import fit_strategy, streams, untrained, why_not
 from lager.train.streamed import streamed_loss
 from lager.train.training_run import train_on_cache
 from support.caches import identity, make_cache
+from typer.testing import CliRunner
 
 N = 300
 
@@ -104,6 +107,17 @@ def test_a_drawn_part_of_a_large_cache_is_fitted_in_memory(
     part = train_on_cache(FeatureCache.open(cache.path), strategy="ridge", limit=100, holdout=0.3).record
     assert part.aggregator.as_json() == whole.aggregator.as_json()
     assert part.training_rows == whole.training_rows
+
+
+def test_the_command_says_that_the_items_stay_on_disk(
+    cache: FeatureCache, small_blocks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lager.data.cache.KEPT_ON_DISK_ABOVE", 0)
+    result = CliRunner().invoke(app, ["train", str(cache.path), "--out", str(tmp_path / "a.json")])
+    assert result.exit_code == 0
+    assert "its 300 items stay on disk" in result.stderr
+    weights = load_aggregator(tmp_path / "a.json").aggregator.weights
+    np.testing.assert_allclose(weights, fit_strategy("lager-tuned", cache.readouts()).weights, atol=1e-6)
 
 
 def test_scores_from_blocks_are_those_in_memory(cache: FeatureCache, small_blocks: None) -> None:
