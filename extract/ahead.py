@@ -49,10 +49,16 @@ class PlansAhead(AbstractContextManager["PlansAhead"]):
         Takes a shard's number and returns its rows.
     expected : sequence of int
         The order in which shards will be asked for, most of them.
+    batch_tokens : int, optional
+        Plan the forward passes that share prefixes too, with batches of so many padded tokens.
     """
 
-    def __init__(self, planner: Planner, items: ItemSource, rows_of: RowsOf, expected: Sequence[int]) -> None:
+    def __init__(
+        self, planner: Planner, items: ItemSource, rows_of: RowsOf, expected: Sequence[int], *,
+        batch_tokens: int | None = None,
+    ) -> None:  # fmt: skip
         self.planner, self.items, self.rows_of = planner, items, rows_of
+        self.batch_tokens = batch_tokens
         self._expected = list(expected)
         self._place = {shard: place for place, shard in enumerate(self._expected)}
         self._waiting: dict[int, Future[PlannedShard]] = {}
@@ -84,7 +90,8 @@ class PlansAhead(AbstractContextManager["PlansAhead"]):
         return own.result()
 
     def _plan(self, shard: int) -> PlannedShard:
-        return PlannedShard(*self.planner.plan_rows(self.items, self.rows_of(shard)))
+        items, plan = self.planner.plan_rows(self.items, self.rows_of(shard))
+        return PlannedShard(items, plan if self.batch_tokens is None else plan.with_passes(self.batch_tokens))
 
 
 def planned_shards(

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from ..data.errors import LagerError
 from .condition import DIRECT, Condition
 from .label_forms import LabelForms
 from .score_tokens import ScoreTokens
+from .steps import Step, plan_steps
 
 Say = Callable[[str], None]
 
@@ -32,6 +34,26 @@ class NoReadablePromptError(LagerError):
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class Passes(NamedTuple):
+    """The forward passes over the prompts of a plan that can be read, with what they share computed once.
+
+    Attributes
+    ----------
+    batch_tokens : int
+        For batches of so many padded tokens.
+    steps : list of Step
+        The passes; plain batches where sharing saves nothing.
+    """
+
+    batch_tokens: int
+    steps: list[Step]
+
+    @property
+    def share(self) -> bool:
+        """Whether any of them continues a prefix."""
+        return any(step.prefix for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -54,6 +76,8 @@ class Plan:
         The tokens that are labels in generated text, None where nothing is generated.
     stop_ids : tuple of int
         The tokens that end generated text.
+    passes : Passes or None
+        The forward passes that share prefixes, where they were planned beforehand.
     """
 
     prompts: list[NDArray[np.int32]]
@@ -63,6 +87,16 @@ class Plan:
     condition: Condition = DIRECT
     forms: LabelForms | None = None
     stop_ids: tuple[int, ...] = ()
+    passes: Passes | None = None
+
+    @property
+    def readable(self) -> list[NDArray[np.int32]]:
+        """The prompts that can be read."""
+        return [prompt for prompt, reason in zip(self.prompts, self.reasons, strict=True) if not reason]
+
+    def with_passes(self, batch_tokens: int) -> Plan:
+        """Return the plan with its forward passes, should prefixes be shared."""
+        return replace(self, passes=Passes(batch_tokens, plan_steps(self.readable, batch_tokens=batch_tokens)))
 
     def __len__(self) -> int:
         """Return the number of prompts."""
@@ -71,7 +105,8 @@ class Plan:
     def part(self, rows: range) -> Plan:
         """Return the plan of consecutive prompts."""
         span = slice(rows.start, rows.stop)
-        return replace(self, prompts=self.prompts[span], reasons=self.reasons[span], texts=self.texts[span])
+        part = {name: getattr(self, name)[span] for name in ("prompts", "reasons", "texts")}
+        return replace(self, **part, passes=None)
 
     def hashes(self, *, salt: bytes = b"") -> NDArray[np.uint8]:
         """Return the sha256 of each prompt's token ids (little-endian int32), keyed by `salt`; shape (n, 32)."""

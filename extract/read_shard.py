@@ -15,7 +15,7 @@ from .hidden_states import HiddenStates, read_hidden_batch
 from .judge import Judge
 from .likely_tokens import LOW_MASS, low_mass_warning
 from .out_of_memory import BatchBudget
-from .plan import Plan, Say
+from .plan import Passes, Plan, Say
 from .planner import Planner
 from .readout import Readout, read_steps
 from .self_check import check_readout
@@ -103,7 +103,7 @@ class ShardReader:
         # Where the judge writes first, items were counted when they were written.
         advance = self.advance if self.answers is None else _ignore
         advance(len(plan) - len(readable))
-        for members, readout, states in self._read(targets, n_tokens, readable):
+        for members, readout, states in self._read(plan, targets, n_tokens, readable):
             logits[members], normed[members], logsumexp[members] = readout
             for name, values in states.items():
                 hidden[f"hidden_{name}"][members], hidden[f"hidden_scale_{name}"][members] = values
@@ -131,13 +131,14 @@ class ShardReader:
         )
 
     def _read(
-        self, targets: Targets, n_tokens: NDArray[np.int32], readable: Sequence[int]
+        self, plan: Plan, targets: Targets, n_tokens: NDArray[np.int32], readable: Sequence[int]
     ) -> Iterator[tuple[list[int], Readout, dict[str, HiddenStates]]]:
         """Read rows, those of one label form at a time, and yield them in batches."""
+        planned = plan.passes if self.share_prefixes and self.answers is None else None
         for label_ids in sorted({targets.label_ids[i] for i in readable}):
             rows = [i for i in readable if targets.label_ids[i] == label_ids]
             prompts = [targets.tokens[i] for i in rows]
-            read = partial(self._passes, prompts, n_tokens[rows], label_ids)
+            read = partial(self._passes, prompts, n_tokens[rows], label_ids, planned=planned)
             for batch, (readout, hidden) in self.budget.read([len(prompt) for prompt in prompts], read):
                 if not self.checked:
                     check_readout(self.judge, [prompts[i] for i in batch], readout, label_ids)
@@ -151,6 +152,8 @@ class ShardReader:
         label_ids: Sequence[int],
         rows: Sequence[int],
         batch_tokens: int,
+        *,
+        planned: Passes | None,
     ) -> Iterator[tuple[list[int], tuple[Readout, dict[str, HiddenStates]]]]:
         """Run the forward passes over some prompts, and yield the rows that each of them read."""
         parts, pad_id = self.judge.parts, self.judge.pad_id
@@ -163,7 +166,10 @@ class ShardReader:
                     parts, some, label_ids, n_prompt=n_tokens[members].tolist(), poolings=self.poolings, pad_id=pad_id
                 )  # fmt: skip
             return
-        steps = plan_steps(texts, batch_tokens=batch_tokens, share_prefixes=self.share_prefixes)
+        if planned is not None and planned.batch_tokens == batch_tokens and len(texts) == len(prompts):
+            steps = planned.steps
+        else:  # after memory ran out, some rows are left and batches are smaller
+            steps = plan_steps(texts, batch_tokens=batch_tokens, share_prefixes=self.share_prefixes)
         self.computed_tokens += sum(step.n_tokens for step in steps)
         for batch, readout in read_steps(parts, texts, steps, label_ids, pad_id=pad_id):
             yield [rows[i] for i in batch], (readout, {})

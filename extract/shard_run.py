@@ -154,7 +154,8 @@ def read_missing_shards(
         say(f"continuing: {len(done)} of {writer.n_shards} shards are there, {len(items) - n_done} items left")
     run, records = _now(), list[ShardRecord]()
     tally.check()
-    sharing = Sharing(judge, wanted=share_prefixes and not poolings, batch_tokens=budget.tokens, say=say).settle_on(
+    wanted = share_prefixes and not poolings
+    sharing = Sharing(judge, wanted=wanted, batch_tokens=budget.tokens, say=say).settle_on(
         plan for _, (_, plan) in planned_shards(planner, items, writer.rows, _first_shards(writer))
     )
     if shards is None:
@@ -164,7 +165,13 @@ def read_missing_shards(
     try:
         with (
             ItemProgress(len(items), done=n_done, shown=shown) as progress,
-            PlansAhead(planner, items, writer.rows, expected) as ahead,
+            PlansAhead(
+                planner,
+                items,
+                writer.rows,
+                expected,
+                batch_tokens=budget.tokens if wanted and sharing.possible and planner.forms is None else None,
+            ) as ahead,  # fmt: skip
         ):
             reader = ShardReader(
                 judge, planner, budget=budget, share_prefixes=False, advance=progress.advance, say=say,

@@ -42,6 +42,11 @@ class Sharing:
         """Return whether prefixes are shared, as far as that is settled."""
         return bool(self._settled)
 
+    @property
+    def possible(self) -> bool:
+        """Whether a shard may yet be read with its prefixes shared."""
+        return self._settled is not False
+
     def settle_on(self, plans: Iterable[Plan]) -> Sharing:
         """Try the model on the first of some shards that shares, unless it was tried before."""
         for plan in plans if self._settled is None else ():
@@ -52,10 +57,10 @@ class Sharing:
 
     def shares(self, plan: Plan) -> bool:
         """Return whether a shard is read with its prefixes shared."""
-        if self._settled is None:
-            prompts = [prompt for prompt, reason in zip(plan.prompts, plan.reasons, strict=True) if not reason]
-            if prompts and any(step.prefix for step in plan_steps(prompts, batch_tokens=self.batch_tokens)):
-                self._settled = self._try(prompts, plan.tokens.label_ids)
+        if self._settled is None and plan.readable:
+            passes = plan.passes or plan.with_passes(self.batch_tokens).passes
+            if passes is not None and passes.share:
+                self._settled = self._try(plan.readable, plan.tokens.label_ids)
         return bool(self._settled)
 
     def _try(self, prompts: Prompts, label_ids: Sequence[int]) -> bool:
