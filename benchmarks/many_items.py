@@ -8,6 +8,7 @@ would show. Peak memory is `VmHWM`, the interpreter and all libraries included.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -77,12 +78,29 @@ def save_judge(folder: Path) -> None:
 
 def extract(items: Path, judge: Path, cache: Path) -> dict[str, object]:
     """Run one extraction in this process."""
-    from lager.extract.extractor import extract_features
+    from lager.data.manifest import read_run
+    from lager.extract.engines.launch import run_extraction
 
     start = time.perf_counter()
-    made = extract_features(judge, items, cache=cache, device="cpu", batch_tokens=1 << 15, quiet=False)
-    seconds = time.perf_counter() - start
-    return {"items": made.n_items, "seconds": seconds, "peak": peak_bytes(), "content_hash": made.content_hash}
+    with contextlib.suppress(KeyboardInterrupt):  # after the first shards
+        run_extraction(judge, items, cache=cache, device="cpu", batch_tokens=1 << 15)
+    n = int(len(list((cache / "shards").iterdir())) * read_run(cache)["shard_size"])
+    return {"read": n, "seconds": time.perf_counter() - start, "peak": peak_bytes()}
+
+
+def stop_after(n_shards: int) -> None:
+    """Interrupt extractions when they have read some shards."""
+    from lager.data.cache_writer import CacheWriter
+
+    write, count = CacheWriter.write, [0]
+
+    def counted(*args: object, **options: object) -> None:
+        write(*args, **options)
+        count[0] += 1
+        if count[0] == n_shards:
+            raise KeyboardInterrupt
+
+    CacheWriter.write = counted
 
 
 def peak_bytes() -> int:
@@ -97,14 +115,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--format", choices=["parquet", "jsonl"], default="parquet")
+    parser.add_argument("--shards", type=int, help="stop after so many; all, and the manifest, when left out")
     parser.add_argument("--job", nargs=3, type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.job:
+        if options.shards:
+            stop_after(options.shards)
         print(json.dumps(extract(*options.job)))
         return
     threads = os.environ.get("OMP_NUM_THREADS", "all")
     print(f"{options.format}; threads: {threads}; load {os.getloadavg()[0]:.1f}")
-    print(f"{'items':>10}{'peak MiB':>10}{'items/s':>10}{'seconds':>10}")
+    print(f"{'items':>10}{'read':>10}{'peak MiB':>10}{'seconds':>10}")
     for n in options.items:
         folder = Path(tempfile.mkdtemp())
         try:
@@ -117,8 +138,7 @@ def main() -> None:
             result = json.loads(done.stdout.splitlines()[-1])
         finally:
             shutil.rmtree(folder)
-        speed = n / result["seconds"]
-        print(f"{n:10,}{result['peak'] / 2**20:10.0f}{speed:10.1f}{result['seconds']:10.0f}", flush=True)
+        print(f"{n:10,}{result['read']:10,}{result['peak'] / 2**20:10.0f}{result['seconds']:10.0f}", flush=True)
 
 
 if __name__ == "__main__":

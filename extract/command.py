@@ -103,6 +103,7 @@ def extract(
 
     As one of 4 workers on any machines: lager extract MODEL items.jsonl --cache cache/items --rank 2 --world-size 4
     """
+    from ..data.cache import FeatureCache
     from .dry_run import dry_run
     from .engines.launch import run_extraction
 
@@ -140,7 +141,7 @@ def extract(
         cost = dry_run(model, items, cache=cache, shard_size=shard_size, **options)
         print(json.dumps(cost._asdict(), indent=2) if as_json else "\n".join(cost.lines()))
         return
-    made = run_extraction(
+    complete = run_extraction(
         model,
         items,
         cache=cache,
@@ -156,8 +157,8 @@ def extract(
         shard_size=shard_size,
         **options,
     )
-    if as_json and made is not None:
-        print(json.dumps(summarise(made), indent=2, allow_nan=False))
+    if as_json and complete:
+        print(json.dumps(summarise(FeatureCache.open(cache)), indent=2, allow_nan=False))
 
 
 def parse_names(text: str) -> list[str]:

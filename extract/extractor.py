@@ -134,7 +134,7 @@ def extract_features(
     LagerError
         When the input, the model, an option or the cache's folder is not as it must be.
     """
-    made = run_extraction(
+    complete = run_extraction(
         model, items, cache=cache, engine=engine, workers=workers, rank=rank, world_size=world_size, quiet=quiet,
         max_failures=max_failures, template=template, system=system, answer_prefix=answer_prefix, chat_args=chat_args,
         scale=scale, human_range=human_range, group=group, cluster=cluster, truncate_field=truncate_field,
@@ -144,5 +144,5 @@ def extract_features(
         trust_remote_code=trust_remote_code, layers_path=layers_path, norm_path=norm_path, batch_tokens=batch_tokens,
         shard_size=shard_size, share_prefixes=share_prefixes, deterministic=deterministic,
     )  # fmt: skip
-    assert made is not None  # it waits for the manifest
-    return made
+    assert complete  # it waits for the manifest
+    return FeatureCache.open(cache)

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ...data.cache import FeatureCache
 from ...data.errors import LagerError
 from ...data.lazy_items import ItemSource
 from ...data.manifest import MANIFEST
@@ -31,8 +30,8 @@ def run_extraction(
     wait: bool = True,
     quiet: bool = False,
     **options: Any,
-) -> FeatureCache | None:
-    """Read every item, with as many workers as there are, and return the cache.
+) -> bool:
+    """Read every item, with as many workers as there are, and return whether the cache is complete.
 
     Parameters
     ----------
@@ -49,8 +48,8 @@ def run_extraction(
 
     Returns
     -------
-    FeatureCache or None
-        None when other workers have the rest to do.
+    bool
+        False when other workers have the rest to do. The cache is not opened: its items may be many.
 
     Raises
     ------
@@ -65,11 +64,11 @@ def run_extraction(
         if engine == "ray" or n_workers != 1:
             _through_engine(model, items, cache=Path(cache), engine=engine, n_workers=n_workers, say=say, quiet=quiet,
                             options=options)  # fmt: skip
-            return FeatureCache.open(cache)
+            return True
     else:
         say(str(place))
     done = run_worker(model, items, cache=Path(cache), rank=place or ALONE, wait=wait, quiet=quiet, **options)
-    return FeatureCache.open(cache) if done.complete else None
+    return done.complete
 
 
 def _own_place(engine: str | None, workers: int | None, rank: int | None, world_size: int | None) -> Rank | None:
