@@ -17,6 +17,7 @@ from .data.errors import LagerError
 from .data.terminal import safe_streams
 from .evaluate.command import evaluate
 from .evaluate.compare_command import compare
+from .evaluate.score.calibrate_command import calibrate
 from .evaluate.score.command import score
 from .evaluate.select.command import select
 from .evaluate.sweep_command import sweep
@@ -37,6 +38,7 @@ app.command("evaluate")(evaluate)
 app.command("sweep")(sweep)
 app.command("compare")(compare)
 app.command("score")(score)
+app.command("calibrate")(calibrate)
 cache_app.command("verify")(verify)
 app.command("select")(select)
 app.add_typer(cache_app, name="cache")

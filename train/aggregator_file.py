@@ -25,6 +25,7 @@ from ..data.files import read_json, refuse_existing, write_json
 from ..data.json_text import Limits
 from ..data.scale import Scale
 from .aggregator import Aggregator
+from .conformal import Calibration
 from .reading import Reading
 from .strategy_names import is_bound_to_scale
 
@@ -54,6 +55,8 @@ class AggregatorRecord:
         What wrote the file.
     reading : Reading or None
         How the cache's prompts were read.
+    calibration : Calibration or None
+        How far its scores are from human ones; see `calibration_for`.
     """
 
     aggregator: Aggregator
@@ -63,11 +66,16 @@ class AggregatorRecord:
     training_rows: bytes = b""
     library_version: str = ""
     reading: Reading | None = None
+    calibration: Calibration | None = None
 
     @cached_property
     def training_keys(self) -> NDArray[np.uint64]:
         """The keys of the training prompts as ascending numbers, shape (n_keys,)."""
         return np.frombuffer(self.training_rows, dtype=_KEY).astype(np.uint64)
+
+    def calibration_for(self, scale: Scale) -> Calibration | None:
+        """Return the calibration where it was made on this scale, None for any other."""
+        return self.calibration if self.calibration is not None and self.calibration.scale == scale else None
 
 
 class ReadFrom(NamedTuple):
@@ -131,6 +139,8 @@ def save_aggregator(path: str | Path, record: AggregatorRecord | Aggregator) -> 
         "reading": None if record.reading is None else record.reading.as_json(),
         "library_version": __version__,
     }
+    if record.calibration is not None:
+        content["calibration"] = record.calibration.as_json()
     write_json(path, seal(content), indent=1)
 
 
@@ -218,7 +228,17 @@ def check_applies_to(record: AggregatorRecord, source: ReadFrom, *, force: bool 
                 "anew"
             )
         notes.append(f"the aggregator was fitted on scale {aggregator.scale}, the {what} is on {source.scale}")
-    return notes
+    return notes + _doubts_of_intervals(record, source)
+
+
+def _doubts_of_intervals(record: AggregatorRecord, source: ReadFrom) -> list[str]:
+    if (calibration := record.calibration) is None:
+        return []
+    if calibration.scale != source.scale:
+        return [f"no intervals: they were calibrated on scale {calibration.scale}, scores are on {source.scale}"]
+    if source.fingerprint not in (None, calibration.fingerprint):
+        return ["intervals were calibrated on prompts read in another way: their coverage is not known here"]
+    return []
 
 
 def in_sample(record: AggregatorRecord, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
@@ -243,6 +263,7 @@ def _parse(raw: dict[str, Any]) -> AggregatorRecord:
         training_rows=rows,
         library_version=_text(raw, "library_version"),
         reading=Reading.from_json(raw.get("reading")),
+        calibration=Calibration.from_json(raw.get("calibration")),
     )
 
 

@@ -16,8 +16,9 @@ from ...data.scale import Scale
 from ...train.aggregator import Aggregator
 from ...train.aggregator_file import AggregatorRecord, load_aggregator
 from .live import LiveOptions, open_live, reading_note
+from .score_cache import levels_of
 from .score_items import PART
-from .scored_rows import PROBABILITY, scored_rows
+from .scored_rows import PROBABILITY, interval_names, scored_rows
 
 if TYPE_CHECKING:
     from ...train.estimator import ReadoutEstimator
@@ -41,6 +42,9 @@ class Score:
         Whether there is a score.
     reason : str
         Why not, empty where there is.
+    intervals : dict of float to (float, float), or None
+        For each level the aggregator was calibrated at, between which numbers the human score lies with that
+        probability; None without a calibration or a score.
     """
 
     score: float | None
@@ -49,6 +53,7 @@ class Score:
     score_mass: float | None
     valid: bool
     reason: str
+    intervals: dict[float, tuple[float, float]] | None = None
 
     def __float__(self) -> float:
         """Return the score.
@@ -164,8 +169,10 @@ class ItemJudge:
         for start in range(0, len(items), PART):
             part = [dict(item) for item in items[start : start + PART]]
             data = self._reader.read(_items(part, kind, first=start))
-            rows = scored_rows(self._record.aggregator, data, scale=self.scale)
-            out += [_score(row, self.scale) for row in rows.iter_rows(named=True)]
+            calibration = self._record.calibration_for(self.scale)
+            rows = scored_rows(self._record.aggregator, data, scale=self.scale, calibration=calibration)
+            levels = levels_of(self._record, self.scale)
+            out += [_score(row, self.scale, levels) for row in rows.iter_rows(named=True)]
         if not self._read_before:
             self._read_before = True
             late = reading_note(self._record, self._reader)
@@ -230,12 +237,14 @@ def _items(rows: Sequence[dict[str, Any]], kind: Kind, *, first: int) -> Items:
     return Items(tuple(ids), tuple(rows), kind, table)
 
 
-def _score(row: Mapping[str, Any], scale: Scale) -> Score:
+def _score(row: Mapping[str, Any], scale: Scale, levels: Sequence[float]) -> Score:
     proba = {label: row[f"{PROBABILITY}{label}"] for label in scale.labels}
     known = all(value is not None for value in proba.values())
+    ends = zip(levels, interval_names(levels), strict=True) if row["valid"] and levels else ()
     return Score(
-        row["score"], proba if known else None, row["entropy"], row["score_mass"], bool(row["valid"]), row["reason"]
-    )
+        row["score"], proba if known else None, row["entropy"], row["score_mass"], bool(row["valid"]), row["reason"],
+        {level: (row[low], row[high]) for level, (low, high) in ends} or None,
+    )  # fmt: skip
 
 
 def _to_stderr(line: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ class ScoreJournal:
         The labels.
     of : dict
         What is scored and by what, JSON types only: a run goes on only where this is the same.
+    levels : sequence of float
+        Of the intervals that rows have.
 
     Attributes
     ----------
@@ -48,9 +51,9 @@ class ScoreJournal:
         When the output exists, its name has another ending, or what an earlier run began is of something else.
     """
 
-    def __init__(self, out: Path, scale: Scale, of: dict[str, Any]) -> None:
+    def __init__(self, out: Path, scale: Scale, of: dict[str, Any], *, levels: Sequence[float] = ()) -> None:
         check_output(out)
-        self.out, self.scale, self._of = out, scale, of
+        self.out, self.scale, self.levels, self._of = out, scale, tuple(levels), of
         self._rows = out.with_name(f"{out.name}.partial")
         self._state = out.with_name(f"{out.name}.partial.json")
         self.n_rows = self._n_bytes = 0
@@ -83,7 +86,7 @@ class ScoreJournal:
         if self.out.suffix == ".jsonl":
             self._rows.replace(self.out)
         else:
-            flat = pl.scan_ndjson(self._rows, schema=schema(self.scale))
+            flat = pl.scan_ndjson(self._rows, schema=schema(self.scale, self.levels))
             with replacing(self.out) as temporary:
                 (flat.sink_csv if self.out.suffix == ".csv" else flat.sink_parquet)(temporary)
             self._rows.unlink(missing_ok=True)

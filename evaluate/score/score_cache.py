@@ -10,6 +10,7 @@ import numpy as np
 
 from ...data.cache import FeatureCache
 from ...data.canonical import sha256_file
+from ...data.scale import Scale
 from ...data.shards import ShardData, prompt_keys
 from ...train.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator
 from .journal import ScoreJournal
@@ -68,7 +69,8 @@ def score_cache(
     """
     record = load_aggregator(aggregator)
     notes = check_applies(record, cache, force=force)
-    journal = ScoreJournal(out, cache.scale, {"aggregator": sha256_file(aggregator), "cache": cache.content_hash})
+    of = {"aggregator": sha256_file(aggregator), "cache": cache.content_hash}
+    journal = ScoreJournal(out, cache.scale, of, levels=levels_of(record, cache.scale))
     tally = Tally(record, journal)
     group = cache.column("group")
     first = 0
@@ -81,6 +83,12 @@ def score_cache(
             advance(shard["rows"])
     journal.finish()
     return tally.scored(notes)
+
+
+def levels_of(record: AggregatorRecord, scale: Scale) -> list[float]:
+    """Return the levels of the intervals that scores on this scale have."""
+    calibration = record.calibration_for(scale)
+    return [] if calibration is None else list(calibration.radii)
 
 
 class Tally:
@@ -101,7 +109,9 @@ class Tally:
         self, data: ShardData, *, group: np.ndarray[tuple[int], np.dtype[np.object_]] | None, **keep: str | None
     ) -> None:
         """Score and write the next rows; `keep` is remembered with the counts."""
-        rows = scored_rows(self.record.aggregator, data, scale=self.journal.scale, group=group)
+        scale = self.journal.scale
+        calibration = self.record.calibration_for(scale)
+        rows = scored_rows(self.record.aggregator, data, scale=scale, group=group, calibration=calibration)
         self.n_valid += int(data.valid.sum())
         if self.record.training_rows:
             self.n_in_sample += int(in_sample(self.record, prompt_keys(data.prompt_sha256)).sum())

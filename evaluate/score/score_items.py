@@ -13,7 +13,7 @@ from ...data.lazy_items import ItemSource, blocks, open_items
 from ...train.aggregator_file import load_aggregator
 from .journal import ScoreJournal, check_output
 from .live import LiveOptions, Say, open_live, reading_note, scale_of
-from .score_cache import Scored, Tally
+from .score_cache import Scored, Tally, levels_of
 
 if TYPE_CHECKING:
     from ...extract.live import LiveReader
@@ -76,7 +76,8 @@ def score_items(
     if options.template is not None:
         read_template(options.template, loaded)  # refuses one where items need none, before a model is loaded
     of = {"aggregator": sha256_file(aggregator), "items": items_hash(loaded), "options": options.as_json()}
-    journal = ScoreJournal(out, scale_of(options, record), of)
+    scale = scale_of(options, record)
+    journal = ScoreJournal(out, scale, of, levels=levels_of(record, scale))
     tally = Tally(record, journal)
     with ItemProgress(len(loaded), done=journal.n_rows, shown=shown) as progress:
         reader, notes = open_live(

@@ -1,10 +1,11 @@
 """From the read-outs of some items to their rows in a file of scores.
 
-What a row says beside the score (a range that covers the human score, whether to abstain) is a column more here.
+Of a calibrated aggregator a row also says between which numbers the human score lies, with what probability.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,20 +16,23 @@ from ...data.readouts import Readouts
 from ...data.scale import Scale
 from ...data.shards import ShardData
 from ...train.aggregator import Aggregator
+from ...train.conformal import Calibration
 
 PROBABILITY = "p_"
 
 
-def schema(scale: Scale) -> dict[str, Any]:
+def schema(scale: Scale, levels: Sequence[float] = ()) -> dict[str, Any]:
     """Return name and type of every column, in order.
 
-    ``id``; ``score``, null where a row is not valid; ``p_LABEL`` for each label, the distribution that the score is
+    ``id``; ``score``, null where a row is not valid; the ends of its interval for each level (`interval_names`);
+    ``p_LABEL`` for each label, the distribution that the score is
     read from, null for strategies without one; ``entropy`` of it, in nats; ``score_mass``, the model's probability of
     answering with a label, null where the last layer was not run; ``valid`` and ``reason``, empty in valid rows.
     """
     return {
         "id": pl.String,
         "score": pl.Float64,
+        **{name: pl.Float64 for names in interval_names(levels) for name in names},
         **{f"{PROBABILITY}{label}": pl.Float64 for label in scale.labels},
         "entropy": pl.Float64,
         "score_mass": pl.Float64,
@@ -37,8 +41,20 @@ def schema(scale: Scale) -> dict[str, Any]:
     }
 
 
+def interval_names(levels: Sequence[float]) -> list[tuple[str, str]]:
+    """Return the columns of each level's interval: ``low`` and ``high``, with the level in % if there are several."""
+    if len(levels) == 1:
+        return [("low", "high")]
+    return [(f"low_{100 * level:g}", f"high_{100 * level:g}") for level in levels]
+
+
 def scored_rows(
-    aggregator: Aggregator, data: ShardData, *, scale: Scale, group: NDArray[np.object_] | None = None
+    aggregator: Aggregator,
+    data: ShardData,
+    *,
+    scale: Scale,
+    group: NDArray[np.object_] | None = None,
+    calibration: Calibration | None = None,
 ) -> pl.DataFrame:
     """Score some items.
 
@@ -52,6 +68,8 @@ def scored_rows(
         The labels of their last axis.
     group : ndarray of shape (n_rows,), dtype object, optional
         For `group-mean`.
+    calibration : Calibration, optional
+        On this scale; with it rows have intervals.
 
     Returns
     -------
@@ -71,16 +89,23 @@ def scored_rows(
         score[rows] = aggregator.predict(readouts)
         if aggregator.has_proba:
             proba[rows] = aggregator.predict_proba(readouts)
+    levels = [] if calibration is None else list(calibration.radii)
+    ends = [] if calibration is None else calibration.intervals(score).values()
     columns = {
         "id": data.item_id,
         "score": score,
+        **{
+            name: end
+            for names, pair in zip(interval_names(levels), ends, strict=True)
+            for name, end in zip(names, pair, strict=True)
+        },
         **{f"{PROBABILITY}{label}": proba[:, k] for k, label in enumerate(scale.labels)},
         "entropy": entropy(proba),
         "score_mass": _score_mass(data),
         "valid": data.valid,
         "reason": data.reason,
     }
-    return pl.DataFrame(columns, schema=schema(scale)).with_columns(pl.selectors.float().fill_nan(None))
+    return pl.DataFrame(columns, schema=schema(scale, levels)).with_columns(pl.selectors.float().fill_nan(None))
 
 
 def entropy(proba: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,12 +17,12 @@ from lager.data.shards import ShardData
 SCALE = Scale.parse("1-5")
 
 
-def make_items(n: int, *, groups: int = 2, clusters: int = 6, seed: int = 0) -> Items:
-    """Items with three annotators each."""
+def make_items(n: int, *, groups: int = 2, clusters: int = 6, seed: int = 0, first: int = 0) -> Items:
+    """Items with three annotators each; their prompts and ids are numbered from `first`."""
     rng = np.random.default_rng(seed)
     quality = rng.uniform(1, 5, size=n)
     scores = np.clip(np.round(quality[:, None] + rng.normal(scale=0.7, size=(n, 3))), 1, 5)
-    ids = tuple(f"item{i}" for i in range(n))
+    ids = tuple(f"item{first + i}" for i in range(n))
     table = pl.DataFrame(
         {
             "item_id": ids,
@@ -33,7 +33,9 @@ def make_items(n: int, *, groups: int = 2, clusters: int = 6, seed: int = 0) -> 
         },
         schema=TABLE_SCHEMA,
     )
-    return Items(ids, tuple({"prompt": f"prompt {i}"} for i in range(n)), "prompt", table, source={"file": "made up"})
+    return Items(
+        ids, tuple({"prompt": f"prompt {first + i}"} for i in range(n)), "prompt", table, source={"file": "made up"}
+    )
 
 
 def make_shard(items: Items, *, n_layers: int = 4, seed: int = 0, invalid: frozenset[int] = frozenset()) -> ShardData:
@@ -80,10 +82,12 @@ def make_cache(
     shard_size: int = 16,
     invalid: frozenset[int] = frozenset(),
     texts: list[str] | None = None,
+    clusters: int = 6,
+    first: int = 0,
     **inputs: Any,
 ) -> FeatureCache:
     """Write a complete cache."""
-    items = make_items(n, seed=seed)
+    items = make_items(n, seed=seed, clusters=clusters, first=first)
     shard = make_shard(items, seed=seed, invalid=invalid)
     if texts is not None:
         items = replace(items, table=items.table.with_columns(pl.Series("text", texts)))

@@ -1,0 +1,99 @@
+"""Calibrating an aggregator on items that it was not fitted on, so that its scores come with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.cache import FeatureCache
+from ...data.errors import LagerError
+from ...train.aggregator_file import AggregatorRecord, check_applies, in_sample
+from ...train.conformal import Calibration, conformal_radii
+from ...train.predictions import predict_all
+
+
+class Calibrated(NamedTuple):
+    """What `calibrate` returns.
+
+    Attributes
+    ----------
+    record : AggregatorRecord
+        The aggregator with its `calibration`.
+    notes : list of str
+        What the user should know, one line each.
+    """
+
+    record: AggregatorRecord
+    notes: list[str]
+
+
+def calibrate(
+    record: AggregatorRecord,
+    cache: FeatureCache,
+    *,
+    levels: Sequence[float] = (0.9,),
+    leave_out_training: bool = False,
+    force: bool = False,
+    seed: int = 42,
+) -> Calibrated:
+    """Find how wide intervals around an aggregator's scores must be; see `lager.train.conformal`.
+
+    Parameters
+    ----------
+    record : AggregatorRecord
+        What scores.
+    cache : FeatureCache
+        Items with human scores that the aggregator was not fitted on.
+    levels : sequence of float
+        Coverages between 0 and 1.
+    leave_out_training : bool
+        Whether items the aggregator was fitted on are left out, with the whole of their clusters; refused otherwise.
+    force : bool
+        Apply an aggregator of other read-outs anyway.
+    seed : int
+        Of the draws of one item a cluster.
+
+    Raises
+    ------
+    LagerError
+        When the aggregator does not apply, items are among its training items, or too few are left for a level.
+    """
+    notes = check_applies(record, cache, force=force)
+    readouts = cache.readouts()
+    seen = in_sample(record, cache.prompt_keys()[np.flatnonzero(cache.valid)])
+    labelled = np.isfinite(readouts.human)
+    if n_seen := int((seen & labelled).sum()):
+        if not leave_out_training:
+            raise LagerError(
+                f"{n_seen} of {int(labelled.sum())} labelled items of cache {cache.path} are among the aggregator's "
+                "training items, and intervals from them would be too narrow: calibrate on other items, or leave their "
+                "clusters out with --leave-out-training"
+            )
+        seen = _whole_clusters(seen, readouts.cluster)
+        notes.append(f"{int((seen & labelled).sum())} items in clusters with training items are left out")
+        labelled &= ~seen
+    rows = np.flatnonzero(labelled)
+    if not len(rows):
+        raise LagerError(f"cache {cache.path} has no item with a human score to calibrate on: give --scores, or others")
+    used = readouts.take(rows)
+    error = np.abs(predict_all({"": record.aggregator}, used)[""] - used.human)
+    radii = conformal_radii(error, used.cluster, levels=sorted(set(levels)), seed=seed)
+    if used.cluster is None:
+        notes.append("the cache declares no clusters: each item counts by itself; items of one text would not")
+    n_clusters = len(rows) if used.cluster is None else len(set(used.cluster))
+    calibration = Calibration(
+        radii, cache.scale, len(rows), n_clusters, cache.readout_id, cache.fingerprint, cache.items_hash
+    )
+    return Calibrated(replace(record, calibration=calibration), notes)
+
+
+def _whole_clusters(seen: NDArray[np.bool_], cluster: NDArray[np.object_] | None) -> NDArray[np.bool_]:
+    """Return the items that share a cluster with one of `seen`."""
+    if cluster is None:
+        return seen
+    _, codes = np.unique(cluster.astype(str), return_inverse=True)
+    return np.asarray(np.isin(codes, codes[seen]))
