@@ -22,12 +22,13 @@ _NOT_THERE = {404, 410}
 _TRY_AGAIN = {408, 425, 429}
 
 
-class _NoDowngrade(urllib.request.HTTPRedirectHandler):
+class NoDowngrade(urllib.request.HTTPRedirectHandler):
     """Follows redirects, but never from https to http."""
 
     def redirect_request(  # noqa: PLR0917 (the base class's own signature)
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> Any:
+        """Return the next request, or raise `LagerError`."""
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
             raise LagerError(f"{scrubbed(req.full_url)} redirects to {scrubbed(newurl)}, without encryption: refused")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -52,7 +53,7 @@ class HttpRemote:
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self._authorization = "Basic " + base64.b64encode(pair.encode()).decode()
-        self._opener = urllib.request.build_opener(_NoDowngrade)
+        self._opener = urllib.request.build_opener(NoDowngrade)
 
     def read(self, name: str, *, limit: int) -> bytes:
         """Return a whole small file."""

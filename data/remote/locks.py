@@ -82,7 +82,7 @@ def lock_file(path: Path, *, shared: bool, wait: bool = True) -> FileLock | None
     try:
         while True:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), path)
+            lock = FileLock(_opened(path, shared=shared), path)
             try:
                 fcntl.flock(lock.descriptor, kind)  # type: ignore[arg-type]  # just opened
             except BlockingIOError:
@@ -94,6 +94,16 @@ def lock_file(path: Path, *, shared: bool, wait: bool = True) -> FileLock | None
             f"cannot lock {path}: {error.strerror or error}; choose a folder that can be written, on a disk with locks "
             "(LAGER_HOME is the store's)"
         ) from None
+
+
+def _opened(path: Path, *, shared: bool) -> int:
+    """Open a lock's file; for reading alone where somebody else made it, or the disk is read-only."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError:
+        if not shared or not path.exists():
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 @contextmanager

@@ -114,6 +114,8 @@ def push(
             last = scratch / MANIFEST
             last.write_text(canonical_json(manifest) + "\n", encoding="utf-8")
             remote.finish(last, MANIFEST, sha256=sha256_file(last))
+    if public and counts.kept:
+        _say(f"note: {counts.kept} files were there already and keep the access they had", shown=shown)
     content = manifest["content_hash"]
     return Pushed(remote.shown, readers, counts.sent, counts.kept, counts.bytes, left_out(manifest), content)
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ class StoredCopy(NamedTuple):
 def home() -> Path:
     """Return the store's folder: ``LAGER_HOME``, else ``lager`` in the user's cache folder."""
     if given := os.environ.get(HOME_VARIABLE):
-        return Path(given)
+        return Path(given).expanduser()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "lager" / "cache"
     if sys.platform == "darwin":
@@ -70,14 +71,25 @@ def stored_keys() -> list[str]:
 def sources() -> dict[str, list[str]]:
     """Return the URLs, without credentials, that each stored cache was last opened by, by key."""
     found: dict[str, list[str]] = {}
+    for _, record in _records():
+        found.setdefault(str(record.get("key")), []).append(scrubbed(str(record.get("url"))))
+    return found
+
+
+def forget(keys: set[str]) -> None:
+    """Forget the URLs of stored caches that are gone."""
+    for path, record in _records():
+        if record.get("key") in keys:
+            path.unlink(missing_ok=True)
+
+
+def _records() -> Iterator[tuple[Path, dict[str, Any]]]:
     folder = home() / "sources"
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
         try:
-            record = read_json(path, what="record of the store")
+            yield path, read_json(path, what="record of the store")
         except LagerError:
             continue  # it is made again when the URL is opened
-        found.setdefault(str(record.get("key")), []).append(scrubbed(str(record.get("url"))))
-    return found
 
 
 def stored_copy(url: str, *, jobs: int = DEFAULT_JOBS) -> StoredCopy:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ..errors import LagerError
 from .locks import lock_file
-from .store import about, caches_folder, lock_of, remove_entry, sources, stored_keys
+from .store import about, caches_folder, forget, lock_of, remove_entry, sources, stored_keys
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
@@ -105,8 +105,10 @@ def clean_store(*, older_than: float | None = None, max_size: int | None = None,
             left -= cache.bytes
         else:
             in_use.append(cache)
-    if older_than is not None and not dry_run:
-        _remove_unfinished(older_than)
+    if not dry_run:
+        forget({cache.key for cache in removed})
+        if older_than is not None:
+            _remove_unfinished(older_than)
     return Cleaning(removed, in_use, left)
 
 

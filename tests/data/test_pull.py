@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 
 import pytest
 from lager.cli import main
 from lager.data.canonical import seal
 from lager.data.errors import LagerError
 from lager.data.remote import transfer
+from lager.data.remote.http import NoDowngrade
 from lager.data.remote.pull import pull
 from lager.data.remote.remote import MissingError, UnreachableError
 from lager.data.verify import verify_cache
@@ -172,6 +174,13 @@ def test_a_password_does_not_follow_a_redirect(server, tmp_path, made):
         pull(server.url.replace("//", "//me:secret@"), tmp_path / "here", shown=False)
         assert {known for _, _, known in elsewhere.requests} == {None}
         assert verify_cache(tmp_path / "here") == []
+
+
+def test_a_redirect_that_drops_the_encryption_is_refused():
+    request = urllib.request.Request("https://host/a?token=hushhush")
+    with pytest.raises(LagerError, match="without encryption") as error:
+        NoDowngrade().redirect_request(request, None, 302, "Found", {}, "http://host/a")
+    assert "hushhush" not in str(error.value)
 
 
 def test_a_folder_that_holds_something_is_left_alone_and_the_same_cache_is_welcome(server, tmp_path):
