@@ -128,3 +128,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except LagerError as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(1)
+        except PermissionError as error:
+            print(f"error: no permission to read {error.filename}: ask its owner, or choose another", file=sys.stderr)
+            sys.exit(1)

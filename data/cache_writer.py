@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,16 @@ from numpy.typing import NDArray
 from .cache import FeatureCache
 from .canonical import canonical_json
 from .credentials import scrubbed_json
+from .damaged import keep_damaged
+from .earlier import set_all_aside, set_aside
 from .errors import LagerError
-from .files import replacing
+from .files import locked, move_file, remove_leftovers, replacing, write_json
 from .finalize import finalize_cache, missing_shards
 from .item_rows import ITEM, encode_rows, text_sha256
 from .items import ItemIds, hash_ids
-from .manifest import MANIFEST, RUN, content_hash, differing, identity_record, read_run, sealed, shard_name
+from .manifest import MANIFEST, RUN, SHARDS, content_hash, differing, identity_record, read_run, sealed, shard_name
 from .shard_facts import sound_shard
-from .shard_size import suggested_shard_size
+from .shard_size import MOST_SHARDS, suggested_shard_size
 from .shards import ShardData, read_attributes, row_digests, write_shard
 
 
@@ -65,6 +68,7 @@ class CacheWriter:
         provenance: Mapping[str, Any] | None = None,
         private: bool = False,
         salt: str | None = None,
+        new_items: bool = False,
     ) -> CacheWriter:
         """Start a cache in a new folder, or go on with one that the same command started.
 
@@ -86,6 +90,9 @@ class CacheWriter:
             Whether prompt hashes are keyed with a secret that stays in run.json.
         salt : str, optional
             That secret in hexadecimal digits, where rows keyed with it are copied; drawn when None.
+        new_items : bool
+            Whether a cache may go on with other items than it was started with. Its shards are set aside then, for
+            `lager.data.earlier`.
 
         Raises
         ------
@@ -95,9 +102,6 @@ class CacheWriter:
         if shard_size is not None and shard_size < 1:
             raise LagerError(f"shard size {shard_size}: expected at least 1")
         ids = item_id if isinstance(item_id, ItemIds) else hash_ids([item_id])
-        if (path / RUN).exists():
-            return cls._resume(path, identity, ids, shard_size, private=private)
-        refuse_foreign(path)
         if not ids.n:
             raise LagerError("there are no items: a cache needs at least one")
         run = {
@@ -110,35 +114,39 @@ class CacheWriter:
             "private": private,
             "salt": (salt or secrets.token_hex(32)) if private else "",
         }
-        with replacing(path / RUN, keep_existing=True) as temporary:
-            temporary.write_text(canonical_json(sealed(run)) + "\n", encoding="utf-8")
+        if not (path / RUN).exists():
+            refuse_foreign(path)
+            with replacing(path / RUN, keep_existing=True) as temporary:
+                temporary.write_text(canonical_json(sealed(run)) + "\n", encoding="utf-8")
         # Of several workers that start at once one was first, and its record holds for all.
-        return cls._resume(path, identity, ids, shard_size, private=private)
+        return cls._resume(path, run, size_given=shard_size is not None, new_items=new_items)
 
     @classmethod
-    def _resume(
-        cls, path: Path, identity: Mapping[str, Any], ids: ItemIds, shard_size: int | None, *, private: bool
-    ) -> CacheWriter:
+    def _resume(cls, path: Path, new: dict[str, Any], *, size_given: bool, new_items: bool) -> CacheWriter:
+        """Go on with the run in a folder, or with another one over other items in its place."""
         run = read_run(path)
-        new = identity_record(identity)
         if run["fingerprint"] != new["fingerprint"]:
             names = differing(run["fingerprint_inputs"], new["fingerprint_inputs"])
             raise LagerError(
                 f"cache {path} was made with other settings ({', '.join(names)} differ): use those settings, or "
                 "another folder for --cache"
             )
-        if run["item_ids_sha256"] != ids.sha256:
-            raise LagerError(
-                f"cache {path} holds a run over {run['n_items']} other items than the {ids.n} given: use the "
-                "same item file, order and --limit, or another folder for --cache"
-            )
-        if run["private"] != private:
+        if run["private"] != new["private"]:
             raise LagerError(f"cache {path} was started {'with' if run['private'] else 'without'} --private: keep that")
-        kept = run["shard_size"]
-        notice = (
-            None if shard_size in {None, kept} else f"cache {path} has shards of {kept} rows: kept, not {shard_size}"
-        )
-        return cls(path, run, notice=notice)
+        for folder in (path, path / SHARDS):
+            remove_leftovers(folder)
+        notices = []
+        if run["item_ids_sha256"] != new["item_ids_sha256"]:
+            if not new_items:
+                raise LagerError(
+                    f"cache {path} holds a run over {run['n_items']} other items than the {new['n_items']} given: use "
+                    "the same items in the same order, or another folder"
+                )
+            notices.append(f"was begun with {run['n_items']} items and goes on with the {new['n_items']} given now")
+            run = _change_items(path, new)
+        if size_given and run["shard_size"] != new["shard_size"]:
+            notices.append(f"has shards of {run['shard_size']} rows: kept, not {new['shard_size']}")
+        return cls(path, run, notice=f"cache {path} {'; it '.join(notices)}" if notices else None)
 
     def rows(self, shard: int) -> range:
         """Return the input rows of a shard."""
@@ -196,13 +204,49 @@ class CacheWriter:
         cost : mapping, optional
             start, end, devices, device_seconds, tokens; for the provenance.
         """
-        path = self.path / shard_name(shard)
         if self.is_done(shard, item_id=data.item_id, prompt_sha256=data.prompt_sha256):
             return
-        (self.path / MANIFEST).unlink(missing_ok=True)  # it would no longer be true
-        path.unlink(missing_ok=True)  # damaged, or of prompts that have changed
+        self._check_plan()
+        self.make_room(shard)
         data = _with_items(data, items)
-        write_shard(path, data, attributes=self._attributes(shard, data, cost or {}))
+        write_shard(self.path / shard_name(shard), data, attributes=self._attributes(shard, data, cost or {}))
+
+    def make_room(self, shard: int) -> Path | None:
+        """Take away the manifest, and a shard that is not what was planned.
+
+        Returns
+        -------
+        Path or None
+            Where a sound one lies now, for `lager.data.earlier`; a damaged one goes to the folder ``damaged``.
+        """
+        (self.path / MANIFEST).unlink(missing_ok=True)  # it would no longer be true
+        if not self.exists(shard):
+            return None
+        if self.read_sound(shard) is not None:
+            return set_aside(self.path, shard_name(shard))
+        with suppress(FileNotFoundError):  # another process was faster
+            keep_damaged(self.path, shard_name(shard))
+        return None
+
+    def restore(self, shard: int, path: Path) -> None:
+        """Give a file that was set aside, and holds the rows of a shard, its name again."""
+        self._check_plan()
+        with suppress(FileNotFoundError):  # another process was faster
+            move_file(path, self.path / shard_name(shard))
+
+    def _check_plan(self) -> None:
+        """Raise `LagerError` when the folder is gone, or another command gave the cache other items meanwhile."""
+        if not (self.path / RUN).exists():
+            raise LagerError(
+                f"cache {self.path}: its folder was removed or emptied during the run ({RUN} is gone): run the same "
+                "command again"
+            )
+        run = read_run(self.path)
+        if any(run[name] != self.run[name] for name in ("fingerprint", "item_ids_sha256", "shard_size", "salt")):
+            raise LagerError(
+                f"cache {self.path} was given other items by another command meanwhile: run the command again whose "
+                "items it is to hold; rows that were read are taken over"
+            )
 
     def relabel(self, shard: int, data: ShardData, *, items: pl.DataFrame) -> None:
         """Give a shard that is done, and was read as `data`, other rows of the item table.
@@ -212,6 +256,7 @@ class CacheWriter:
         new = _with_items(data, items)
         if data.optional.get(ITEM) == new.optional[ITEM]:
             return
+        self._check_plan()
         path = self.path / shard_name(shard)
         cost = read_attributes(path)["cost"]
         (self.path / MANIFEST).unlink(missing_ok=True)
@@ -248,6 +293,24 @@ class CacheWriter:
         """
         finalize_cache(self.path)
         return FeatureCache.open(self.path)
+
+
+def _change_items(path: Path, new: dict[str, Any]) -> dict[str, Any]:
+    """Put a run over other items in the place of a cache's, whose shards are set aside; return its record.
+
+    The secret of a private cache stays, and the size of shards if it may. The record changes last: until then the
+    command that the cache was begun with goes on from what was set aside, and from then on the new one does.
+    """
+    with locked(path):  # of workers that start at once, the first one does this
+        run = read_run(path)
+        if run["item_ids_sha256"] == new["item_ids_sha256"]:
+            return run
+        fits = -(-new["n_items"] // run["shard_size"]) <= MOST_SHARDS
+        run = {**new, "salt": run["salt"], "shard_size": run["shard_size"] if fits else new["shard_size"]}
+        (path / MANIFEST).unlink(missing_ok=True)  # it tells of the other items
+        set_all_aside(path)
+        write_json(path / RUN, sealed(run))
+    return read_run(path)
 
 
 def _with_items(data: ShardData, items: pl.DataFrame) -> ShardData:

@@ -51,11 +51,12 @@ def repair(cache: Annotated[Path, typer.Argument(help="The cache.")]) -> None:
 
     Example: lager cache repair cache/summeval
     """
-    from .repair import ASIDE, repair_cache
+    from .damaged import DAMAGED
+    from .repair import repair_cache
 
     done = repair_cache(cache)
     if done.aside:
-        print(f"moved to {cache / ASIDE}: {', '.join(done.aside)}")
+        print(f"moved to {cache / DAMAGED}: {', '.join(done.aside)}")
     if done.complete:
         print(f"cache {cache} is complete and sound")
     else:

@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from .canonical import canonical_json
 from .errors import LagerError
 from .json_text import RECORD, Limits, parse_json
 
+_TEMPORARY = ".tmp"
+_LEFTOVER_SECONDS = 3600  # no file takes that long to write, so none that is being written is taken for a leftover
+
 
 @contextmanager
-def replacing(path: Path, *, keep_existing: bool = False) -> Iterator[Path]:
+def replacing(path: Path, *, keep_existing: bool = False, parents: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well it is synced and takes that name.
 
     When the block fails, the temporary file is removed and whatever `path` held stays as it was.
@@ -29,6 +33,8 @@ def replacing(path: Path, *, keep_existing: bool = False) -> Iterator[Path]:
     keep_existing : bool
         Whether a file that has the name by then stays, and the new one is dropped: of several processes that make the
         same file, one wins, and nobody sees it change.
+    parents : bool
+        Whether folders above that of `path` are made too; else a folder that vanished stays away.
 
     Raises
     ------
@@ -36,8 +42,8 @@ def replacing(path: Path, *, keep_existing: bool = False) -> Iterator[Path]:
         When the folder cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        path.parent.mkdir(parents=parents, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_TEMPORARY, dir=path.parent)
     except OSError as error:
         raise LagerError(f"cannot write {path}: {error.strerror or error}; choose a folder you can write to") from None
     os.close(handle)
@@ -67,6 +73,52 @@ def _link(temporary: Path, path: Path) -> bool:
     return True
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time into the block, as far as the file system has locks; a lock ends with its process."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems have none
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove from a folder the files that processes were writing when they were killed, an hour ago or longer."""
+    for path in folder.glob(f".*{_TEMPORARY}"):
+        with suppress(OSError):
+            if path.is_file() and time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS:
+                path.unlink()
+
+
+def move_file(path: Path, target: Path) -> None:
+    """Give a file another name on the same file system, durably, in a folder that is made where it is missing.
+
+    Raises
+    ------
+    FileNotFoundError
+        When `path` does not exist.
+    LagerError
+        When either folder cannot be written.
+    """
+    try:
+        target.parent.mkdir(exist_ok=True)
+        path.replace(target)
+        _sync_folder(target.parent)
+        _sync_folder(path.parent)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise LagerError(f"cannot move {path} to {target}: {error.strerror or error}") from None
+
+
 def _sync_folder(folder: Path) -> None:
     """Make a rename in `folder` durable; folders cannot be synced on every system."""
     if os.name == "posix":
@@ -91,7 +143,7 @@ def new_folder(path: Path, *, what: str) -> Iterator[Path]:
     refuse_existing(path, what=what)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_TEMPORARY, dir=path.parent))
     except OSError as error:
         raise LagerError(f"cannot write {path}: {error.strerror or error}; choose a folder you can write to") from None
     try:

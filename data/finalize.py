@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .canonical import canonical_json, sha256_file
+from .earlier import remove_taken
 from .errors import LagerError
 from .files import replacing, write_json
 from .item_rows import GENERATED, ITEM, TEXT, decode_rows
@@ -96,6 +97,7 @@ def finalize_cache(path: str | Path, *, jobs: int | None = None) -> Finalized:
     if not _is_current(folder, found, hashes):
         _write_items(folder, found, jobs)
         write_json(folder / MANIFEST, sealed(_manifest(folder, run, found, hashes)))
+    remove_taken(folder, [entry["file"] for entry in found.entries])
     mass = np.concatenate(found.masses) if found.masses else np.zeros(0)
     return Finalized(
         rows=found.rows,
@@ -267,14 +269,19 @@ def _merged_runs(provenance: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _add_cost(runs: dict[str, dict[str, Any]], cost: dict[str, Any], *, path: Path) -> None:
-    """Add what a shard cost, if that is known, to the line of the run that made it (told apart by its start)."""
+    """Add what a shard cost, if that is known, to the lines of the runs that read its rows (told apart by start)."""
     if not cost:
         return
     try:
         check_kinds({"cost": cost}, {"cost": dict}, what="its attribute")
         check_kinds(cost, dict.fromkeys(_COST_SUMS, int | float), what="its cost")
+        before = cost.get("before", [])
+        check_kinds({"before": before}, {"before": list}, what="its cost")
     except ValueError as error:
         raise LagerError(f"{path} is damaged ({error}); remove it and run the same extraction again") from None
+    for one in before:
+        _add_cost(runs, one, path=path)
+    cost = {key: value for key, value in cost.items() if key != "before"}
     run = runs.setdefault(canonical_json([cost.get("run"), cost.get("devices")]), {**cost, "shards": 0})
     if run["shards"]:
         for key in _COST_SUMS:

@@ -23,6 +23,7 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 RUN = "run.json"
 ITEMS = "items.parquet"
+SHARDS = "shards"
 _SHARD_NAME = re.compile(r"shards/\d{5,9}\.h5\Z")
 _INPUT_KINDS = {"condition": dict, "scale": dict, "prompt": dict, "hidden": list}
 _MOST_SHARDS = 1_000_000
@@ -30,7 +31,7 @@ _MOST_SHARDS = 1_000_000
 
 def shard_name(number: int) -> str:
     """Return the path of shard `number` inside a cache."""
-    return f"shards/{number:05d}.h5"
+    return f"{SHARDS}/{number:05d}.h5"
 
 
 def file_entry(path: Path, *, name: str, rows: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from .cache_writer import CacheWriter
 from .canonical import sha256_file
+from .damaged import keep_damaged
 from .errors import LagerError
 from .finalize import finalize_cache
 from .item_files import check_unique
@@ -14,8 +15,6 @@ from .item_rows import ITEM
 from .manifest import ITEMS, MANIFEST, RUN, read_manifest, read_run, shard_name
 from .parquet_files import read_parquet
 from .shards import optional_names
-
-ASIDE = "damaged"
 
 
 class Repair(NamedTuple):
@@ -59,7 +58,7 @@ def repair_cache(path: str | Path) -> Repair:
     if not complete and (folder / MANIFEST).exists():
         aside.append(MANIFEST)
     for name in aside:
-        _set_aside(folder, name)
+        keep_damaged(folder, name)
     if complete:
         finalize_cache(folder)
     return Repair(complete, aside, bad)
@@ -96,11 +95,3 @@ def _is_sound(writer: CacheWriter, shard: int, ids: list[str] | None, listed: di
 def _fits(path: Path, listed: str | None) -> bool:
     """Return whether a file is there and, where a checksum is listed, has it."""
     return path.exists() and (listed is None or sha256_file(path) == listed)
-
-
-def _set_aside(folder: Path, name: str) -> None:
-    """Move a file into the folder `ASIDE`, under a name that is free there; nothing is ever deleted."""
-    target = folder / ASIDE / name.replace("/", "-")
-    target.parent.mkdir(exist_ok=True)
-    numbers = (target.with_name(f"{target.name}.{n}") for n in range(1, 10_000))
-    (folder / name).rename(next(path for path in (target, *numbers) if not path.exists()))

@@ -146,7 +146,7 @@ def write_shard(path: Path, data: ShardData, *, attributes: Mapping[str, Any], k
     import h5py  # only writing needs it
 
     data.check()
-    with replacing(path, keep_existing=keep_existing) as temporary:
+    with replacing(path, keep_existing=keep_existing, parents=False) as temporary:
         # In memory first: on a full disk the HDF5 library brings the interpreter down, plain writing an OSError.
         with h5py.File(path.name, "w", libver=("earliest", "v110"), driver="core", backing_store=False) as file:
             file.attrs["lager"] = canonical_json(dict(attributes))

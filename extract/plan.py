@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -107,6 +107,16 @@ class Plan:
         span = slice(rows.start, rows.stop)
         part = {name: getattr(self, name)[span] for name in ("prompts", "reasons", "texts")}
         return replace(self, **part, passes=None)
+
+    def take(self, rows: Sequence[int]) -> Plan:
+        """Return the plan of some prompts, in that order."""
+        return replace(
+            self,
+            prompts=[self.prompts[row] for row in rows],
+            reasons=[self.reasons[row] for row in rows],
+            texts=[self.texts[row] for row in rows],
+            passes=None,
+        )
 
     def hashes(self, *, salt: bytes = b"") -> NDArray[np.uint8]:
         """Return the sha256 of each prompt's token ids (little-endian int32), keyed by `salt`; shape (n, 32)."""

@@ -111,6 +111,7 @@ def run_worker(
                  "batch_tokens": batch_tokens, "share_prefixes": share_prefixes, "deterministic": deterministic},
         provenance={"human_range": human, "source": loaded.source},
         private=private,
+        new_items=True,
     )  # fmt: skip
     if writer.notice:
         say(writer.notice)

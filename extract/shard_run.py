@@ -6,12 +6,14 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from ..data.cache_writer import CacheWriter
+from ..data.earlier import EarlierRows
 from ..data.errors import LagerError
 from ..data.item_rows import TEXT
 from ..data.lazy_items import ItemSource
@@ -25,6 +27,7 @@ from .planner import SETTLED_ROWS, Planner
 from .progress import ItemProgress
 from .read_shard import NOT_FINITE, ShardReader
 from .sharing import Sharing
+from .take_over import read_or_take, stored_optionally
 
 
 def stored_separator(folder: Path) -> str | None:
@@ -91,6 +94,17 @@ def _is_done(writer: CacheWriter, k: int, shard: PlannedShard, *, relabel: bool,
     return data is not None
 
 
+def _find_earlier(writer: CacheWriter, k: int, shard: PlannedShard, earlier: EarlierRows) -> None:
+    """Give a shard the file back that held just its rows before the items changed; else make room for a new one."""
+    if writer.exists(k):
+        if (path := writer.make_room(k)) is not None:
+            earlier.add(path)
+        return
+    hashes = shard.plan.hashes(salt=writer.salt)
+    if (path := earlier.whole(shard.items.item_id, hashes, start=writer.rows(k).start)) is not None:
+        writer.restore(k, path)
+
+
 def check_text_is_kept(writer: CacheWriter, done: Sequence[int]) -> None:
     """Raise `LagerError` when an earlier run kept no generated text in its shards."""
     without = [k for k in done if "generated" not in optional_names(writer.path / shard_name(k))]
@@ -154,6 +168,8 @@ def read_missing_shards(
         say(f"continuing: {len(done)} of {writer.n_shards} shards are there, {len(items) - n_done} items left")
     run, records = _now(), list[ShardRecord]()
     tally.check()
+    stored = stored_optionally(planner, poolings, keep_text=keep_text)
+    earlier = EarlierRows(writer.path, fingerprint=writer.run["fingerprint"], datasets=stored)
     wanted = share_prefixes and not poolings
     sharing = Sharing(judge, wanted=wanted, batch_tokens=budget.tokens, say=say).settle_on(
         plan for _, (_, plan) in planned_shards(planner, items, writer.rows, _first_shards(writer))
@@ -179,18 +195,22 @@ def read_missing_shards(
             )  # fmt: skip
             for k in shards:
                 shard = ahead.get(k)
-                if _is_done(writer, k, shard, relabel=True, keep_text=keep_text):  # another process was faster
+                is_done = partial(_is_done, writer, k, shard, relabel=True, keep_text=keep_text)
+                if not is_done():
+                    _find_earlier(writer, k, shard, earlier)
+                if is_done():  # it was found, or another process was faster
                     progress.advance(len(shard.plan))
                     continue
                 start, clock = _now(), time.monotonic()
                 reader.share_prefixes = sharing.shares(shard.plan)
-                data = reader.read(shard.items.item_id, shard.plan, salt=writer.salt)
-                seconds = round((time.monotonic() - clock) * len(judge.devices), 3)
-                tokens = int(data.n_tokens[data.valid].sum())
+                data, tokens, before = read_or_take(
+                    reader, earlier, shard.items.item_id, shard.plan, salt=writer.salt, advance=progress.advance
+                )
                 cost = {
-                    "run": run, "start": start, "end": _now(), "devices": judge.devices, "device_seconds": seconds,
-                    "tokens": tokens, "computed_tokens": reader.computed_tokens, "batch_tokens": budget.tokens,
-                    "prefix_sharing": bool(sharing),
+                    "run": run, "start": start, "end": _now(), "devices": judge.devices,
+                    "device_seconds": round((time.monotonic() - clock) * len(judge.devices), 3), "tokens": tokens,
+                    "computed_tokens": reader.computed_tokens if tokens else 0, "batch_tokens": budget.tokens,
+                    "prefix_sharing": bool(sharing), **({"before": before} if before else {}),
                 }  # fmt: skip
                 writer.write(k, data, items=item_rows(shard, keep_text=keep_text), cost=cost)
                 failed = tally.add(writer.rows(k), data.reason)

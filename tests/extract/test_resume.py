@@ -83,6 +83,7 @@ def test_a_damaged_shard_is_read_again(judge, items, tmp_path):
     (tmp_path / "cache" / "shards" / "00001.h5").write_bytes(b"garbage")
     assert run(judge, items, tmp_path / "cache").content_hash == first.content_hash
     assert verify_cache(tmp_path / "cache") == []
+    assert (tmp_path / "cache" / "damaged" / "shards-00001.h5").read_bytes() == b"garbage"
 
 
 def test_other_settings_do_not_go_on_in_the_same_folder(judge, items, tmp_path):
