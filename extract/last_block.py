@@ -21,7 +21,6 @@ from .head import TOLERANCE
 from .on_device import on_device
 
 Forward = Callable[..., Any]
-Places = Callable[[torch.device], tuple[Tensor, ...]]
 
 
 class LastBlock(NamedTuple):
@@ -74,13 +73,15 @@ def block_at(last: LastBlock, positions: Tensor) -> Iterator[None]:
     """
     forward = last.block.forward
     names = list(inspect.signature(forward).parameters)
-    places = on_device(torch.arange(len(positions)), positions)
+    calls = _TwoCalls(last, forward, positions)
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        arguments = {**dict(zip(names, args, strict=False)), **kwargs}
-        return _run(last, forward, arguments, positions, places)
+        return calls.run({**dict(zip(names, args, strict=False)), **kwargs})
 
-    with _replaced(last.block, run):
+    with ExitStack() as stack:
+        for module in last.queries:
+            stack.enter_context(_replaced(module, _zeros_of(module, lambda: calls.first)))
+        stack.enter_context(_replaced(last.block, run))
         yield
 
 
@@ -102,24 +103,39 @@ class _KeysAndValues:
         return self.kept
 
 
-def _run(last: LastBlock, forward: Forward, arguments: dict[str, Any], positions: Tensor, places: Places) -> Any:
-    hidden = arguments[last.states]
-    n_tokens = hidden.shape[1]
-    cache = _KeysAndValues(arguments.get(last.cache))
-    with ExitStack() as stack:
-        for module in last.queries:
-            stack.enter_context(_replaced(module, _zeros_of(module)))
-        keys, _ = _first_call(forward, {**arguments, last.cache: cache}, cache)
-    rows, at = places(hidden.device)
-    alone = {name: _at(value, n_tokens, rows, at) for name, value in arguments.items()} | {last.cache: cache}
-    if arguments.get(last.mask) is None and bool((positions < n_tokens - 1).any()):
-        # The attention would take a single query for the last token, and let it see what follows.
-        before = keys.shape[-2] - n_tokens
-        alone[last.mask] = (torch.arange(keys.shape[-2], device=hidden.device) <= before + at[:, None])[:, None, None]
-    output = forward(**alone)
-    if isinstance(output, tuple):
-        return (output[0].expand(-1, n_tokens, -1), *output[1:])
-    return output.expand(-1, n_tokens, -1)
+class _TwoCalls:
+    """The block's forward at one position of each row.
+
+    Attributes
+    ----------
+    first : bool
+        Whether the first call is on, in which queries are not needed.
+    """
+
+    def __init__(self, last: LastBlock, forward: Forward, positions: Tensor) -> None:
+        self.last, self.forward, self.positions = last, forward, positions
+        self.places = on_device(torch.arange(len(positions)), positions)
+        self.first = False
+
+    def run(self, arguments: dict[str, Any]) -> Any:
+        last, hidden = self.last, arguments[self.last.states]
+        n_tokens = hidden.shape[1]
+        cache = _KeysAndValues(arguments.get(last.cache))
+        self.first = True
+        try:
+            keys, _ = _first_call(self.forward, {**arguments, last.cache: cache}, cache)
+        finally:
+            self.first = False
+        rows, at = self.places(hidden.device)
+        alone = {name: _at(value, n_tokens, rows, at) for name, value in arguments.items()} | {last.cache: cache}
+        if arguments.get(last.mask) is None and bool((self.positions < n_tokens - 1).any()):
+            # The attention would take a single query for the last token, and let it see what follows.
+            seen = keys.shape[-2] - n_tokens + at[:, None]
+            alone[last.mask] = (torch.arange(keys.shape[-2], device=hidden.device) <= seen)[:, None, None]
+        output = self.forward(**alone)
+        if isinstance(output, tuple):
+            return (output[0].expand(-1, n_tokens, -1), *output[1:])
+        return output.expand(-1, n_tokens, -1)
 
 
 def _first_call(forward: Forward, arguments: dict[str, Any], cache: _KeysAndValues) -> tuple[Tensor, Tensor]:
@@ -181,9 +197,11 @@ def _queries(last: LastBlock, arguments: dict[str, Any]) -> tuple[nn.Module, ...
     own, found = keys_and_values(), []
     for module in last.block.modules():
         if isinstance(module, nn.Linear):
-            ran: list[bool] = []
-            with _replaced(module, _zeros_of(module, ran)):
+            ran: list[nn.Module] = []
+            handle = module.register_forward_hook(lambda module, args, output, ran=ran: ran.append(module))
+            with _replaced(module, _zeros_of(module, lambda: True)):
                 without = keys_and_values()
+            handle.remove()
             if ran and all(torch.equal(a, b) for a, b in zip(own, without, strict=True)):
                 found.append(module)
     return tuple(found)
@@ -194,10 +212,9 @@ def _agrees(last: LastBlock, arguments: dict[str, Any], n_tokens: int) -> bool:
     whole = _states(last.block.forward(**arguments))
     for position in range(n_tokens):
         positions = torch.tensor([position, n_tokens - 1 - position])
-        places = on_device(torch.arange(2), positions)
-        cut = _states(_run(last, last.block.forward, arguments, positions, places))
-        rows, at = places(whole.device)
-        if not close(cut[rows, at], whole[rows, at]):
+        with block_at(last, positions):
+            cut = _states(last.block.forward(**arguments))
+        if not all(close(cut[row, at], whole[row, at]) for row, at in enumerate(positions)):
             return False
     return True
 
@@ -216,13 +233,16 @@ def _states(output: Any) -> Tensor:
     return states
 
 
-def _zeros_of(module: Any, ran: list[bool] | None = None) -> Forward:
-    def zeros(states: Tensor) -> Tensor:
-        if ran is not None:
-            ran.append(True)
+def _zeros_of(module: Any, needless: Callable[[], bool]) -> Forward:
+    """Return a linear map's forward that gives zeros, and computes nothing, while its output is needless."""
+    forward = module.forward
+
+    def maybe(states: Tensor) -> Tensor:
+        if not needless():
+            return forward(states)
         return states.new_zeros(()).expand(*states.shape[:-1], module.out_features)
 
-    return zeros
+    return maybe
 
 
 @contextmanager
