@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from jinja2 import meta
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from .aspects import ASPECTS
 from .errors import LagerError
 from .scale import Scale
+from .template_child import mentioned, sandbox
+from .template_process import Failed, TemplateProcess
 
 REASONING = "-reasoning"
 #: For any text under any criterion: the score alone, or feedback first.
@@ -47,7 +47,9 @@ class Template:
     name : str
         What to call it in messages.
     text : str
-        The Jinja source. It runs in a sandbox: a template from a stranger can print its fields and nothing else.
+        The Jinja source. It runs in a sandbox: a template from a stranger can print its fields and nothing else. One
+        that is not bundled runs in a process of its own too, which is stopped when it takes too long or too much
+        memory.
     """
 
     name: str
@@ -55,18 +57,26 @@ class Template:
 
     @cached_property
     def _compiled(self) -> jinja2.Template:
-        environment = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
-        try:
-            return environment.from_string(self.text)
-        except jinja2.TemplateSyntaxError as error:
-            raise LagerError(f"template {self.name}, line {error.lineno}: {error.message}; mend the template") from None
+        return sandbox().from_string(self.text)
+
+    @cached_property
+    def _is_ours(self) -> bool:
+        return any(self.text == _bundled(name) for name in BUNDLED)
+
+    @cached_property
+    def _process(self) -> TemplateProcess:
+        if len(self.text) > _MAX_BYTES:
+            raise LagerError(f"template {self.name} is larger than {_MAX_BYTES >> 20} MiB: that is no judging template")
+        return TemplateProcess(self.name, self.text)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields: a process or compiled code goes to no other process."""
+        return {"name": self.name, "text": self.text}
 
     @cached_property
     def variables(self) -> frozenset[str]:
         """The fields that the text mentions."""
-        self._compiled  # noqa: B018  (a syntax error is reported with its line)
-        syntax = ImmutableSandboxedEnvironment().parse(self.text)
-        return frozenset(meta.find_undeclared_variables(syntax)) - {"scale"}
+        return frozenset(mentioned(self.text) if self._is_ours else self._process.variables) - {"scale"}
 
     def render(self, fields: Mapping[str, Any], *, scale: Scale) -> str:
         """Return the prompt of one item.
@@ -74,7 +84,8 @@ class Template:
         Raises
         ------
         LagerError
-            When the text needs a field that the item does not have, or does what the sandbox forbids.
+            When the text needs a field that the item does not have, does what the sandbox forbids, or does not come
+            to an end.
         """
         values = {**dict.fromkeys(_OPTIONAL, ""), **{key: value for key, value in fields.items() if value is not None}}
         order = sorted(range(len(scale)), key=scale.values.__getitem__)
@@ -83,17 +94,23 @@ class Template:
             "lowest": scale.labels[order[0]],
             "highest": scale.labels[order[-1]],
         }
-        try:
-            return self._compiled.render(values)
-        except jinja2.UndefinedError:
+        prompt = self._render_ours(values) if self._is_ours else self._process.render(values)
+        if isinstance(prompt, str):
+            return prompt
+        if prompt.kind == "UndefinedError":
             missing = sorted(self.variables - set(values)) or ["(an attribute of a field)"]
             raise LagerError(
                 f"template {self.name} needs {', '.join(missing)}, which the item lacks: it has "
                 f"{', '.join(sorted(fields)) or 'no fields'}; rename the columns or choose another template"
-            ) from None
+            )
+        # The error's own text may quote a field, so only its kind is told.
+        raise LagerError(f"template {self.name} failed on an item with {prompt.kind}: mend it")
+
+    def _render_ours(self, values: Mapping[str, Any]) -> str | Failed:
+        try:
+            return self._compiled.render(values)
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
-            # The error's own text may quote a field, so only its kind is told.
-            raise LagerError(f"template {self.name} failed on an item with {type(error).__name__}: mend it") from None
+            return Failed("UndefinedError" if isinstance(error, jinja2.UndefinedError) else type(error).__name__)
 
 
 def load_template(name: str | Path) -> Template:

@@ -1,4 +1,7 @@
+import pickle
+
 import pytest
+from lager.data import template_process
 from lager.data.aspects import ASPECTS
 from lager.data.errors import LagerError
 from lager.data.scale import Scale
@@ -89,3 +92,43 @@ def test_a_hostile_template_cannot_leave_the_sandbox(text):
     with pytest.raises(LagerError) as caught:
         Template("hostile", text).render({"response": "SECRET"}, scale=SCALE)
     assert "SECRET" not in str(caught.value)
+
+
+NESTED = "{% set a = [1] %}{% set b = [1] %}" + "{% set a = [a, a] %}{% set b = [b, b] %}" * 60
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+        "{{ 'a' * 10**11 }}",
+        "{{ 9 ** (9 ** 9) }}",
+        "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
+        "{{ '%99999999999d' | format(1) }}",
+        "{% set x = response %}" + "{% set x = x ~ x %}" * 60 + "{{ x }}",
+        NESTED + "{{ a == b }}",
+    ],
+)
+def test_a_hostile_template_neither_runs_for_ever_nor_fills_the_memory(monkeypatch, text):
+    monkeypatch.setattr(template_process, "_SECONDS", 1)
+    monkeypatch.setattr(template_process, "_SECONDS_TO_START", 3)
+    with pytest.raises(LagerError, match=r"took more than|MemoryError|RecursionError|OverflowError|ValueError"):
+        Template("hostile", text).render({"response": "text"}, scale=SCALE)
+
+
+def test_a_template_that_was_stopped_stays_so_and_others_go_on(monkeypatch):
+    monkeypatch.setattr(template_process, "_SECONDS", 0.5)
+    endless = Template("endless", "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")
+    for _ in range(2):
+        with pytest.raises(LagerError, match="took more than"):
+            endless.render({}, scale=SCALE)
+    assert Template("good", "{{ response }}!").render({"response": "fine"}, scale=SCALE) == "fine!"
+
+
+def test_a_template_goes_to_another_process_as_its_text():
+    template = Template("mine", "{{ response }} and {{ other.name }}")
+    before = template.render({"response": "ä", "other": {"name": [1, None, 0.5]}}, scale=SCALE)
+    assert before == "ä and [1, None, 0.5]"
+    again = pickle.loads(pickle.dumps(template))
+    assert again == template
+    assert again.variables == {"response", "other"}

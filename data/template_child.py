@@ -1,0 +1,71 @@
+"""Renders one template for another process, which may stop this one; run as a script, it needs jinja2 alone.
+
+It reads a line of JSON with the template's text and answers with the fields that the text mentions; then, for each
+line with the values of an item, it answers with the prompt. What fails is answered as ``failed``, by its kind.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+import jinja2
+from jinja2 import meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+MEGABYTES = 1024
+_MOST_CHARACTERS = 16 << 20  # of a prompt
+
+
+def sandbox() -> jinja2.Environment:
+    """Return where templates run: they can print their fields and nothing else."""
+    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
+
+
+def mentioned(text: str) -> list[str]:
+    """Return the names that a template's text takes from outside."""
+    return sorted(meta.find_undeclared_variables(ImmutableSandboxedEnvironment().parse(text)))
+
+
+def main() -> None:
+    """Answer until there is nothing more to read."""
+    _limit_memory()
+    source, target = sys.stdin.buffer, sys.stdout.buffer
+    try:
+        text = json.loads(source.readline())
+        template, names = sandbox().from_string(text), mentioned(text)
+    except jinja2.TemplateSyntaxError as error:
+        _say(target, {"line": error.lineno, "message": error.message})
+        return
+    except (MemoryError, RecursionError) as error:
+        _say(target, {"line": 1, "message": type(error).__name__})
+        return
+    _say(target, {"variables": names})
+    for line in source:
+        _say(target, _rendered(template, json.loads(line)))
+
+
+def _rendered(template: jinja2.Template, values: dict[str, Any]) -> dict[str, Any]:
+    try:
+        prompt = template.render(values)
+    except Exception as error:  # anything that a template does is its own fault, and told by its kind
+        return {"failed": "UndefinedError" if isinstance(error, jinja2.UndefinedError) else type(error).__name__}
+    return {"prompt": prompt} if len(prompt) <= _MOST_CHARACTERS else {"failed": "a prompt without end"}
+
+
+def _say(target: BinaryIO, answer: dict[str, Any]) -> None:
+    target.write(json.dumps(answer).encode() + b"\n")
+    target.flush()
+
+
+def _limit_memory() -> None:
+    with suppress(ImportError, ValueError, OSError):  # not on every system
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEGABYTES << 20, MEGABYTES << 20))
+
+
+if __name__ == "__main__":
+    main()
