@@ -15,14 +15,11 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from extract_ways import build_model, read
 from lager.data.items import load_items
 from lager.data.shard_size import suggested_shard_size
-from lager.extract.engines.deal import deal_shards, dearest_first, order_of_work
+from lager.extract.engines.deal import deal_shards, dearest_first
 from lager.extract.engines.shard_costs import shard_costs
 from lager.extract.steps import plan_steps, step_cost
-
-from extract import summeval_prompts
 
 BATCH_TOKENS = 8192
 
@@ -92,6 +89,8 @@ def planned_costs(prompts: Sequence[np.ndarray], size: int) -> np.ndarray:
 
 def seconds_per_token(prompts: Sequence[np.ndarray], size: int, planned: np.ndarray, n: int) -> list[float]:
     """Read some shards, the cheapest and the dearest among them, and return the seconds of each unit of their cost."""
+    from extract_ways import build_model, read
+
     options = argparse.Namespace(shape="135m", attn="sdpa", dtype="float32", device="cpu", compile=False,
                                  batch_tokens=BATCH_TOKENS)  # fmt: skip
     model, parts = build_model(options)
@@ -116,12 +115,16 @@ def balance(ends: np.ndarray) -> dict[str, float]:
 
 def summeval(options: argparse.Namespace) -> tuple[list[int], np.ndarray, dict]:
     """Return expected costs, measured seconds, and what was measured."""
+    from extract import summeval_prompts
+
     options = argparse.Namespace(**vars(options), shape="135m", articles=100)
     prompts = [np.array(ids, dtype=np.int32) for ids in summeval_prompts(options)]
     items = load_items(f"benchmark:summeval={options.summeval}")
     size = options.shard_size or suggested_shard_size(len(items))
     planned = planned_costs(prompts, size)
-    rates = seconds_per_token(prompts, size, planned, options.measured)
+    rates = [options.seconds_per_token or 0.0]
+    if options.seconds_per_token is None:
+        rates = seconds_per_token(prompts, size, planned, options.measured)
     costs = shard_costs(items.fields, n_items=len(items), shard_size=size, share_prefixes=True)
     found = {"items": len(items), "shard_size": size, "shards": len(costs), "seconds_per_token": rates}
     return costs, planned * float(np.mean(rates)), found
@@ -129,30 +132,35 @@ def summeval(options: argparse.Namespace) -> tuple[list[int], np.ndarray, dict]:
 
 def large(options: argparse.Namespace, seconds: np.ndarray) -> list[dict]:
     """Simulate many workers: shards of items drawn from SummEval's, workers of uneven speed, some of which die."""
+    whole, part = suggested_shard_size(options.items), suggested_shard_size(options.items // options.caches)
+    plans = [(512, 1), (whole, 1), (part, options.caches)]
+    return [many_workers(options, seconds, size=size, n_caches=n_caches) for size, n_caches in plans]
+
+
+def many_workers(options: argparse.Namespace, seconds: np.ndarray, *, size: int, n_caches: int) -> dict:
+    """Simulate one way to cut the items: into `n_caches` caches, each with its part of the workers."""
     rng = np.random.default_rng(0)
-    found = []
-    for size in (512, suggested_shard_size(options.items)):
-        n_shards = -(-options.items // size)
+    # One GPU in a hundred is half as fast, and two in a hundred die.
+    speeds = rng.normal(1, 0.03, options.gpus).clip(0.5)
+    speeds[rng.choice(options.gpus, options.gpus // 100, replace=False)] = 0.5
+    total = options.items * options.gpu_seconds / speeds.sum()
+    dead = rng.choice(options.gpus, options.gpus // 50, replace=False)
+    dies_at = {int(worker): float(rng.uniform(0, total)) for worker in dead}
+    n_shards, n_workers = -(-options.items // n_caches // size), options.gpus // n_caches
+    ends: dict[str, list] = {"dealt": [], "taken_over": [], "two_in_a_hundred_die": []}
+    for first in range(0, options.gpus, n_workers):
         # A shard of many articles: as many SummEval shards of 64 items, drawn at random, at the pace of a GPU.
         articles = rng.choice(seconds, size=(n_shards, size // 64)).sum(axis=1)
-        times = articles / articles.mean() * size * options.gpu_seconds
-        speeds = rng.normal(1, 0.03, options.gpus).clip(0.5)
-        speeds[: options.gpus // 100] = 0.5  # one in a hundred is half as fast
-        total = times.sum() / speeds.sum()
-        dead = rng.choice(options.gpus, options.gpus // 50, replace=False)
-        dies_at = {int(worker): float(rng.uniform(0, total)) for worker in dead}
-        alive = np.setdiff1d(np.arange(options.gpus), dead)
-        rows = [size] * n_shards
-        start = time.perf_counter()
-        shares = order_of_work(rows, 0, options.gpus)
-        planning = time.perf_counter() - start
-        dealt = simulate(rows, times, n_workers=options.gpus, speeds=speeds, take_over=False)
-        taken = simulate(rows, times, n_workers=options.gpus, speeds=speeds)
-        died = simulate(rows, times, n_workers=options.gpus, speeds=speeds, dies_at=dies_at)[alive]
-        found.append({"shard_size": size, "shards": n_shards, "shards_a_worker": len(shares) / options.gpus,
-                      "planning_s": planning, "shard_s": float(times.mean()), "dealt": balance(dealt),
-                      "taken_over": balance(taken), "two_in_a_hundred_die": balance(died)})  # fmt: skip
-    return found
+        times, own = articles / articles.mean() * size * options.gpu_seconds, speeds[first : first + n_workers]
+        deaths = {worker - first: at for worker, at in dies_at.items() if first <= worker < first + n_workers}
+        alive = np.setdiff1d(np.arange(n_workers), list(deaths))
+        alike = {"costs": [size] * n_shards, "seconds": times, "n_workers": n_workers, "speeds": own}
+        ends["dealt"].append(simulate(**alike, take_over=False))
+        ends["taken_over"].append(simulate(**alike))
+        ends["two_in_a_hundred_die"].append(simulate(**alike, dies_at=deaths)[alive])
+    shape = {"caches": n_caches, "shard_size": size, "shards_a_cache": n_shards, "workers_a_cache": n_workers}
+    return {**shape, "shard_s": size * options.gpu_seconds,
+            **{name: balance(np.concatenate(parts)) for name, parts in ends.items()}}  # fmt: skip
 
 
 def main() -> None:
@@ -161,9 +169,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=8)
     parser.add_argument("--shard-size", type=int, help="rows of a shard; the package's own choice when left out")
     parser.add_argument("--measured", type=int, default=4, help="shards that are read to measure what a token costs")
+    parser.add_argument("--seconds-per-token", type=float, help="what an earlier run measured: nothing is read then")
     parser.add_argument("--large", action="store_true", help="simulate --items on --gpus too")
     parser.add_argument("--items", type=int, default=100_000_000)
     parser.add_argument("--gpus", type=int, default=1000)
+    parser.add_argument("--caches", type=int, default=100, help="into so many the items are cut in the last plan")
     parser.add_argument("--gpu-seconds", type=float, default=0.02, help="seconds of one GPU an item")
     options = parser.parse_args()
     costs, seconds, found = summeval(options)

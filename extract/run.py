@@ -133,8 +133,8 @@ def run_worker(
 
     with Presence(cache, rank=rank, devices=judge.devices, max_failures=max_failures) as presence:
         read_share(
-            reading, writer, presence, order=[shard for shard in order if shard not in done], redo=redo,
-            done=sorted(done), share_prefixes=share_prefixes, say=say, max_invalid=max_invalid,
+            reading, writer, presence, order=[shard for shard in order if shard not in done], own=own,
+            redo=redo, done=sorted(done), share_prefixes=share_prefixes, say=say, max_invalid=max_invalid,
             shown=not quiet and rank.world_size == 1, keep_text=keep_text,
         )  # fmt: skip
         finished = finish(writer, presence, check=check, wait=wait, say=say)

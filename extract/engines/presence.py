@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,8 @@ from .ranks import ALONE, Rank
 
 POLL_SECONDS = 1.0
 _LOOKED_INTO = 16
+# Among its own shards a worker looks at what others did this many times more seldom.
+_OWN_PAUSES = 5
 _REASON_CHARACTERS = 300
 
 
@@ -94,7 +96,9 @@ class Presence:
         if (self.cache / MANIFEST).exists():  # this worker came when all was done
             remove_records(self.cache)
 
-    def take(self, order: Sequence[int], *, n_rows: Callable[[int], int]) -> Generator[int]:
+    def take(
+        self, order: Sequence[int], *, n_rows: Callable[[int], int], own: Collection[int] | None = None
+    ) -> Generator[int]:
         """Yield shards to read, each claimed, until every shard is there or has failed.
 
         A shard that another worker reads is waited for, and taken over should that worker die.
@@ -105,19 +109,24 @@ class Presence:
             The shards that are not there, in the order in which this worker tries them.
         n_rows : callable
             How many rows a shard has.
+        own : collection of int, optional
+            Those that are this worker's to read, of which others seldom take one; all when None.
         """
-        left = list(order)
+        left, own = list(order), order if own is None else own
+        # The more workers there are, the more seldom each looks what the others did.
+        pause = max(POLL_SECONDS, self.record.world_size / 20)
         while left:
-            listed = time.monotonic()
             gone = (written_shards(self.cache) - self.redo) | self.failed()
             left = [shard for shard in left if shard not in gone]
-            held = self.claims.held()
+            held, listed = self.claims.held(), time.monotonic()
             claimed = [shard for shard in left if claim_name(shard) in held]
             tries = [shard for shard in left if claim_name(shard) not in held]
             # Of those that others hold a few are looked into, so that thousands of workers do not all ask for all.
             tries += random.sample(claimed, min(len(claimed), _LOOKED_INTO))
             taken = 0
             for shard in tries:
+                if time.monotonic() - listed > pause * (_OWN_PAUSES if shard in own else 1):
+                    break  # and look again
                 if not self.claims.take(claim_name(shard)):
                     continue
                 try:
@@ -128,11 +137,9 @@ class Presence:
                         self._count(shard, n_rows(shard))
                 finally:  # also where reading failed, and this is closed
                     self.claims.drop(claim_name(shard))
-                if time.monotonic() - listed > POLL_SECONDS:
-                    break  # and look again what others did
-            if left and not taken:
+            if left and not taken and time.monotonic() - listed < pause:
                 self._say("waiting")
-                time.sleep(POLL_SECONDS)
+                time.sleep(pause)
 
     def _is_there(self, shard: int) -> bool:
         return shard not in self.redo and (self.cache / shard_name(shard)).exists()

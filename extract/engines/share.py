@@ -47,8 +47,8 @@ def plan_share(
 
 
 def read_share(
-    reading: Reading, writer: CacheWriter, presence: Presence, *, order: Sequence[int], redo: Iterable[int], say: Say,
-    **options: Any,
+    reading: Reading, writer: CacheWriter, presence: Presence, *, order: Sequence[int], own: Iterable[int],
+    redo: Iterable[int], say: Say, **options: Any,
 ) -> None:  # fmt: skip
     """Read this worker's shards and, when all have been read, those that other workers left.
 
@@ -60,6 +60,8 @@ def read_share(
         This worker in the run.
     order : sequence of int
         The shards that are to be read, in the order in which this worker tries them.
+    own : iterable of int
+        Its own ones.
     redo : iterable of int
         Those that have a file which does not count: it is damaged, or of other prompts.
     say, **options
@@ -73,8 +75,9 @@ def read_share(
     from ..shard_run import read_missing_shards
 
     presence.redo |= set(redo)
+    mine = frozenset(own)
     while True:
-        shards = presence.take(order, n_rows=lambda shard: len(writer.rows(shard)))
+        shards = presence.take(order, n_rows=lambda shard: len(writer.rows(shard)), own=mine)
         try:
             read_missing_shards(
                 reading.judge, reading.planner, reading.items, writer, budget=reading.budget, say=say,
