@@ -20,3 +20,16 @@ def suggested_shard_size(n_items: int) -> int:
     while rows * MOST_SHARDS < n_items:
         rows *= 2
     return rows
+
+
+def shard_advice(n_items: int, n_shards: int, *, n_workers: int) -> str | None:
+    """Return what to say where shards are too many for a folder or too few for the workers; None elsewhere."""
+    if n_shards > MOST_SHARDS:
+        rows = suggested_shard_size(n_items)
+        return f"{n_shards} shards are slow to list and to finalise: --shard-size {rows} would make fewer of them"
+    if n_shards < n_workers:
+        return (
+            f"{n_shards} shards for {n_workers} workers: {n_workers - n_shards} have nothing to read; a smaller "
+            "--shard-size, in a new folder, makes more"
+        )
+    return None

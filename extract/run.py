@@ -16,6 +16,7 @@ from ..data.errors import LagerError
 from ..data.finalize import Finalized
 from ..data.lazy_items import ItemSource, blocks
 from ..data.manifest import MANIFEST
+from ..data.shard_size import shard_advice
 from .batches import DEFAULT_BATCH_TOKENS
 from .engines.ranks import Rank
 from .judge import Judge, require_extra
@@ -113,8 +114,9 @@ def run_worker(
         private=private,
         new_items=True,
     )  # fmt: skip
-    if writer.notice:
-        say(writer.notice)
+    for notice in (writer.notice, shard_advice(writer.n_items, writer.n_shards, n_workers=rank.world_size)):
+        if notice:
+            say(notice)
     complete = writer.finished()
     if complete is not None and len(done_shards(writer, planner, loaded, relabel=False)) == writer.n_shards:
         _check_complete(complete, loaded, keep_text=keep_text, say=say)

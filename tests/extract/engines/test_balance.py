@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from lager.data.items import load_items
-from lager.data.shard_size import MOST_SHARDS, suggested_shard_size
+from lager.data.shard_size import MOST_SHARDS, shard_advice, suggested_shard_size
 from lager.extract.engines.shard_costs import shard_costs
 
 
@@ -56,3 +56,9 @@ def test_shards_are_small_for_few_items_and_few_for_many():
     assert sizes[100_000] == 512
     assert all(n / size <= MOST_SHARDS for n, size in sizes.items())
     assert list(sizes.values()) == sorted(sizes.values())
+
+
+def test_too_many_shards_for_a_folder_and_too_few_for_the_workers_are_told():
+    assert shard_advice(6400, 100, n_workers=100) is None
+    assert "4 have nothing to read" in shard_advice(640, 10, n_workers=14)
+    assert "--shard-size 2048" in shard_advice(10**8, 195_313, n_workers=8)
