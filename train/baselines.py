@@ -19,12 +19,13 @@ def learn_group_means(train: Readouts, weight: NDArray[np.float64]) -> dict[str,
     weight : ndarray of shape (n_items,)
         How much each item counts; sum 1.
     """
-    rows: dict[str, list[int]] = {}
-    for row, group in enumerate(train.group if train.group is not None else ()):
-        if group is not None:
-            rows.setdefault(group, []).append(row)
-    means = {group: float(np.average(train.human[own], weights=weight[own])) for group, own in sorted(rows.items())}
-    return {"mean": float(weight @ train.human), "group_means": means}
+    means: dict[str, float] = {}
+    if train.group is not None:
+        numbers: dict[str | None, int] = {}
+        codes = np.array([numbers.setdefault(group, len(numbers)) for group in train.group], dtype=np.intp)
+        totals = np.bincount(codes, weights=weight * train.human) / np.bincount(codes, weights=weight)
+        means = {group: float(totals[code]) for group, code in numbers.items() if group is not None}
+    return {"mean": float(weight @ train.human), "group_means": dict(sorted(means.items()))}
 
 
 def group_means(readouts: Readouts, parameters: Mapping[str, Any]) -> NDArray[np.float64]:
