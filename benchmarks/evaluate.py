@@ -16,6 +16,7 @@ import polars as pl
 from lager.data.readouts import Readouts
 from lager.data.scale import Scale
 from lager.evaluate.agreement import evaluate_scores
+from lager.train.predictions import predict_all
 from lager.train.strategies import ABLATION, TUNED, derived, fit_strategy, untrained
 from scipy import stats
 from scipy.special import softmax
@@ -49,14 +50,12 @@ def made_up_readouts(n: int, *, groups: int, seed: int = 0) -> tuple[Readouts, n
 
 def score(readouts: Readouts, train: Readouts) -> dict[str, np.ndarray]:
     tuned = fit_strategy("lager-tuned", train)
-    return {
-        name: (
-            derived(tuned, name)
-            if name in TUNED
-            else untrained(name, n_layers=readouts.logits.shape[1] - 1, scale=SCALE)
-        ).predict(readouts)
+    n_layers = readouts.logits.shape[1] - 1
+    aggregators = {
+        name: derived(tuned, name) if name in TUNED else untrained(name, n_layers=n_layers, scale=SCALE)
         for name in ABLATION
     }
+    return predict_all(aggregators, readouts)
 
 
 def loop_over_data_frames(readouts: Readouts, weights: np.ndarray) -> dict[str, tuple[float, ...]]:

@@ -114,9 +114,20 @@ class Aggregator:
             return probe_outputs(readouts, self.parameters)[:, 0]
         if self.definition.picks is None:
             return self._linear(readouts) + self.parameters["intercept"]
-        proba = self.predict_proba(readouts)
+        return self.pick(self.predict_proba(readouts), readouts.scale)
+
+    def pick(self, proba: NDArray[np.float64], scale: Scale) -> NDArray[np.float64]:
+        """Return the scores that are read from distributions of `predict_proba`, on the read-outs' scale."""
         pick = expected_value if self.definition.picks == "expectation" else most_likely_value
-        return pick(proba, readouts.scale.array)
+        return pick(proba, scale.array)
+
+    @property
+    def mixture(self) -> tuple[object, ...] | None:
+        """What decides `predict_proba`, equal for strategies that differ in what they pick; None without weights."""
+        if self.weights is None:
+            return None
+        scaling = tuple(tuple(self.parameters.get(name, ())) for name in ("slopes", "biases"))
+        return self.definition.mixes, self.dataset, self.preset == "release", self.weights, *scaling
 
     def predict_proba(self, readouts: Readouts) -> NDArray[np.float64]:
         """Return the distribution over the labels that the score is read from.

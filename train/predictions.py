@@ -16,6 +16,8 @@ def predict_all(
 ) -> dict[str, NDArray[np.float64]]:
     """Return every aggregator's score of every item, from one pass over read-outs that are stored.
 
+    What several strategies read their scores from, such as `lager` and `lager-max`, is mixed once.
+
     Parameters
     ----------
     aggregators : mapping of str to Aggregator
@@ -27,8 +29,14 @@ def predict_all(
     out = {label: np.empty(len(readouts)) for label in aggregators}
     if aggregators:
         for places, block in readouts.blocks(sorted(names)):
-            for label, aggregator in aggregators.items():
-                out[label][places] = aggregator.predict(block)
+            mixed: dict[object, NDArray[np.float64]] = {}
+            for label, one in aggregators.items():
+                if one.mixture is None:
+                    out[label][places] = one.predict(block)
+                    continue
+                if one.mixture not in mixed:
+                    mixed[one.mixture] = one.predict_proba(block)
+                out[label][places] = one.pick(mixed[one.mixture], block.scale)
             if progress is not None:
                 progress(places.stop / len(readouts))
     return out

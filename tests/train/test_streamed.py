@@ -126,7 +126,9 @@ def test_scores_from_blocks_are_those_in_memory(cache: FeatureCache, small_block
         name: untrained(name, n_layers=4, scale=cache.scale)
         for name in ("vscore", "e-score", "lager", "prob-max", "layer:2", "length")
     }
-    aggregators["ridge"] = fit_strategy("ridge", kept)
+    aggregators |= {name: fit_strategy(name, kept) for name in ("ridge", "lager-tuned", "lager-tuned-max")}
+    aggregators |= {name: fit_strategy(name, kept) for name in ("prob-tuned", "lager-scaled", "lager-tuned+normed")}
+    aggregators["release"] = untrained("prob", n_layers=4, scale=cache.scale, preset="release")
     for name, scores in predict_all(aggregators, cache.readouts(keep_on_disk=True)).items():
         np.testing.assert_allclose(scores, aggregators[name].predict(kept), rtol=1e-14)
 
