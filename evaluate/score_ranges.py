@@ -79,4 +79,4 @@ def threshold_note(shown: Sequence[str], source: str, threshold: float) -> list[
         "scale": "the scale",
         "test": "each judge's own range of scores on these very items",
     }
-    return [f"F1, precision and recall: a score is a yes from {threshold:g} of {of[source]} on"]
+    return [f"F1, precision and recall: a yes is a score of at least {threshold:g} of {of[source]}"]
