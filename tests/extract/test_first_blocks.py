@@ -5,7 +5,8 @@ import pytest
 from lager.extract.first_blocks import shortened_config, unused_before
 from lager.extract.identity import readout_contract
 from lager.extract.judge import load_judge
-from lager.extract.readout import read_batch
+from lager.extract.readout import read_batch, read_steps
+from lager.extract.steps import plan_steps
 from support.tiny_models import random_prompts, save_judge
 from transformers import AutoConfig
 
@@ -43,3 +44,15 @@ def test_entries_with_a_value_a_block_are_cut_with_them(tmp_path):
 def test_weights_outside_the_later_blocks_have_to_be_used():
     keys = ["model.layers.2.mlp.up_proj.weight", "model.layers.1.mlp.bias", "model.layers.3.experts.0.weight", "extra"]
     assert unused_before(keys, 2) == ["extra", "model.layers.1.mlp.bias"]
+
+
+def test_with_shared_prefixes_too(tmp_path):
+    judge = load_judge(save_judge(tmp_path / "judge", family="gemma2"), first_blocks=2)
+    start = random_prompts([25], seed=1)[0]
+    prompts = [np.concatenate([start, end]) for end in random_prompts([6, 3, 9])]
+    steps = plan_steps(prompts, batch_tokens=200, always=True)
+    assert any(step.prefix for step in steps)
+    plain = read_batch(judge.parts, prompts, LABELS)
+    for rows, readout in read_steps(judge.parts, prompts, steps, LABELS):
+        np.testing.assert_allclose(readout.logits, plain.logits[rows], atol=1e-4)
+        np.testing.assert_allclose(readout.logits_normed, plain.logits_normed[rows], atol=1e-4)
