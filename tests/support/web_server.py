@@ -3,15 +3,19 @@
 import http.server
 import re
 import threading
+import time
 from contextlib import contextmanager
 from pathlib import Path
+
+_SLOW_BLOCK = 16 << 10
 
 
 class WebServer(http.server.ThreadingHTTPServer):
     """Serves one folder.
 
     `cuts` holds the numbers of bytes after which the next answers with a shard are cut off; `requests` what was asked
-    for: path, range and authorization; `sent` counts the bytes of bodies; `hold` stops shards half way until it is set.
+    for: path, range and authorization; `sent` counts the bytes of bodies; `hold` stops shards half way until it is set;
+    `pause` is waited after each block.
     """
 
     daemon_threads = True
@@ -27,6 +31,10 @@ class WebServer(http.server.ThreadingHTTPServer):
         self.redirect: str | None = None
         self.lock = threading.Lock()
         self.hold: threading.Event | None = None
+        self.pause = 0.0
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that went away."""
 
     @property
     def url(self) -> str:
@@ -69,13 +77,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if cut is not None:
                 self.server.cuts.remove(cut)
                 body = body[:cut]
-            self.server.sent += len(body)
-        half = len(body) // 2
-        self.wfile.write(body[:half])
-        if self.server.hold is not None and self.path.endswith(".h5"):
-            self.wfile.flush()
-            self.server.hold.wait(30)
-        self.wfile.write(body[half:])
+        held = self.server.hold is not None and self.path.endswith(".h5")
+        step = len(body) // 2 + 1 if held else _SLOW_BLOCK if self.server.pause else max(len(body), 1)
+        for start in range(0, len(body), step):
+            piece = body[start : start + step]
+            self.wfile.write(piece)
+            with self.server.lock:
+                self.server.sent += len(piece)
+            if held and start == 0:
+                self.server.hold.wait(30)
+            time.sleep(self.server.pause)
         if cut is not None:
             self.close_connection = True
             self.connection.close()
