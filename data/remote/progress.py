@@ -1,4 +1,4 @@
-"""Progress of a transfer on stderr: a bar on a terminal, a line now and then elsewhere."""
+"""What a transfer says on stderr: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from typing import Any
 
 _LINE_SECONDS = 30.0
 _MIB = 1 << 20
+
+
+def say(line: str, *, shown: bool = True) -> None:
+    """Print a line on stderr, when lines are shown."""
+    if shown:
+        print(line, file=sys.stderr, flush=True)
 
 
 class ByteProgress:
@@ -61,4 +67,4 @@ class ByteProgress:
             elif self._shown and time.monotonic() - self._last_line > _LINE_SECONDS:
                 self._last_line = time.monotonic()
                 of = f" of {self.total / _MIB:.0f}" if self.total else ""
-                print(f"{self.what}: {self.done / _MIB:.0f}{of} MiB", file=sys.stderr, flush=True)
+                say(f"{self.what}: {self.done / _MIB:.0f}{of} MiB")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from ..manifest import MANIFEST, read_manifest
 from ..strangers import check_strangers_shards
 from ..verify import verify_cache
 from .locks import only_process
-from .progress import ByteProgress
+from .progress import ByteProgress, say
 from .remote import MissingError, Remote, open_remote
 from .transfer import DEFAULT_JOBS, fetch_file, in_parallel, part_name
 
@@ -77,7 +76,7 @@ def pull(url: str | Path, folder: str | Path, *, jobs: int = DEFAULT_JOBS, shown
     manifest = read_remote_manifest(remote)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         if _holds(target, manifest):
-            _say(f"{target} holds this cache already", shown=shown)
+            say(f"{target} holds this cache already", shown=shown)
             return target
         raise LagerError(f"{target} exists already and holds something else: choose another folder")
     fetch_cache(remote, manifest, target, jobs=jobs, shown=shown)
@@ -126,7 +125,7 @@ def fetch_cache(
     """
     staging = target.parent / f".{target.name}.pulling"
     lock = staging.with_name(staging.name + ".lock")
-    with only_process(lock, say=partial(_say, shown=shown)):
+    with only_process(lock, say=partial(say, shown=shown)):
         if _holds(target, manifest):  # another process was faster
             return
         _tidy(staging, manifest)
@@ -153,7 +152,7 @@ def _fetch_files(
                 jobs=jobs,
             )
     except KeyboardInterrupt:
-        _say(f"stopped: what came is kept in {staging}; the same command goes on there", shown=shown)
+        say(f"stopped: what came is kept in {staging}; the same command goes on there", shown=shown)
         raise
 
 
@@ -203,8 +202,3 @@ def _check_content(remote: Remote, manifest: RemoteManifest, staging: Path) -> N
     if faults:
         shutil.rmtree(staging)
         raise LagerError(f"{remote.shown} holds no sound cache, and nothing of it was kept: {faults[0]}")
-
-
-def _say(line: str, *, shown: bool) -> None:
-    if shown:
-        print(line, file=sys.stderr, flush=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from ..errors import LagerError
 from ..manifest import MANIFEST, RUN
 from .card import CARD, TAG, card
 from .derived_copy import CopyOfCache, left_out, scratch_beside
-from .progress import ByteProgress
+from .progress import ByteProgress, say
 from .pull import RemoteManifest, read_remote_manifest
 from .remote import MissingError, WritableRemote, open_writable
 from .transfer import DEFAULT_JOBS, in_parallel
@@ -92,20 +91,7 @@ def push(
         copy = CopyOfCache(source, include, scratch)
         readers = remote.prepare(public=public)
         there = _manifest_there(remote)
-        counts = _Counts()
-        total = sum((source.path / name).stat().st_size for name in copy.names)
-        with ByteProgress(f"pushing to {remote.shown}", total, shown=shown) as progress:
-
-            def send(name: str, stop: threading.Event) -> None:
-                if not stop.is_set():
-                    _send(remote, copy, name, there=there, counts=counts)
-                    progress.advance((source.path / name).stat().st_size)
-
-            try:
-                in_parallel(send, copy.names, jobs=jobs)
-            except KeyboardInterrupt:
-                _say(f"stopped: what was sent stays in {remote.shown}; the same command goes on there", shown=shown)
-                raise
+        counts = _send_files(remote, copy, there=there, jobs=jobs, shown=shown)
         manifest = copy.manifest()
         if there is None or there.record["self_sha256"] != manifest["self_sha256"]:
             if there is not None:
@@ -115,9 +101,29 @@ def push(
             last.write_text(canonical_json(manifest) + "\n", encoding="utf-8")
             remote.finish(last, MANIFEST, sha256=sha256_file(last))
     if public and counts.kept:
-        _say(f"note: {counts.kept} files were there already and keep the access they had", shown=shown)
+        say(f"note: {counts.kept} files were there already and keep the access they had", shown=shown)
     content = manifest["content_hash"]
     return Pushed(remote.shown, readers, counts.sent, counts.kept, counts.bytes, left_out(manifest), content)
+
+
+def _send_files(
+    remote: WritableRemote, copy: CopyOfCache, *, there: RemoteManifest | None, jobs: int, shown: bool
+) -> _Counts:
+    counts = _Counts()
+    sizes = {name: (copy.cache.path / name).stat().st_size for name in copy.names}
+    with ByteProgress(f"pushing to {remote.shown}", sum(sizes.values()), shown=shown) as progress:
+
+        def send(name: str, stop: threading.Event) -> None:
+            if not stop.is_set():
+                _send(remote, copy, name, there=there, counts=counts)
+                progress.advance(sizes[name])
+
+        try:
+            in_parallel(send, copy.names, jobs=jobs)
+        except KeyboardInterrupt:
+            say(f"stopped: what was sent stays in {remote.shown}; the same command goes on there", shown=shown)
+            raise
+    return counts
 
 
 class _Counts:
@@ -183,13 +189,8 @@ def _other_cache(remote: WritableRemote) -> LagerError:
 def _send_card(remote: WritableRemote, text: str, scratch: Path, *, shown: bool) -> None:
     """Send the card, unless someone wrote a page of their own there."""
     if remote.size(CARD) is not None and TAG.encode() not in remote.read(CARD, limit=_CARD_LIMIT):
-        _say(f"note: {remote.shown}/{CARD} was there already and is left as it is", shown=shown)
+        say(f"note: {remote.shown}/{CARD} was there already and is left as it is", shown=shown)
         return
     path = scratch / CARD
     path.write_text(text, encoding="utf-8")
     remote.send(path, CARD, sha256=sha256_file(path))
-
-
-def _say(line: str, *, shown: bool) -> None:
-    if shown:
-        print(line, file=sys.stderr, flush=True)

@@ -17,6 +17,7 @@ from ..errors import LagerError
 from ..files import read_json, write_json
 from ..manifest import MANIFEST, read_manifest
 from .locks import FileLock, lock_file, lock_for_reading
+from .progress import say
 from .pull import RemoteManifest, fetch_cache, read_remote_manifest
 from .remote import UnreachableError, open_remote
 from .transfer import DEFAULT_JOBS
@@ -124,7 +125,7 @@ def stored_copy(url: str, *, jobs: int = DEFAULT_JOBS) -> StoredCopy:
         held.close()
         with lock_file(lock_of(entry), shared=False) or held:
             if not _is_complete(entry, manifest):
-                _say(f"{remote.shown} goes to the store, {entry}")
+                say(f"{remote.shown} goes to the store, {entry}")
                 remove_entry(entry)  # damaged, if it is there at all
                 fetch_cache(remote, manifest, entry, jobs=jobs)
 
@@ -148,7 +149,7 @@ def _offline(url: str, error: UnreachableError) -> StoredCopy:
         if _KEY.fullmatch(key):
             held = lock_for_reading(lock_of(entry))
             if (entry / MANIFEST).exists():
-                _say(f"note: {error}; using the copy that was last checked on {record.get('checked')}, {entry}")
+                say(f"note: {error}; using the copy that was last checked on {record.get('checked')}, {entry}")
                 return StoredCopy(entry, held)
             held.close()
     raise error
@@ -188,10 +189,6 @@ def _remember(url: str, entry: Path) -> None:
 def _source_record(url: str) -> Path:
     # A signed link's token changes, the place does not.
     return home() / "sources" / f"{sha256_json(scrubbed(url).removesuffix('?...').rstrip('/'))[:32]}.json"
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def about(entry: Path) -> dict[str, Any]:
