@@ -132,9 +132,9 @@ def main() -> None:
             save_judge(folder / "judge")
             write_items(folder / f"items.{options.format}", n)
             job = [str(folder / name) for name in (f"items.{options.format}", "judge", "cache")]
-            done = subprocess.run(
-                [sys.executable, __file__, "--job", *job], check=True, stdout=subprocess.PIPE, text=True
-            )
+            command = [sys.executable, __file__, "--job", *job]
+            command += ["--shards", str(options.shards)] if options.shards else []
+            done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             result = json.loads(done.stdout.splitlines()[-1])
         finally:
             shutil.rmtree(folder)

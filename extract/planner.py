@@ -1,14 +1,15 @@
 """From items to plans, a shard at a time; what holds for all of them is settled on the first ones.
 
 Settled once: the separator and the score tokens, on prompts that are looked at before anything is read. A run of no
-more than `SETTLED_ROWS` items is planned whole at that time; of a longer one the rest is when its shard's turn comes.
+more than `SETTLED_ROWS` items (fewer where prompts are very long) is planned whole at that time; of a longer one the
+rest is when its shard's turn comes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ from .readout import Readout, read_batch
 from .score_tokens import SEPARATORS, ScoreTokenResolver, ScoreTokens, resolve_all
 
 SETTLED_ROWS = 4096
+SETTLED_CHARACTERS = 64 << 20
+_PART = 256
 _SHORTEN = "shorten a field with --truncate-field and --max-field-tokens"
 _EMPTY = "the prompt is empty"
 
@@ -87,27 +90,53 @@ class Planner:
             When one cannot be rendered, or other tokens stand for its labels than for those of the first items.
         """
         texts = self.prompt_format.render(items)
-        return _finished(self, items, texts, self.prompt_format.tokenize(texts))
+        return _finished(self, _Rendered(items.item_id, texts, self.prompt_format.token_arrays(texts)))
 
 
-def _finished(planner: Planner, items: Items, texts: list[str], ids: Sequence[Sequence[int]]) -> Plan:
+class _Rendered(NamedTuple):
+    """Prompts as text and as token ids, before anything is added for a label to follow."""
+
+    item_id: Sequence[str]
+    texts: list[str]
+    ids: list[NDArray[np.int32]]
+
+    def take(self, rows: Sequence[int]) -> _Rendered:
+        """Return some of them."""
+        item_id, texts, ids = self
+        return _Rendered([item_id[row] for row in rows], [texts[row] for row in rows], [ids[row] for row in rows])
+
+
+def _first_prompts(prompt_format: PromptFormat, items: ItemSource) -> _Rendered:
+    """Render and tokenise the first items: `SETTLED_ROWS` of them, fewer where they have `SETTLED_CHARACTERS`."""
+    item_id, texts, ids = list[str](), list[str](), list[NDArray[np.int32]]()
+    n, n_characters = min(len(items), SETTLED_ROWS), 0
+    for start in range(0, n, _PART):
+        part = items.part(range(start, min(start + _PART, n)))
+        some = prompt_format.render(part)
+        item_id += part.item_id
+        texts += some
+        ids += prompt_format.token_arrays(some)
+        n_characters += sum(map(len, some))
+        if n_characters > SETTLED_CHARACTERS:
+            break
+    return _Rendered(item_id, texts, ids)
+
+
+def _finished(planner: Planner, rendered: _Rendered) -> Plan:
     """Return the plan of rendered and tokenised prompts."""
-    prompts = [prompt_array(row) for row in ids]
+    prompts = list(rendered.ids)
     if planner.resolver is not None:
-        short = [row for row, prompt in enumerate(ids) if _fits(prompt, planner.longest)]
-        resolve_all(
-            planner.resolver, [items.item_id[row] for row in short], [texts[row] for row in short],
-            [ids[row] for row in short], expected=planner.tokens, example=planner.example,
-        )  # fmt: skip
+        short = [row for row, prompt in enumerate(prompts) if _fits(prompt, planner.longest)]
+        resolve_all(planner.resolver, *rendered.take(short), expected=planner.tokens, example=planner.example)
         for row in short:
-            prompts[row] = prompt_array(planner.resolver.prompt_ids(texts[row], ids[row]))
+            prompts[row] = prompt_array(planner.resolver.prompt_ids(rendered.texts[row], prompts[row]))
     reasons = [
         _EMPTY if not len(prompt) else "" if _fits(prompt, planner.longest) else planner.too_long for prompt in prompts
     ]
-    return Plan(prompts, reasons, planner.tokens, texts, planner.condition, planner.forms, planner.stop_ids)
+    return Plan(prompts, reasons, planner.tokens, rendered.texts, planner.condition, planner.forms, planner.stop_ids)
 
 
-def _fits(prompt: Sequence[int] | NDArray[np.int32], longest: int | None) -> bool:
+def _fits(prompt: NDArray[np.int32], longest: int | None) -> bool:
     return longest is None or len(prompt) <= longest
 
 
@@ -139,16 +168,12 @@ def make_planner(
     LagerError
         When an item cannot be rendered, labels are not single tokens, or no prompt fits (`NoReadablePromptError`).
     """
-    first = items.part(range(min(len(items), SETTLED_ROWS)))
-    texts = prompt_format.render(first)
-    ids = prompt_format.tokenize(texts)
+    first = _first_prompts(prompt_format, items)
     if condition.generates:
         planner = _answer_planner(judge, prompt_format, condition, say=say)
     else:
-        planner = _prompt_planner(
-            judge, prompt_format, first, texts, ids, budget=budget, stored_sep=stored_sep, say=say
-        )
-    settled = _finished(planner, first, texts, ids)
+        planner = _prompt_planner(judge, prompt_format, first, budget=budget, stored_sep=stored_sep, say=say)
+    settled = _finished(planner, first)
     _tell_of_long_prompts(settled, planner.too_long, n_items=len(items), limit=judge.context_length, say=say)
     return replace(planner, settled=settled)
 
@@ -169,32 +194,30 @@ def _tell_of_long_prompts(settled: Plan, too_long: str, *, n_items: int, limit: 
 
 
 def _prompt_planner(
-    judge: Judge, prompt_format: PromptFormat, items: Items, texts: list[str], ids: Sequence[Sequence[int]], *,
-    budget: BatchBudget, stored_sep: str | None, say: Say,
+    judge: Judge, prompt_format: PromptFormat, first: _Rendered, *, budget: BatchBudget, stored_sep: str | None,
+    say: Say,
 ) -> Planner:  # fmt: skip
     """Return the planner of prompts that are read at their ends, with the separator that suits the first ones."""
     limit = judge.context_length
     too_long = f"the prompt is longer than the model's {limit} tokens"
-    short = [row for row, prompt in enumerate(ids) if _fits(prompt, limit)]
-    if not short:
-        raise NoReadablePromptError(
-            f"all {len(ids)} prompts are longer than the model's {limit} tokens: {_SHORTEN}", too_long
-        )
+    short = first.take([row for row, prompt in enumerate(first.ids) if _fits(prompt, limit)])
+    if not short.ids:
+        message = f"all {len(first.ids)} prompts are longer than the model's {limit} tokens: {_SHORTEN}"
+        raise NoReadablePromptError(message, too_long)
     resolvers = {sep: ScoreTokenResolver(prompt_format.tokenize, judge.tokenizer, prompt_format.scale, sep)
                  for sep in SEPARATORS}  # fmt: skip
-    choices = _resolve(resolvers, items, texts, ids, short)
-    sample = [row for row in short if ids[row]][:SAMPLE]
+    choices = _resolve(resolvers, short)
     if stored_sep in choices:
         sep = stored_sep
     else:
-        sampled = {
-            sep: [prompt_array(resolvers[sep].prompt_ids(texts[row], ids[row])) for row in sample] for sep in choices
-        }
+        sample = short.take([row for row, prompt in enumerate(short.ids) if len(prompt)][:SAMPLE])
+        pairs = list(zip(sample.texts, sample.ids, strict=True))
+        sampled = {sep: [prompt_array(resolvers[sep].prompt_ids(*pair)) for pair in pairs] for sep in choices}
         sep = _choose(judge, choices, sampled, budget=budget, say=say)
     tokens = choices[sep]
     return Planner(
         prompt_format, tokens, resolvers[sep], limit, too_long, DIRECT, None, (), Plan([], [], tokens, []),
-        example=items.item_id[short[0]],
+        example=short.item_id[0],
     )  # fmt: skip
 
 
@@ -211,19 +234,12 @@ def _answer_planner(judge: Judge, prompt_format: PromptFormat, condition: Condit
     )
 
 
-def _resolve(
-    resolvers: Mapping[str, ScoreTokenResolver],
-    items: Items,
-    texts: Sequence[str],
-    ids: Sequence[Sequence[int]],
-    rows: Sequence[int],
-) -> dict[str, ScoreTokens]:
+def _resolve(resolvers: Mapping[str, ScoreTokenResolver], prompts: _Rendered) -> dict[str, ScoreTokens]:
     """Return the separators under which every label is one token, with the score tokens."""
     found, errors = {}, []
-    names = [items.item_id[row] for row in rows]
     for sep, resolver in resolvers.items():
         try:
-            found[sep] = resolve_all(resolver, names, [texts[row] for row in rows], [ids[row] for row in rows])
+            found[sep] = resolve_all(resolver, *prompts)
         except LagerError as error:
             errors.append(error)
     if not found:

@@ -16,6 +16,7 @@ from ..data.templates import Template
 from .chat import Chat
 
 _PROBE = "a b"
+_TOKENIZED = 256
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,11 @@ class PromptFormat:
         ids = self.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
         return [[*self.special_prefix, *row] for row in ids]
 
+    def token_arrays(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """Return token ids as arrays; lists take ten times the memory, so there are never many of them at once."""
+        parts = (texts[start : start + _TOKENIZED] for start in range(0, len(texts), _TOKENIZED))
+        return [prompt_array(row) for part in parts for row in self.tokenize(part)]
+
     def _render(self, kind: str, fields: Mapping[str, Any]) -> str:
         if self.truncate_field is not None:
             fields = self._truncated(fields)
@@ -134,7 +140,7 @@ def cut_text(tokenizer: Any, text: str, n_tokens: int) -> str:
     return text if len(offsets) <= n_tokens else text[: offsets[n_tokens - 1][1]]
 
 
-def prompt_array(ids: Sequence[int]) -> NDArray[np.int32]:
+def prompt_array(ids: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
     """Return token ids as the array that is hashed and read."""
     return np.asarray(ids, dtype=np.int32)
 

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..data.errors import LagerError
 from ..data.scale import Scale
 
@@ -15,6 +18,7 @@ _TAIL_TOKENS = 4
 _MOST_KNOWN = 10_000
 
 Tokenize = Callable[[Sequence[str]], list[list[int]]]
+TokenIds = Sequence[int] | NDArray[np.int32]
 
 
 class ScoreTokens(NamedTuple):
@@ -64,7 +68,7 @@ class ScoreTokenResolver:
     sep: str
     _known: dict[tuple[str, tuple[int, ...]], _Resolved] = field(default_factory=dict)
 
-    def resolve(self, text: str, ids: Sequence[int]) -> ScoreTokens:
+    def resolve(self, text: str, ids: TokenIds) -> ScoreTokens:
         """Return the score tokens after one prompt.
 
         Raises
@@ -74,14 +78,14 @@ class ScoreTokenResolver:
         """
         return self._at(text, ids).tokens
 
-    def prompt_ids(self, text: str, ids: Sequence[int]) -> list[int]:
+    def prompt_ids(self, text: str, ids: TokenIds) -> TokenIds:
         """Return the ids that are read: the prompt's, ready for a label to follow."""
         found = self._at(text, ids)
         if found.stripped:
             ids = self.tokenize([text.removesuffix(" ")])[0]
-        return [*ids, *found.tokens.prefix_ids]
+        return [*ids, *found.tokens.prefix_ids] if found.tokens.prefix_ids else ids
 
-    def _at(self, text: str, ids: Sequence[int]) -> _Resolved:
+    def _at(self, text: str, ids: TokenIds) -> _Resolved:
         tail = (text[-_TAIL_CHARACTERS:], tuple(ids[-_TAIL_TOKENS:]))
         found = self._known.get(tail)
         if found is None:
@@ -91,8 +95,8 @@ class ScoreTokenResolver:
             self._known[tail] = found
         return found
 
-    def _find(self, text: str, ids: Sequence[int]) -> _Resolved:
-        remainders = self._remainders(text, list(ids))
+    def _find(self, text: str, ids: TokenIds) -> _Resolved:
+        remainders = self._remainders(text, [int(token) for token in ids])
         stripped = False
         if remainders is None and text.endswith(" "):
             # Many vocabularies join a space to what follows it, so a prompt that ends in one is no prefix.
@@ -133,7 +137,7 @@ def _common(rows: Sequence[Sequence[int]]) -> int:
 
 
 def resolve_all(
-    resolver: ScoreTokenResolver, item_id: Sequence[str], texts: Sequence[str], ids: Sequence[Sequence[int]], *,
+    resolver: ScoreTokenResolver, item_id: Sequence[str], texts: Sequence[str], ids: Sequence[TokenIds], *,
     expected: ScoreTokens | None = None, example: str = "",
 ) -> ScoreTokens:  # fmt: skip
     """Return the score tokens that hold after every prompt.

@@ -23,7 +23,7 @@ from .ahead import PlannedShard, PlansAhead, planned_shards
 from .judge import Judge
 from .out_of_memory import BatchBudget
 from .plan import Say
-from .planner import SETTLED_ROWS, Planner
+from .planner import Planner
 from .progress import ItemProgress
 from .read_shard import NOT_FINITE, ShardReader
 from .sharing import Sharing
@@ -172,7 +172,7 @@ def read_missing_shards(
     earlier = EarlierRows(writer.path, fingerprint=writer.run["fingerprint"], datasets=stored)
     wanted = share_prefixes and not poolings
     sharing = Sharing(judge, wanted=wanted, batch_tokens=budget.tokens, say=say).settle_on(
-        plan for _, (_, plan) in planned_shards(planner, items, writer.rows, _first_shards(writer))
+        plan for _, (_, plan) in planned_shards(planner, items, writer.rows, _first_shards(writer, planner))
     )
     if shards is None:
         shards = sorted(set(range(writer.n_shards)) - set(done))
@@ -231,12 +231,13 @@ def check_all_failures(writer: CacheWriter, planner: Planner, *, max_invalid: fl
     tally.check()
 
 
-def _first_shards(writer: CacheWriter) -> range:
+def _first_shards(writer: CacheWriter, planner: Planner) -> range:
     """Return the shards on which it is settled whether prefixes are shared, done or not: at least one.
 
     A run that goes on, and every worker of a run, decides as the first did.
     """
-    return range(max(1, min(writer.n_shards, SETTLED_ROWS // writer.shard_size)))
+    n = len(planner.settled)
+    return range(writer.n_shards if n >= writer.n_items else max(1, n // writer.shard_size))
 
 
 class _Tally:

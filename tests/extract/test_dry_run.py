@@ -41,8 +41,8 @@ def test_it_counts_what_the_run_then_does(judge, items, tmp_path, monkeypatch):
     passes = []
     original = ShardReader._passes
 
-    def counted(self, *args):
-        for batch in original(self, *args):
+    def counted(self, *args, **options):
+        for batch in original(self, *args, **options):
             passes.append(len(batch[0]))
             yield batch
 

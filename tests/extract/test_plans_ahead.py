@@ -9,7 +9,6 @@ from lager.data import lazy_items
 from lager.data.errors import LagerError
 from lager.data.lazy_items import LazyItems, open_items
 from lager.extract import planner as planner_module
-from lager.extract import shard_run
 from lager.extract.ahead import AHEAD, PlansAhead
 from lager.extract.dry_run import dry_run
 from lager.extract.judge import load_judge
@@ -34,7 +33,6 @@ def items(tmp_path):
 def short_settling(monkeypatch):
     """Settle on the first six items, which end in the middle of the second shard, and read any file lazily."""
     monkeypatch.setattr(planner_module, "SETTLED_ROWS", 6)
-    monkeypatch.setattr(shard_run, "SETTLED_ROWS", 6)
     monkeypatch.setattr(lazy_items, "EAGER_BYTES", 0)
 
 
@@ -49,6 +47,15 @@ def test_planned_shard_by_shard_the_cache_is_the_same(judge, items, tmp_path, re
         whole.fingerprint,
         whole.manifest["items"]["sha256"],
     )
+
+
+def test_very_long_prompts_settle_on_fewer(judge, items, tmp_path, monkeypatch, capsys):
+    whole = run(judge, items, tmp_path / "whole")
+    monkeypatch.setattr(planner_module, "_PART", 5)
+    monkeypatch.setattr(planner_module, "SETTLED_CHARACTERS", 300)
+    lazy = run(judge, items, tmp_path / "lazy", quiet=False)
+    assert "1 of the first 5 prompts" in capsys.readouterr().err
+    assert lazy.content_hash == whole.content_hash
 
 
 def test_a_dry_run_counts_the_same(judge, items, tmp_path, request):
