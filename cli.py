@@ -17,6 +17,7 @@ from .data.errors import LagerError
 from .data.terminal import safe_streams
 from .evaluate.command import evaluate
 from .evaluate.compare_command import compare
+from .evaluate.pairs.command import pairs
 from .evaluate.score.calibrate_command import calibrate
 from .evaluate.score.command import score
 from .evaluate.select.command import select
@@ -40,6 +41,7 @@ app.command("compare")(compare)
 app.command("score")(score)
 app.command("calibrate")(calibrate)
 cache_app.command("verify")(verify)
+app.command("pairs")(pairs)
 app.command("select")(select)
 app.add_typer(cache_app, name="cache")
 

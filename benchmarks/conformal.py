@@ -38,7 +38,7 @@ def simulated(likeness: float, n_clusters: int = 600, size: int = 8) -> tuple[ND
     return error, np.repeat([f"text{i}" for i in range(n_clusters)], size).astype(object)
 
 
-def judged(folder: Path, n_training: int = 20) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
+def judged(folder: Path, n_training: int = 10) -> tuple[NDArray[np.float64], NDArray[np.object_]]:
     """Return the errors of ridge, fitted on some clusters of a cache, on the others."""
     readouts = FeatureCache.open(folder).readouts()
     assert readouts.cluster is not None
@@ -59,5 +59,5 @@ if __name__ == "__main__":
         print(f"| simulated, correlation {likeness:g} within a cluster | 100 | {coverage(*simulated(likeness), 100)} |")
     if arguments.cache:
         errors, texts = judged(arguments.cache)
-        for n in (40, 60):
-            print(f"| {arguments.cache.name}, ridge fitted on 20 other clusters | {n} | {coverage(errors, texts, n)} |")
+        for n in (40, 80):
+            print(f"| {arguments.cache.name}, ridge fitted on 10 other clusters | {n} | {coverage(errors, texts, n)} |")

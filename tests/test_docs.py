@@ -20,7 +20,7 @@ def commands(text):
 
 def parse(line):
     """Let the command line read a command without running it."""
-    words = shlex.split(line, comments=True)[1:]
+    words = shlex.split(re.sub(r"\s#.*", "", line))[1:]
     command, parent = typer.main.get_command(app), None
     while True:
         context = command.make_context(words[0] if words else "lager", list(words), parent=parent)

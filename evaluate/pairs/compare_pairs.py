@@ -1,0 +1,152 @@
+"""Preferences of several strategies on the pairs of a cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ...data.cache import FeatureCache
+from ...data.errors import LagerError
+from ...train.aggregator_file import check_applies, in_sample, load_aggregator
+from ...train.strategies import Aggregator, untrained
+from ...train.strategy_names import needs_fitting
+from .pair_agreement import FIGURES, Figure, pair_agreement
+from .preferences import Preferences, preferences
+from .read_pairs import Pairs, read_pairs
+
+
+class JudgedPairs(NamedTuple):
+    """What `judge_pairs` returns.
+
+    Attributes
+    ----------
+    pairs : Pairs
+    preferences : dict of str to Preferences
+        By strategy.
+    figures : dict of str to dict of str to Figure
+        By strategy and name of `FIGURES`.
+    notes : list of str
+        What the user should know, one line each.
+    """
+
+    pairs: Pairs
+    preferences: dict[str, Preferences]
+    figures: dict[str, dict[str, Figure]]
+    notes: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures, in JSON types."""
+        pairs = self.pairs
+        return {
+            "layout": pairs.layout,
+            "pairs": len(pairs),
+            "human_ties": int((pairs.preferred == 0.5).sum()),
+            "groups": 0 if pairs.group is None else len(set(pairs.group)),
+            "strategies": [
+                {"strategy": name, "scored": self.n_scored(name),
+                 "figures": {figure: value._asdict() for figure, value in figures.items()}}
+                for name, figures in self.figures.items()
+            ],
+            "meaning": FIGURES,
+            "notes": self.notes,
+        }  # fmt: skip
+
+    def n_scored(self, strategy: str) -> int:
+        """Return the number of pairs in which both items have a score."""
+        return int((~np.isnan(self.preferences[strategy].pick)).sum())
+
+    def table(self) -> pl.DataFrame:
+        """Return one row a strategy and pair: what was picked, with what probability; null without a score."""
+        pairs = self.pairs
+        columns: list[pl.DataFrame] = []
+        for name, found in self.preferences.items():
+            one = {"strategy": [name] * len(pairs), "pair": pairs.name.tolist(), "preferred": pairs.preferred,
+                   "pick": found.pick, "probability": found.probability}  # fmt: skip
+            columns.append(pl.DataFrame(one, schema_overrides={"pair": pl.String}))
+        return pl.concat(columns).with_columns(pl.selectors.float().fill_nan(None))
+
+
+def judge_pairs(
+    cache: FeatureCache,
+    strategies: Sequence[str] = ("e-score", "lager"),
+    *,
+    aggregators: Sequence[Path] = (),
+    resamples: int = 1000,
+    seed: int = 42,
+    force: bool = False,
+) -> JudgedPairs:
+    """Find which of two responses strategies prefer, and how far people agree.
+
+    Parameters
+    ----------
+    cache : FeatureCache
+        With the columns `pair`, `side` and `preferred`.
+    strategies : sequence of str
+        Names of strategies that need no fitting.
+    aggregators : sequence of Path
+        Files of fitted ones.
+    resamples, seed : int
+        Of the bootstrap over clusters.
+    force : bool
+        Apply aggregators of other read-outs anyway.
+
+    Raises
+    ------
+    LagerError
+        When the cache holds no sound pairs, a strategy needs fitting, or an aggregator does not apply.
+    """
+    pairs = read_pairs(cache)
+    chosen, notes = _aggregators(cache, strategies, aggregators, force=force)
+    scored = _scores(cache, chosen)
+    found = {name: preferences(pairs, score, proba, scale=cache.scale) for name, (score, proba) in scored.items()}
+    figures = {name: pair_agreement(pairs, one, resamples=resamples, seed=seed) for name, one in found.items()}
+    result = JudgedPairs(pairs, found, figures, notes)
+    for name in found:
+        if left := len(pairs) - result.n_scored(name):
+            notes.append(f"{name}: {left} of {len(pairs)} pairs have an item without a score and are left out")
+    return result
+
+
+def _aggregators(
+    cache: FeatureCache, strategies: Sequence[str], files: Sequence[Path], *, force: bool
+) -> tuple[dict[str, Aggregator], list[str]]:
+    chosen: dict[str, Aggregator] = {}
+    notes: list[str] = []
+    for name in strategies:
+        if needs_fitting(name):
+            raise LagerError(f"{name} needs fitting: give an aggregator file of it with --aggregator")
+        chosen[name] = untrained(name, n_layers=cache.n_layers, scale=cache.scale)
+    for path in files:
+        record = load_aggregator(path)
+        notes += [f"{path}: {note}" for note in check_applies(record, cache, force=force)]
+        name = record.aggregator.strategy
+        name = f"{name}@{path.stem}" if name in chosen else name
+        if name in chosen:
+            raise LagerError(f"two aggregators would both be called {name}: rename one of the files")
+        if seen := int(in_sample(record, cache.prompt_keys()).sum()):
+            notes.append(f"{name}: in-sample, {seen} of {cache.n_items} items are among its training items")
+        chosen[name] = record.aggregator
+    return chosen, notes
+
+
+def _scores(
+    cache: FeatureCache, aggregators: Mapping[str, Aggregator]
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64] | None]]:
+    """Return scores (n_items,) and distributions (n_items, n_labels), NaN in rows that are not valid."""
+    readouts, valid = cache.readouts(), np.flatnonzero(cache.valid)
+    out = {}
+    for name, aggregator in aggregators.items():
+        score = np.full(cache.n_items, np.nan)
+        proba = np.full((cache.n_items, len(cache.scale)), np.nan) if aggregator.has_proba else None
+        dataset = aggregator.dataset
+        for places, block in readouts.blocks([] if dataset is None else [dataset]):
+            score[valid[places]] = aggregator.predict(block)
+            if proba is not None:
+                proba[valid[places]] = aggregator.predict_proba(block)
+        out[name] = (score, proba)
+    return out

@@ -1,0 +1,114 @@
+"""How far a judge's preferences agree with people's, and with themselves when the order is turned."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..interval import percentile_interval
+from ..resample import ClusterBootstrap
+from .preferences import Preferences
+from .read_pairs import Pairs
+
+#: What each figure is, a line for the documentation and the JSON.
+FIGURES = {
+    "accuracy": "share of pairs in which the judge prefers what people do; its ties count half, theirs do not count",
+    "ties": "share of pairs in which the judge prefers neither",
+    "brier": "mean squared difference between the probability and what people prefer",
+    "consistency": "share of pairs in which the judge picks the same response in both orders",
+    "accuracy_both": "share of pairs in which the judge picks what people prefer in both orders",
+    "position_bias": "mean probability of the response shown first, less one half",
+}
+
+
+class Figure(NamedTuple):
+    """One figure with its 95 % interval, None where undefined.
+
+    Attributes
+    ----------
+    value : float or None
+        Mean over groups of the figure in each, or of all pairs where there are no groups.
+    low, high : float or None
+        Percentile interval, clusters drawn with replacement.
+    pooled : float or None
+        Over all pairs, whatever their group.
+    n : int
+        Pairs that it is of.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    pooled: float | None
+    n: int
+
+
+def pair_agreement(pairs: Pairs, found: Preferences, *, resamples: int = 1000, seed: int = 42) -> dict[str, Figure]:
+    """Return the figures of `FIGURES` that the pairs allow.
+
+    Parameters
+    ----------
+    pairs : Pairs
+    found : Preferences
+        Of the same pairs.
+    resamples, seed : int
+        Of the bootstrap over clusters.
+    """
+    group = np.zeros(len(pairs), np.intp) if pairs.group is None else _codes(pairs.group)
+    cluster = _codes(pairs.cluster)
+    bootstrap = ClusterBootstrap(int(cluster.max()) + 1, resamples, seed)
+    return {
+        name: _figure(values, group, cluster, bootstrap)
+        for name, values in per_pair(pairs.preferred, found).items()
+        if not np.isnan(values).all()
+    }
+
+
+def per_pair(preferred: NDArray[np.float64], found: Preferences) -> dict[str, NDArray[np.float64]]:
+    """Return what each figure is the mean of, ndarrays of shape (n_pairs,), NaN in pairs that do not count."""
+    decided = np.where(preferred == 0.5, np.nan, preferred)
+    out = {
+        "accuracy": 1 - np.abs(found.pick - decided),
+        "ties": np.where(np.isnan(found.pick), np.nan, found.pick == 0.5),
+        "brier": (found.probability - preferred) ** 2,
+    }
+    if found.picks_by_order is not None and found.first is not None:
+        one, other = found.picks_by_order.T
+        missing = np.isnan(one) | np.isnan(other)
+        right = (one == decided) & (other == decided)
+        out |= {
+            "consistency": np.where(missing, np.nan, one == other),
+            "accuracy_both": np.where(missing | np.isnan(decided), np.nan, right),
+            "position_bias": found.first - 0.5,
+        }
+    return out
+
+
+def _figure(
+    values: NDArray[np.float64], group: NDArray[np.intp], cluster: NDArray[np.intp], bootstrap: ClusterBootstrap
+) -> Figure:
+    there = np.flatnonzero(~np.isnan(values))
+    values, group, cluster = values[there], _codes(group[there]), cluster[there]
+    whole = _group_mean(values, group, np.ones((len(values), 1)))[0]
+    low = high = None
+    if bootstrap.resamples:
+        drawn = np.concatenate([_group_mean(values, group, weight) for weight in bootstrap.blocks(cluster)])
+        low, high, *_ = percentile_interval(drawn)
+    return Figure(float(whole), low, high, float(values.mean()), len(values))
+
+
+def _group_mean(
+    values: NDArray[np.float64], group: NDArray[np.intp], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the mean over groups of the weighted means, shape (n_columns,); groups not drawn are left out."""
+    member = (np.arange(group.max() + 1)[:, None] == group).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        means = (member @ (values[:, None] * weight)) / (member @ weight)
+        drawn = ~np.isnan(means)
+        return np.asarray(np.where(drawn, means, 0).sum(axis=0) / drawn.sum(axis=0))  # NaN where nothing was drawn
+
+
+def _codes(labels: NDArray[np.generic]) -> NDArray[np.intp]:
+    return np.unique(labels.astype(str), return_inverse=True)[1].astype(np.intp)
