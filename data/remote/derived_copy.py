@@ -52,6 +52,7 @@ class CopyOfCache:
             raise LagerError(f"--include {', '.join(unknown)}: expected some of {', '.join(INCLUDABLE)}, with commas")
         self.cache, self.include, self.scratch = cache, frozenset(include), scratch
         self.is_whole = self.include == frozenset(INCLUDABLE)
+        self._own = {entry["file"]: entry for entry in (cache.manifest["items"], *cache.manifest["shards"])}
         self._entries: dict[str, dict[str, Any]] = {}
         self._digests = SortedDigests(scratch)
         self._lock = threading.Lock()
@@ -59,7 +60,7 @@ class CopyOfCache:
     @property
     def names(self) -> list[str]:
         """The files of the copy but for its manifest, the items first."""
-        return [ITEMS, *(shard["file"] for shard in self.cache.manifest["shards"])]
+        return list(self._own)
 
     def make(self, name: str) -> tuple[Path, dict[str, Any]]:
         """Return a file of the copy and what its manifest says of it.
@@ -69,7 +70,7 @@ class CopyOfCache:
         LagerError
             When the cache's own file is damaged.
         """
-        own = self._own_entry(name)
+        own = self._own[name]
         path = self.cache.path / name
         if (found := sha256_file(path)) != own["sha256"]:
             raise LagerError(
@@ -102,11 +103,6 @@ class CopyOfCache:
                 },
             }
         )
-
-    def _own_entry(self, name: str) -> dict[str, Any]:
-        manifest = self.cache.manifest
-        entry: dict[str, Any] = next(e for e in (manifest["items"], *manifest["shards"]) if e["file"] == name)
-        return entry
 
     def _derived_items(self) -> Path:
         table = self.cache.items

@@ -17,6 +17,7 @@ _ATOMIC = {
     "gs": lambda sha256: {"metadata": {"sha256": sha256}},
 }
 _ALIASES = {"s3a": "s3", "gcs": "gs"}
+_LIBRARIES = {"s3": "s3fs", "gs": "gcsfs", "hf": "huggingface_hub"}
 _OUR_MISTAKES = (TypeError, AttributeError, NameError, AssertionError)
 
 
@@ -47,7 +48,7 @@ class ObjectStore:
             self.fs, root = fsspec.core.url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
         except ImportError as error:
             raise LagerError(
-                f"{self.shown}: {error.name or 'a library'} is not installed; install "
+                f"{self.shown}: {error.name or _LIBRARIES.get(self.scheme, 'a library')} is not installed; install "
                 f"lager[{'gcs' if self.scheme == 'gs' else 'remote'}] for {scheme}:// URLs"
             ) from None
         except ValueError as error:

@@ -110,12 +110,13 @@ def _send_files(
     remote: WritableRemote, copy: CopyOfCache, *, there: RemoteManifest | None, jobs: int, shown: bool
 ) -> _Counts:
     counts = _Counts()
+    listed = None if there is None else {entry["file"]: entry for entry in there.files}
     sizes = {name: (copy.cache.path / name).stat().st_size for name in copy.names}
     with ByteProgress(f"pushing to {remote.shown}", sum(sizes.values()), shown=shown) as progress:
 
         def send(name: str, stop: threading.Event) -> None:
             if not stop.is_set():
-                _send(remote, copy, name, there=there, counts=counts)
+                _send(remote, copy, name, listed=listed, counts=counts)
                 progress.advance(sizes[name])
 
         try:
@@ -151,13 +152,13 @@ def _manifest_there(remote: WritableRemote) -> RemoteManifest | None:
 
 
 def _send(
-    remote: WritableRemote, copy: CopyOfCache, name: str, *, there: RemoteManifest | None, counts: _Counts
+    remote: WritableRemote, copy: CopyOfCache, name: str, *, listed: dict[str, Any] | None, counts: _Counts
 ) -> None:
     path, entry = copy.make(name)
     try:
-        if there is not None and entry not in there.files:
+        if listed is not None and listed.get(name) != entry:
             raise _other_cache(remote)
-        if _is_there(remote, entry, listed=there is not None):
+        if _is_there(remote, entry, listed=listed is not None):
             counts.add(entry["bytes"], sent=False)
             return
         remote.send(path, name, sha256=entry["sha256"])

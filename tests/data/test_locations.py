@@ -17,7 +17,9 @@ from lager.data.remote.remote import open_remote, open_writable
 def test_a_url_without_its_library_names_the_extra(url, library, extra):
     code = f"import sys; sys.modules[{library!r}] = None\nfrom lager import FeatureCache\nFeatureCache.open({url!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stderr.splitlines()[-1].endswith(f"is not installed; install lager[{extra}] for {url[:2]}:// URLs")
+    assert done.stderr.splitlines()[-1].endswith(
+        f"{url}: {library} is not installed; install lager[{extra}] for {url[:2]}:// URLs"
+    )
 
 
 def test_folders_and_web_servers_need_no_library():

@@ -5,10 +5,10 @@ import hashlib
 import http.server
 import json
 import re
-import threading
 import urllib.parse
-from contextlib import contextmanager
 from typing import Any
+
+from support.loopback import serving
 
 
 class HubServer(http.server.ThreadingHTTPServer):
@@ -183,15 +183,6 @@ def _mode(path: str) -> str:
     return "lfs" if path.endswith((".h5", ".parquet")) else "regular"
 
 
-@contextmanager
 def hub_server():
     """A running hub."""
-    server = HubServer()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return serving(HubServer())

@@ -12,6 +12,8 @@ import threading
 import time
 from contextlib import contextmanager
 
+from support.loopback import serving
+
 
 @contextmanager
 def s3_server():
@@ -88,15 +90,6 @@ class _Relay(socketserver.BaseRequestHandler):
                     continue
 
 
-@contextmanager
 def cutting_proxy(url: str):
     """A running proxy in front of a server."""
-    proxy = CuttingProxy(int(url.rpartition(":")[2]))
-    thread = threading.Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield proxy
-    finally:
-        proxy.shutdown()
-        proxy.server_close()
-        thread.join()
+    return serving(CuttingProxy(int(url.rpartition(":")[2])))

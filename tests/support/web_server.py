@@ -4,8 +4,9 @@ import http.server
 import re
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
+
+from support.loopback import serving
 
 _SLOW_BLOCK = 16 << 10
 
@@ -95,15 +96,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@contextmanager
 def web_server(folder: Path):
     """A running server of a folder."""
-    server = WebServer(folder)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return serving(WebServer(folder))
