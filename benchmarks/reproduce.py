@@ -19,17 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lager.cli import main as lager
-from published import (
-    ABLATION,
-    ABLATION_COLUMNS,
-    CONDITIONS,
-    DISTRIBUTION,
-    EMOTION,
-    MAIN,
-    METHODS,
-    SELF_KNOWLEDGE,
-    SETS,
-)
+from paper_tables import TABLES, Run, make_table, runs_of
+from published import ABLATION
 
 MODELS = {
     "Mistral-7B": "mistralai/Mistral-7B-Instruct-v0.3",
@@ -39,7 +30,6 @@ MODELS = {
     "Mistral-Small-24B": "mistralai/Mistral-Small-24B-Instruct-2501",
     "Llama-3.3-70B": "meta-llama/Llama-3.3-70B-Instruct",
 }
-TABLES = ("main", "ablation", "distribution", "emotion", "self-knowledge")
 BENCHMARKS = {
     "flask": ("flask", ""),
     "helpsteer": ("helpsteer", "#test"),
@@ -49,14 +39,6 @@ BENCHMARKS = {
     "tune": ("helpsteer", "#tune"),
 }
 HOW = {"direct": "generate", "reasoning": "reasoning"}
-
-
-class Run(NamedTuple):
-    """One benchmark read by one model under one condition."""
-
-    model: str
-    benchmark: str
-    condition: str
 
 
 class Job(NamedTuple):
@@ -75,18 +57,6 @@ class Job(NamedTuple):
         return f"mkdir -p {folder} && {line} > {file}"
 
 
-def runs_of(table: str) -> list[Run]:
-    """Return what a table of the paper is made from."""
-    if table == "main":
-        return [Run(model, one, how) for model in MODELS for one in SETS for how in CONDITIONS]
-    if table == "ablation":
-        return [Run(model, one, "direct") for model, one in ABLATION_COLUMNS]
-    if table == "distribution":
-        return [Run("Llama-3.1-8B", "flask", "direct")]
-    figures, benchmark = (EMOTION, "eqbench") if table == "emotion" else (SELF_KNOWLEDGE, "selfaware")
-    return [Run(model, benchmark, "direct") for model in figures]
-
-
 class Plan(NamedTuple):
     """Where everything goes, and what is asked for."""
 
@@ -100,7 +70,9 @@ class Plan(NamedTuple):
 
     def jobs(self) -> Iterator[Job]:
         """Yield the commands: for each model the tuning set and the weights, then each benchmark and its figures."""
-        runs = dict.fromkeys(run for table in self.tables for run in runs_of(table) if run.model in self.models)
+        runs = dict.fromkeys(
+            run for table in self.tables for run in runs_of(table, list(MODELS)) if run.model in self.models
+        )
         for model in dict.fromkeys(run.model for run in runs):
             yield self._extract(Run(model, "tune", "direct"))
             aggregator = self.aggregator(model)
@@ -189,7 +161,7 @@ class Figures:
         self._plan = plan
         self._read: dict[Run, dict[str, Any]] = {}
 
-    def find(self, run: Run, strategy: str, metric: str = "spearman") -> float | None:
+    def find(self, run: Run, strategy: str, metric: str) -> float | None:
         """Return a figure, or None where it was not computed or is not defined."""
         path = self._plan.result(run)
         if run not in self._read:
@@ -197,82 +169,6 @@ class Figures:
             self._read[run] = {one["strategy"]: one for one in found}
         row = self._read[run].get(strategy)
         return None if row is None else row[metric]["estimate"]
-
-
-class Table(NamedTuple):
-    """A table: every cell is a pair of our figure and the published one, either None where there is none."""
-
-    title: str
-    columns: list[str]
-    rows: list[tuple[str, list[tuple[float | None, float | None]]]]
-
-    def markdown(self) -> str:
-        lines = [f"## {self.title}", "", f"| | {' | '.join(self.columns)} |", "|---" * (1 + len(self.columns)) + "|"]
-        lines += [
-            f"| {name} | {' | '.join(f'{_text(a)} ({_text(b)})' for a, b in cells)} |" for name, cells in self.rows
-        ]
-        return "\n".join(lines)
-
-    def as_json(self) -> dict[str, Any]:
-        rows = [
-            {
-                "row": name,
-                **{column: {"ours": a, "paper": b} for column, (a, b) in zip(self.columns, cells, strict=True)},
-            }
-            for name, cells in self.rows
-        ]
-        return {"title": self.title, "rows": rows}
-
-
-def _text(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}".replace("0.", ".", 1)
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    given = [value for value in values if value is not None]
-    return sum(given) / len(given) if given and len(given) == len(values) else None
-
-
-def make_table(table: str, found: Figures) -> Table:
-    """Return a table of the paper with ours beside it."""
-    if table == "main":
-        cells = [(one, how) for one in SETS for how in CONDITIONS]
-        rows = []
-        for model, methods in MAIN.items():
-            for method, paper in methods.items():
-                ours = [found.find(Run(model, *cell), method) for cell in cells]
-                pairs = [*zip(ours, paper, strict=True), (_mean(ours), _mean(paper))]
-                rows.append((f"{model}, {METHODS[method]}", pairs))
-        return Table("Spearman", [*(f"{one} {how}" for one, how in cells), "mean"], rows)
-    if table == "ablation":
-        runs = [Run(model, one, "direct") for model, one in ABLATION_COLUMNS]
-        rows = [
-            (name, [(found.find(run, name), figure) for run, figure in zip(runs, paper, strict=True)])
-            for name, paper in ABLATION.items()
-        ]
-        return Table("Ablation, Spearman, direct", [f"{run.model} {run.benchmark}" for run in runs], rows)
-    if table == "distribution":
-        run = Run("Llama-3.1-8B", "flask", "direct")
-        rows = [
-            (METHODS[name], [(found.find(run, name, m), p) for m, p in zip(("kl", "minmax_mse"), paper, strict=True)])
-            for name, paper in DISTRIBUTION.items()
-        ]
-        return Table("Distance from the human distribution, FLASK, Llama-3.1-8B", ["KL", "min-max MSE"], rows)
-    figures, benchmark, metric = (
-        (EMOTION, "eqbench", "spearman") if table == "emotion" else (SELF_KNOWLEDGE, "selfaware", "f1")
-    )
-    rows = [
-        (
-            model,
-            [
-                (found.find(Run(model, benchmark, "direct"), method, metric), figure)
-                for method, figure in zip(METHODS, paper, strict=True)
-            ],
-        )
-        for model, paper in figures.items()
-    ]
-    title = "EQ-Bench, Spearman" if table == "emotion" else "SelfAware, F1 of unanswerable"
-    return Table(title, list(METHODS.values()), rows)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -321,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return min(run_jobs(plan), 1)
     else:
         found = Figures(plan)
-        tables = [make_table(table, found) for table in plan.tables]
+        tables = [make_table(table, found.find) for table in plan.tables]
         if options.json:
             print(json.dumps([table.as_json() for table in tables], indent=2))
         else:
