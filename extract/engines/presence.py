@@ -116,6 +116,7 @@ class Presence:
         # The more workers there are, the more seldom each looks what the others did.
         pause = max(POLL_SECONDS, self.record.world_size / 20)
         while left:
+            self._stay()
             gone = (written_shards(self.cache) - self.redo) | self.failed()
             left = [shard for shard in left if shard not in gone]
             held, listed = self.claims.held(), time.monotonic()
@@ -140,6 +141,12 @@ class Presence:
             if left and not taken and time.monotonic() - listed < pause:
                 self._say("waiting")
                 time.sleep(pause)
+
+    def _stay(self) -> None:
+        """Make the folder of records again should it be gone: to a worker that had nothing to do the run was over."""
+        if not self.claims.folder.exists():
+            make_folders(self.cache)
+            self._write()
 
     def _is_there(self, shard: int) -> bool:
         return shard not in self.redo and (self.cache / shard_name(shard)).exists()

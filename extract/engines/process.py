@@ -7,6 +7,8 @@ import os
 import sys
 import threading
 
+_INTERRUPTED = 130
+
 
 def main() -> None:
     """Read the orders, carry them out and print the result."""
@@ -17,7 +19,10 @@ def main() -> None:
 
     from .call import read_call
 
-    print(json.dumps(read_call(call)), file=result, flush=True)
+    try:
+        print(json.dumps(read_call(call)), file=result, flush=True)
+    except KeyboardInterrupt:  # the terminal tells every process; the one that started this one speaks for all
+        sys.exit(_INTERRUPTED)
 
 
 def _end_with_parent() -> None:

@@ -12,7 +12,7 @@ from lager.data.errors import LagerError
 from lager.data.manifest import MANIFEST
 from lager.data.run_status import run_status
 from lager.data.verify import verify_cache
-from lager.data.worker_records import WORKERS, WorkerRecord, make_folders
+from lager.data.worker_records import WORKERS, WorkerRecord, make_folders, remove_records
 from lager.extract import prepare
 from lager.extract.engines import presence
 from lager.extract.engines.call import make_call, read_call
@@ -134,6 +134,19 @@ def test_a_damaged_shard_is_read_again_by_the_worker_whose_it_is(inputs, alone, 
     run_workers(ThreadEngine(2), call_of(*inputs, path), say=print, shown=False)
     assert verify_cache(path) == []
     assert FeatureCache.open(path).content_hash == alone.content_hash
+
+
+def test_a_worker_goes_on_when_another_one_takes_the_run_for_finished(inputs, alone, tmp_path, monkeypatch):
+    original = ShardReader.read
+
+    def read(self, item_id, plan, **options):
+        remove_records(tmp_path / "cache")
+        return original(self, item_id, plan, **options)
+
+    monkeypatch.setattr(ShardReader, "read", read)
+    cache = run(*inputs, tmp_path / "cache", device="cpu", max_failures=3)
+    assert cache.content_hash == alone.content_hash
+    assert not (cache.path / WORKERS).exists()
 
 
 def test_too_many_failed_items_of_all_workers_together_are_too_many(inputs, tmp_path, monkeypatch):
