@@ -236,11 +236,7 @@ class CacheWriter:
 
     def _check_plan(self) -> None:
         """Raise `LagerError` when the folder is gone, or another command gave the cache other items meanwhile."""
-        if not (self.path / RUN).exists():
-            raise LagerError(
-                f"cache {self.path}: its folder was removed or emptied during the run ({RUN} is gone): run the same "
-                "command again"
-            )
+        check_still_there(self.path)
         run = read_run(self.path)
         if any(run[name] != self.run[name] for name in ("fingerprint", "item_ids_sha256", "shard_size", "salt")):
             raise LagerError(
@@ -318,6 +314,15 @@ def _with_items(data: ShardData, items: pl.DataFrame) -> ShardData:
     if items["item_id"].to_list() != data.item_id:
         raise ValueError("the rows of the item table must be those of the shard")
     return replace(data, optional={**data.optional, ITEM: encode_rows(items)})
+
+
+def check_still_there(path: Path) -> None:
+    """Raise `LagerError` when the folder of a run that goes on is gone, or was emptied."""
+    if not (path / RUN).exists():
+        raise LagerError(
+            f"cache {path}: its folder was removed or emptied during the run ({RUN} is gone): run the same "
+            "command again"
+        )
 
 
 def refuse_foreign(path: Path) -> None:

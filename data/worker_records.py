@@ -25,6 +25,7 @@ FAILED = "failed"
 BEAT_SECONDS = 15.0
 STALE_SECONDS = 4 * BEAT_SECONDS
 _MAX_BYTES = 1 << 16
+_TRIES = 5
 _KINDS: dict[str, Any] = {
     **dict.fromkeys(("worker", "host", "machine", "started", "state"), str),
     **dict.fromkeys(("rank", "world_size", "pid", "shards_done", "items_done"), int),
@@ -101,9 +102,14 @@ class Failure(NamedTuple):
 
 
 def make_folders(cache: Path) -> None:
-    """Make the folders of records, claims and failures."""
-    for name in (CLAIMS, FAILED):
-        (cache / WORKERS / name).mkdir(parents=True, exist_ok=True)
+    """Make the folders of records, claims and failures in a cache's folder; nothing where that is gone."""
+    for _ in range(_TRIES):  # another worker may take them away at the same time
+        try:
+            for name in ("", CLAIMS, FAILED):
+                (cache / WORKERS / name).mkdir(exist_ok=True)
+        except FileNotFoundError:
+            continue
+        return
 
 
 def _replace_text(path: Path, text: str) -> None:

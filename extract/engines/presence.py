@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
+from ...data.cache_writer import check_still_there
 from ...data.errors import LagerError
 from ...data.manifest import MANIFEST, shard_name
 from ...data.run_status import written_shards
@@ -145,6 +146,7 @@ class Presence:
     def _stay(self) -> None:
         """Make the folder of records again should it be gone: to a worker that had nothing to do the run was over."""
         if not self.claims.folder.exists():
+            check_still_there(self.cache)
             make_folders(self.cache)
             self._write()
 

@@ -1,7 +1,9 @@
 """Any number of workers make the same cache, help each other out, and say what went wrong."""
 
 import json
+import shutil
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -118,6 +120,7 @@ def test_several_workers_of_a_private_cache_use_one_secret(inputs, tmp_path):
 
 def test_a_shard_that_a_dead_worker_claimed_is_read_by_another(inputs, alone, tmp_path):
     path = tmp_path / "cache"
+    path.mkdir()
     make_folders(path)
     (path / "run.json").write_bytes((alone.path / "run.json").read_bytes())
     dead = WorkerRecord("00001-dead", 1, 2, "elsewhere", 1, "another machine", ["cpu"], "then", state="stopped")
@@ -147,6 +150,25 @@ def test_a_worker_goes_on_when_another_one_takes_the_run_for_finished(inputs, al
     cache = run(*inputs, tmp_path / "cache", device="cpu", max_failures=3)
     assert cache.content_hash == alone.content_hash
     assert not (cache.path / WORKERS).exists()
+
+
+def test_a_worker_that_waits_ends_when_the_folder_is_gone(inputs, alone, tmp_path):
+    path = tmp_path / "cache"
+    path.mkdir()
+    (path / "run.json").write_bytes((alone.path / "run.json").read_bytes())
+    make_folders(path)
+    other = WorkerRecord("00001-x", 1, 2, "elsewhere", 1, "another machine", ["cpu"], "then", state="reading")
+    other.write(path)
+    (path / WORKERS / "claims" / "00003").write_text(other.worker)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(run, *inputs, path, device="cpu")
+        while len(list(path.glob("shards/*.h5"))) < 10:
+            assert not waiting.done()
+            time.sleep(0.05)
+        shutil.rmtree(path)
+        with pytest.raises(LagerError, match="removed or emptied during the run"):
+            waiting.result(timeout=60)
+    assert not path.exists()
 
 
 def test_too_many_failed_items_of_all_workers_together_are_too_many(inputs, tmp_path, monkeypatch):
