@@ -117,7 +117,7 @@ def _cell(value: Any) -> str:
     """Return a value as one cell of a table, with nothing in it that Markdown or HTML would act on."""
     text = " ".join(str(value).split())
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_{}\[\]()#|!~])", r"\\\1", text)
+    return re.sub(r"([\\`*_{}\[\]#|!~])", r"\\\1", text)
 
 
 def _shell(text: str) -> str:

@@ -32,6 +32,8 @@ def push(
 ) -> None:
     """Share a cache: without texts, hidden states and single annotators' scores, and private, unless you say so.
 
+    Interrupted, it goes on where it stopped. The manifest goes last: what has none is no cache yet.
+
     Example: lager cache push cache/flask s3://lab/caches/flask
 
     Example: lager cache push cache/flask hf://datasets/lab/flask-cache --include scores,hidden --public

@@ -138,7 +138,7 @@ def test_names_from_others_are_only_text_on_the_card(tmp_path):
 
     body = card(manifest, url="s3://bucket/c").split("---\n", 2)[2]
     assert "<script>" not in body
-    assert "\\# \\[a\\]\\(b\\)" in body
+    assert "\\# \\[a\\](b)" in body
 
 
 def test_a_push_that_was_interrupted_goes_on_and_sends_nothing_twice(cache, tmp_path):
