@@ -1,11 +1,16 @@
 """`kill -9` at many random moments of an extraction, each followed by the same extraction again.
 
-Each trial extracts into a new cache in a process that is killed: at a moment drawn over the length of a whole run, or,
-in every third trial, while a file is being written. Then the same extraction runs to its end. What must hold: the
-content hash is that of an uninterrupted run, every file verifies, each item is there once, and no shard that was
-finished is made again (same inode, same time).
+Each trial extracts into a cache in a process that is killed: at a moment drawn over the length of a whole run, or, in
+every third trial, while a file is being written. Then the same extraction runs to its end. What must hold: the content
+hash is that of an uninterrupted run, every file verifies, each item is there once, and no shard that was finished is
+made again (same inode, same time).
+
+With --after-limit the cache held every second item before, so that a kill may come while these are set aside and taken
+over. What must hold then: the same items, every file verifies, rows that were read before have the same bits, all
+others agree with an uninterrupted run to 1e-4.
 
     python benchmarks/kills.py --kills 100
+    python benchmarks/kills.py --kills 100 --after-limit
 
 The model is loaded once and each trial is a fork, so that a kill lands in the extraction and not in the imports.
 """
@@ -15,15 +20,20 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 from lager.data.cache import FeatureCache
+from lager.data.earlier import EARLIER
 from lager.data.errors import LagerError
+from lager.data.items import load_items
 from lager.data.verify import verify_cache
 from lager.extract.extractor import extract_features
 from lager.extract.judge import Judge, load_judge
@@ -40,47 +50,64 @@ class Trial(NamedTuple):
     finished: dict[str, tuple[int, int]]
 
 
-def run_trials(n: int, *, n_items: int, folder: Path, seed: int = 0) -> tuple[Path, list[Trial]]:
-    """Kill `n` extractions of `n_items` items and run each again; return an uninterrupted cache, and the trials."""
+class Trials(NamedTuple):
+    """All kills, an uninterrupted cache, and the one with every second item, where trials began with a copy of it."""
+
+    whole: Path
+    before: Path | None
+    trials: list[Trial]
+
+
+def run_trials(n: int, *, n_items: int, folder: Path, after_limit: bool = False, seed: int = 0) -> Trials:
+    """Kill `n` extractions of `n_items` items and run each again; see above."""
     judge = load_judge(DEMO / "judge", device="cpu")
-    whole = folder / "whole"
+    rows, whole = range(n_items), folder / "whole"
+    before = folder / "before" if after_limit else None
+    if before is not None:
+        _wait(_forked(judge, before, range(0, n_items, 2)))
+        shutil.copytree(before, whole)
     start = time.monotonic()
-    _wait(_forked(judge, whole, n_items))
+    _wait(_forked(judge, whole, rows))
     seconds = time.monotonic() - start
     rng = random.Random(seed)
-    return whole, [
-        _trial(judge, folder / f"trial{k}", n_items, seconds=None if k % 3 == 2 else rng.uniform(0, seconds))
-        for k in range(n)
-    ]
+    trials = []
+    for k in range(n):
+        cache = folder / f"trial{k}"
+        if before is not None:
+            shutil.copytree(before, cache)
+        process = _forked(judge, cache, rows)
+        if k % 3 == 2:
+            _await_writing(process, cache, after=rng.randrange(n_items // SHARD_SIZE + 2))
+        else:
+            time.sleep(rng.uniform(0, seconds))
+        os.kill(process, signal.SIGKILL)
+        _wait(process, killed=True)
+        trials.append(Trial(cache, _moment(cache, n_items), _shards(cache)))
+        _wait(_forked(judge, cache, rows))
+    return Trials(whole, before, trials)
 
 
-def _trial(judge: Judge, cache: Path, n_items: int, *, seconds: float | None) -> Trial:
-    process = _forked(judge, cache, n_items)
-    if seconds is None:
-        _await_writing(process, cache, after=random.Random(str(cache)).randrange(n_items // SHARD_SIZE + 2))
-    else:
-        time.sleep(seconds)
-    os.kill(process, signal.SIGKILL)
-    _wait(process, killed=True)
-    trial = Trial(cache, _moment(cache, n_items), _shards(cache))
-    _wait(_forked(judge, cache, n_items))
-    return trial
-
-
-def find_faults(trial: Trial, whole: Path) -> list[str]:
+def find_faults(trial: Trial, whole: Path, before: Path | None) -> list[str]:
     """Return what is wrong with a cache that was finished after a kill; forking is over then (polars has threads)."""
-    cache = trial.cache
     try:
-        made, expected = FeatureCache.open(cache), FeatureCache.open(whole)
-    except ValueError as error:
+        made, expected = FeatureCache.open(trial.cache), FeatureCache.open(whole)
+    except LagerError as error:
         return [str(error)]
-    faults = [f"{fault.file}: {fault.what}" for fault in verify_cache(cache)]
-    if made.content_hash != expected.content_hash:
-        faults.append("another content hash")
+    faults = [f"{fault.file}: {fault.what}" for fault in verify_cache(trial.cache)]
     if made.item_id.tolist() != expected.item_id.tolist():
-        faults.append("other items")
-    now = _shards(cache)
-    return faults + [f"{name} was made again" for name, state in trial.finished.items() if now.get(name) != state]
+        return [*faults, "other items"]
+    if before is None:
+        if made.content_hash != expected.content_hash:
+            faults.append("another content hash")
+        now = _shards(trial.cache)
+        return faults + [f"{name} was made again" for name, state in trial.finished.items() if now.get(name) != state]
+    if not np.allclose(made.logits, expected.logits, rtol=0, atol=1e-4):
+        faults.append("values beyond 1e-4")
+    if not np.array_equal(made.logits[::2], FeatureCache.open(before).logits):
+        faults.append("rows that were read before have other values")
+    if (trial.cache / EARLIER).exists():
+        faults.append("rows are left over")
+    return faults
 
 
 def _shards(cache: Path) -> dict[str, tuple[int, int]]:
@@ -90,33 +117,33 @@ def _shards(cache: Path) -> dict[str, tuple[int, int]]:
 
 def _moment(cache: Path, n_items: int) -> str:
     """Name where a run was when it was killed."""
-    if (cache / "manifest.json").exists():
-        return "after the manifest"
-    if list(cache.rglob("*.tmp")):
-        return "while a file was written"
     if not (cache / "run.json").exists():
-        return "before the first file"
+        return "before the run's record"
+    if list(cache.rglob("*.h5.*.tmp")) or list(cache.glob(".*.json.*.tmp")) or list(cache.glob(".*.parquet.*.tmp")):
+        return "while a file was written"
+    if (cache / "manifest.json").exists():
+        return "while there was a manifest"
     return "after the last shard" if len(_shards(cache)) * SHARD_SIZE >= n_items else "between shards"
 
 
 def _await_writing(process: int, cache: Path, *, after: int) -> None:
-    """Wait until a temporary file lies in the cache, when `after` shards are done or nearly; or until the run ends."""
+    """Wait until a file is being written, when `after` shards are there or more; or until the run ends."""
     while os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        if len(list(cache.glob("shards/*.h5"))) >= after and any(cache.rglob("*.tmp")):
+        if len(list(cache.glob("shards/*.h5"))) >= after and list(cache.glob("**/.*.*.tmp")):
             return
 
 
-def _forked(judge: Judge, cache: Path, n_items: int) -> int:
+def _forked(judge: Judge, cache: Path, rows: range) -> int:
     """Start the extraction in a child process and return its id."""
     process = os.fork()
     if process == 0:
         status = 1
         try:
-            options: dict[str, Any] = {"limit": n_items, "shard_size": SHARD_SIZE, "quiet": True}
-            extract_features(judge, DEMO / "train.jsonl", cache=cache, **options)
+            items = load_items(DEMO / "train.jsonl").take(list(rows))
+            extract_features(judge, items, cache=cache, shard_size=SHARD_SIZE, quiet=True)
             status = 0
         except LagerError as error:
-            print(error, flush=True)
+            print(error, file=sys.stderr, flush=True)
         finally:
             os._exit(status)
     return process
@@ -132,11 +159,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--items", type=int, default=60)
+    parser.add_argument("--after-limit", action="store_true", help="begin with a cache of every second item")
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        whole, trials = run_trials(arguments.kills, n_items=arguments.items, folder=Path(folder), seed=arguments.seed)
-        faults = {trial.cache.name: found for trial in trials if (found := find_faults(trial, whole))}
+        whole, before, trials = run_trials(
+            given.kills, n_items=given.items, folder=Path(folder), after_limit=given.after_limit, seed=given.seed
+        )
+        faults = {trial.cache.name: found for trial in trials if (found := find_faults(trial, whole, before))}
     for moment, count in Counter(trial.moment for trial in trials).most_common():
         print(f"{count:4d} killed {moment}")
     print(f"{sum(len(trial.finished) for trial in trials):4d} shards were finished at the kills")

@@ -1,12 +1,11 @@
 """Extractions that are killed, starved of disk, or run beside each other end in the same cache."""
 
 import json
-import random
 import resource
 import subprocess
 import sys
-import time
 
+import numpy as np
 import pytest
 from lager.data.cache import FeatureCache
 from lager.data.verify import verify_cache
@@ -31,32 +30,15 @@ def uninterrupted(command, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_and_run_again_it_ends_in_the_same_cache(command, uninterrupted, tmp_path):
-    path = tmp_path / "cache"
-    rng = random.Random(0)
-    kept: dict[str, int] = {}
-    for _ in range(8):
-        process = subprocess.Popen([*command, str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        n_before = len(list(path.glob("shards/*.h5")))
-        while len(list(path.glob("shards/*.h5"))) == n_before and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.002)
-        time.sleep(rng.uniform(0, 0.05))
-        process.kill()
-        process.wait()
-        now = {shard.name: shard.stat().st_mtime_ns for shard in path.glob("shards/*.h5")}
-        assert {name: now.get(name) for name in kept} == kept, "a finished shard was made again"
-        kept = now
-    subprocess.run([*command, str(path)], check=True, capture_output=True)
-    assert FeatureCache.open(path).content_hash == uninterrupted.content_hash
-    assert verify_cache(path) == []
+@pytest.mark.parametrize("options", [[], ["--after-limit"]], ids=["from nothing", "after --limit"])
+def test_killed_at_random_moments_and_run_again_it_ends_in_the_same_cache(repository, options):
+    script = [sys.executable, str(repository / "benchmarks" / "kills.py"), "--kills", "9", *options]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 of 9 ended in another cache" in done.stdout
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("n_processes", [2, 4])
-def test_processes_that_write_one_cache_at_once_agree(command, uninterrupted, tmp_path, n_processes):
-    path = tmp_path / "cache"
+def run_at_once(command, path, n_processes):
     processes = [
         subprocess.Popen([*command, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(n_processes)
@@ -64,8 +46,23 @@ def test_processes_that_write_one_cache_at_once_agree(command, uninterrupted, tm
     for process in processes:
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
-    assert FeatureCache.open(path).content_hash == uninterrupted.content_hash
     assert verify_cache(path) == []
+    return FeatureCache.open(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_processes", [2, 4])
+def test_processes_that_write_one_cache_at_once_agree(command, uninterrupted, tmp_path, n_processes):
+    assert run_at_once(command, tmp_path / "cache", n_processes).content_hash == uninterrupted.content_hash
+
+
+@pytest.mark.slow
+def test_processes_that_give_a_cache_other_items_at_once_agree(command, uninterrupted, tmp_path):
+    path = tmp_path / "cache"
+    subprocess.run([*command, str(path), "--limit", "25"], check=True, capture_output=True)
+    cache = run_at_once(command, path, 2)
+    assert cache.items_hash == uninterrupted.items_hash
+    np.testing.assert_allclose(cache.logits, uninterrupted.logits, atol=1e-4)
 
 
 def test_a_full_disk_is_one_clear_line_and_what_was_finished_stays(command, tmp_path):
