@@ -22,7 +22,7 @@ from .credentials import scrubbed_json
 from .damaged import keep_damaged
 from .earlier import set_all_aside, set_aside
 from .errors import LagerError
-from .files import locked, move_file, remove_leftovers, replacing, write_json
+from .files import locked, move_file, read_json, remove_leftovers, replacing, write_json
 from .finalize import finalize_cache, missing_shards
 from .item_rows import ITEM, encode_rows, text_sha256
 from .items import ItemIds, hash_ids
@@ -237,8 +237,8 @@ class CacheWriter:
     def _check_plan(self) -> None:
         """Raise `LagerError` when the folder is gone, or another command gave the cache other items meanwhile."""
         check_still_there(self.path)
-        run = read_run(self.path)
-        if any(run[name] != self.run[name] for name in ("fingerprint", "item_ids_sha256", "shard_size", "salt")):
+        run = read_json(self.path / RUN, what="run record", exact=True)
+        if any(run.get(name) != self.run[name] for name in ("fingerprint", "item_ids_sha256", "shard_size", "salt")):
             raise LagerError(
                 f"cache {self.path} was given other items by another command meanwhile: run the command again whose "
                 "items it is to hold; rows that were read are taken over"

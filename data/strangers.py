@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import LagerError
@@ -22,7 +23,8 @@ def refuse_links(folder: Path) -> None:
     try:
         entries = list(os.scandir(folder))
         for place in [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]:
-            entries += os.scandir(place)
+            with suppress(FileNotFoundError):  # a worker's folder may be removed at this moment
+                entries += os.scandir(place)
     except OSError as error:
         raise LagerError(f"cannot list {folder}: {error.strerror or error}") from None
     for entry in entries:
