@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 KEPT_ON_DISK_ABOVE = 256 << 20
 #: What strategies that need every read-out at once take, for each byte that is stored (float64, and copies of it).
 _BYTES_FOR_EACH = 8
+_UNKNOWN = 8_000_000_000
 _VARIABLE = "LAGER_MEMORY"
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
 
@@ -143,7 +144,7 @@ def too_large(readouts: NDArray[Any] | StoredReadouts, *, hidden: bool = False) 
 def memory_allowed() -> int:
     """Return how many bytes a step may take that needs every read-out at once.
 
-    What the environment variable LAGER_MEMORY says (``8GB``), else half of the machine's memory.
+    What the environment variable LAGER_MEMORY says (``8GB``), else half of the machine's memory, 8 GB where unknown.
 
     Raises
     ------
@@ -152,7 +153,10 @@ def memory_allowed() -> int:
     """
     given = os.environ.get(_VARIABLE)
     if given is None:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+        try:
+            return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+        except (AttributeError, ValueError, OSError):  # systems that do not say
+            return _UNKNOWN
     match = _SIZE.fullmatch(given.strip())
     if match is None:
         raise LagerError(f"{_VARIABLE}={given!r}: expected a size such as 8GB or 500MB")
