@@ -15,7 +15,7 @@ from ..train.strategies import expand, needs_fitting
 from .agreement import evaluate_scores
 from .context import DEFAULT_THRESHOLD
 from .evaluation import Evaluation, reading_notes
-from .grouping import group_column, label_series
+from .grouping import group_series, label_series
 from .metrics import SHOWN
 from .score_files import read_external
 from .score_ranges import Range, choose_source, ranges_of, ranges_on, threshold_note
@@ -113,7 +113,7 @@ def evaluate_cache(
     agreement = evaluate_scores(
         cache.mean_scores,
         {one.name: one.scores for one in scored},
-        group=group_column(cache.items, by, level=level),
+        group=group_series(cache.items, by, level=level),
         cluster=label_series(cache.items, "cluster"),
         system=label_series(cache.items, "system"),
         annotators=cache.items["scores"],

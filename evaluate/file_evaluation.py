@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..data.errors import LagerError
-from ..data.item_columns import object_column
 from ..data.scale import Scale
 from .agreement import evaluate_scores
 from .context import DEFAULT_THRESHOLD
 from .evaluation import Evaluation, reading_notes
-from .grouping import group_column
+from .grouping import group_series, label_series
 from .metrics import SHOWN
 from .score_files import read_external, read_human_scores
 from .scoring import StrategyScores
@@ -61,9 +60,9 @@ def evaluate_score_files(
     agreement = evaluate_scores(
         items["scores"].list.mean().fill_null(float("nan")).to_numpy(),
         {judge.name: judge.scores for judge in judges},
-        group=group_column(items, by, level=level),
-        cluster=object_column(items, "cluster"),
-        system=object_column(items, "system"),
+        group=group_series(items, by, level=level),
+        cluster=label_series(items, "cluster"),
+        system=label_series(items, "system"),
         annotators=items["scores"].to_list(),
         level=level,
         scale=scale,

@@ -34,10 +34,14 @@ def label_series(items: pl.DataFrame, name: str) -> pl.Series | None:
     return None if name not in items.columns or items[name].is_null().all() else items[name]
 
 
-def group_column(
-    items: pl.DataFrame, by: Sequence[str] = (), *, level: str | None = None
-) -> NDArray[np.object_] | None:
-    """Return the groups that agreement is averaged over, an ndarray of shape (n_items,), or None where there are none.
+def group_column(items: pl.DataFrame, by: Sequence[str] = ()) -> NDArray[np.object_] | None:
+    """Return the groups of `group_series` as an ndarray of shape (n_items,)."""
+    found = group_series(items, by)
+    return None if found is None else object_column(found.to_frame("group"), "group")
+
+
+def group_series(items: pl.DataFrame, by: Sequence[str] = (), *, level: str | None = None) -> pl.Series | None:
+    """Return the groups that agreement is averaged over, or None where there are none.
 
     Parameters
     ----------
@@ -53,7 +57,7 @@ def group_column(
         When a column is not there, or the level has no groups.
     """
     if not by:
-        return object_column(items, "group")
+        return label_series(items, "group")
     if level == "pooled":
         raise LagerError("--by groups the items and --level pooled does not: leave one of them out")
     known = [name for name in items.columns if name not in _NEVER and not items[name].is_null().all()]
@@ -63,4 +67,4 @@ def group_column(
                 f"--by: no item has a column {name!r}: {nearest(name, known) if known else 'there is none'}"
             )
     parts = [pl.col(name).cast(pl.String).fill_null("(none)") for name in by]
-    return object_column(items.select(pl.concat_str(parts, separator=" / ").alias("by")), "by")
+    return items.select(pl.concat_str(parts, separator=" / ").alias("by"))["by"]

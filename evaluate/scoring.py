@@ -183,6 +183,7 @@ class CacheScorer:
                 seen = int((in_sample(one.record, keys) & self._evaluated).sum())
             strategy = one.aggregator.strategy
             scored.append(self._scores(one.label, strategy, found.pop(one.label), one.source, seen))
+        self._to_score.clear()  # with the training rows of each
         return [*scored, *self._out_of_fold]
 
     def _add(self, source: _Source) -> None:
