@@ -21,6 +21,7 @@ from .evaluate.pairs.command import pairs
 from .evaluate.score.calibrate_command import calibrate
 from .evaluate.score.command import score
 from .evaluate.select.command import select
+from .evaluate.sensitivity.command import sensitivity
 from .evaluate.sweep_command import sweep
 from .extract.command import extract
 from .extract.verify_command import verify
@@ -42,6 +43,7 @@ app.command("score")(score)
 app.command("calibrate")(calibrate)
 cache_app.command("verify")(verify)
 app.command("pairs")(pairs)
+app.command("sensitivity")(sensitivity)
 app.command("select")(select)
 app.add_typer(cache_app, name="cache")
 

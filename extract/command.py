@@ -118,7 +118,7 @@ def extract(
         features=parse_names(features),
         pooling=None if pooling is None else parse_names(pooling),
         scale=scale,
-        human_range=_parse_range(human_range),
+        human_range=parse_range(human_range),
         group=parse_names(group or ""),
         cluster=cluster,
         truncate_field=truncate_field,
@@ -179,7 +179,7 @@ def parse_chat_args(text: str | None) -> dict[str, Any] | None:
     return value
 
 
-def _parse_range(text: str | None) -> tuple[float, float] | None:
+def parse_range(text: str | None) -> tuple[float, float] | None:
     """Read ``LO-HI``; either may be negative or have a fraction."""
     if text is None:
         return None

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from ...data.cache import FeatureCache
-from ...data.errors import LagerError
-from ...train.aggregator_file import check_applies, in_sample, load_aggregator
-from ...train.strategies import Aggregator, untrained
-from ...train.strategy_names import needs_fitting
+from ..applied import choose_aggregators, scores_and_distributions
 from .pair_agreement import FIGURES, Figure, pair_agreement
 from .preferences import Preferences, preferences
 from .read_pairs import Pairs, read_pairs
@@ -101,8 +97,8 @@ def judge_pairs(
         When the cache holds no sound pairs, a strategy needs fitting, or an aggregator does not apply.
     """
     pairs = read_pairs(cache)
-    chosen, notes = _aggregators(cache, strategies, aggregators, force=force)
-    scored = _scores(cache, chosen)
+    chosen, notes = choose_aggregators(cache, strategies, aggregators, force=force)
+    scored = scores_and_distributions(cache, chosen)
     found = {name: preferences(pairs, score, proba, scale=cache.scale) for name, (score, proba) in scored.items()}
     figures = {name: pair_agreement(pairs, one, resamples=resamples, seed=seed) for name, one in found.items()}
     result = JudgedPairs(pairs, found, figures, notes)
@@ -110,43 +106,3 @@ def judge_pairs(
         if left := len(pairs) - result.n_scored(name):
             notes.append(f"{name}: {left} of {len(pairs)} pairs have an item without a score and are left out")
     return result
-
-
-def _aggregators(
-    cache: FeatureCache, strategies: Sequence[str], files: Sequence[Path], *, force: bool
-) -> tuple[dict[str, Aggregator], list[str]]:
-    chosen: dict[str, Aggregator] = {}
-    notes: list[str] = []
-    for name in strategies:
-        if needs_fitting(name):
-            raise LagerError(f"{name} needs fitting: give an aggregator file of it with --aggregator")
-        chosen[name] = untrained(name, n_layers=cache.n_layers, scale=cache.scale)
-    for path in files:
-        record = load_aggregator(path)
-        notes += [f"{path}: {note}" for note in check_applies(record, cache, force=force)]
-        name = record.aggregator.strategy
-        name = f"{name}@{path.stem}" if name in chosen else name
-        if name in chosen:
-            raise LagerError(f"two aggregators would both be called {name}: rename one of the files")
-        if seen := int(in_sample(record, cache.prompt_keys()).sum()):
-            notes.append(f"{name}: in-sample, {seen} of {cache.n_items} items are among its training items")
-        chosen[name] = record.aggregator
-    return chosen, notes
-
-
-def _scores(
-    cache: FeatureCache, aggregators: Mapping[str, Aggregator]
-) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64] | None]]:
-    """Return scores (n_items,) and distributions (n_items, n_labels), NaN in rows that are not valid."""
-    readouts, valid = cache.readouts(), np.flatnonzero(cache.valid)
-    out = {}
-    for name, aggregator in aggregators.items():
-        score = np.full(cache.n_items, np.nan)
-        proba = np.full((cache.n_items, len(cache.scale)), np.nan) if aggregator.has_proba else None
-        dataset = aggregator.dataset
-        for places, block in readouts.blocks([] if dataset is None else [dataset]):
-            score[valid[places]] = aggregator.predict(block)
-            if proba is not None:
-                proba[valid[places]] = aggregator.predict_proba(block)
-        out[name] = (score, proba)
-    return out

@@ -84,11 +84,12 @@ def make_cache(
     texts: list[str] | None = None,
     clusters: int = 6,
     first: int = 0,
+    noise: int = 0,
     **inputs: Any,
 ) -> FeatureCache:
-    """Write a complete cache."""
+    """Write a complete cache; `noise` changes what the judge says, and not what people say."""
     items = make_items(n, seed=seed, clusters=clusters, first=first)
-    shard = make_shard(items, seed=seed, invalid=invalid)
+    shard = make_shard(items, seed=seed + noise, invalid=invalid)
     if texts is not None:
         items = replace(items, table=items.table.with_columns(pl.Series("text", texts)))
     writer = CacheWriter.start(path, identity=identity(**inputs), item_id=items.item_id, shard_size=shard_size)

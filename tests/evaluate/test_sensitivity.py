@@ -1,0 +1,110 @@
+"""`lager sensitivity`: the same items under several prompts."""
+
+import json
+
+import numpy as np
+import pytest
+from lager.cli import main_or_raise
+from lager.data.errors import LagerError
+from lager.data.scale import Scale
+from lager.evaluate.sensitivity.compare_prompts import prompt_sensitivity
+from scipy.stats import kendalltau, spearmanr
+from support.caches import make_cache
+from support.tiny_models import save_judge
+
+
+def e_score(cache):
+    proba = np.exp(cache.logits_normed[:, -1].astype(float))
+    return (proba / proba.sum(axis=1, keepdims=True)) @ Scale.parse("1-5").array
+
+
+@pytest.fixture
+def prompts(tmp_path):
+    """The same sixty items."""
+    one = make_cache(tmp_path / "one", 60, template="one", invalid=frozenset({4}))
+    two = make_cache(tmp_path / "two", 60, template="two", noise=1, invalid=frozenset({9}))
+    return {"one": one, "two": two}
+
+
+def test_figures_are_those_of_the_items_valid_under_every_prompt(prompts):
+    found = prompt_sensitivity(prompts, ["e-score"], resamples=20)
+    assert (found.n_items, found.level) == (58, "group")
+    one, two = prompts.values()
+    rows = np.setdiff1d(np.arange(60), [4, 9])
+    group = one.items["group"].to_numpy()[rows]
+    a, b = e_score(one)[rows], e_score(two)[rows]
+    (between,) = found.between
+    means = {
+        "spearman": np.mean([spearmanr(a[group == g], b[group == g])[0] for g in set(group)]),
+        "kendall": np.mean([kendalltau(a[group == g], b[group == g])[0] for g in set(group)]),
+    }
+    assert {name: between[name] for name in means} == pytest.approx(means, abs=1e-9)
+    assert found.spread["e-score"] == pytest.approx(np.abs(a - b).mean() / 2 / 4, abs=1e-9)
+    human = one.mean_scores[rows]
+    expected = np.mean([spearmanr(a[group == g], human[group == g])[0] for g in set(group)])
+    first = found.figures[0]
+    assert (first.prompt, first.strategy) == ("one", "e-score")
+    assert first.people["spearman"].estimate == pytest.approx(expected, abs=1e-9)
+    assert first.people["spearman"].low < expected < first.people["spearman"].high
+    assert found.notes == ["two and one differ in template"]
+
+
+def test_a_prompt_that_changes_nothing_moves_nothing(tmp_path, prompts):
+    same = make_cache(tmp_path / "same", 60, template="same", invalid=frozenset({4}))
+    found = prompt_sensitivity({"one": prompts["one"], "same": same}, ["e-score", "lager"], resamples=0)
+    assert found.spread == {"e-score": 0.0, "lager": 0.0}
+    assert all(pair["spearman"] == pytest.approx(1.0) for pair in found.between)
+
+
+def test_the_command_prints_a_table_and_writes_the_same_figures(prompts, tmp_path, capsys):
+    caches = [str(cache.path) for cache in prompts.values()]
+    main_or_raise(["sensitivity", *caches, "--out", str(tmp_path / "out")])
+    printed = capsys.readouterr().out
+    assert "58 items valid under every prompt; means over groups" in printed
+    assert "of the scale (standard deviation over prompts)" in printed
+    main_or_raise(["sensitivity", *caches, "--json"])
+    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "out" / "sensitivity.json").read_text())
+    with pytest.raises(LagerError, match="exists already"):
+        main_or_raise(["sensitivity", *caches, "--out", str(tmp_path / "out")])
+
+
+def test_several_templates_and_scales_are_read_in_one_command(tmp_path, capsys):
+    templates = [tmp_path / "short.jinja", tmp_path / "mine.jinja"]
+    templates[0].write_text("{{ response }}\nScore: ")
+    templates[1].write_text("{{ instruction }}\n{{ response }}\nHow good? ")
+    items = tmp_path / "items.jsonl"
+    rows = [{"instruction": "Say a word.", "response": "word " * (i + 1), "score": 1 + i % 5} for i in range(6)]
+    items.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    judge, out = save_judge(tmp_path / "judge"), tmp_path / "out"
+    command = ["sensitivity", "--model", str(judge), "--items", str(items), "--out", str(out), "--json"]
+    command += [word for template in templates for word in ("--template", str(template))]
+    command += ["--scale", "1-5", "--scale", "0-4", "--human-range", "1-5"]
+    main_or_raise(command)
+    told = json.loads(capsys.readouterr().out)
+    names = ["short_1-5", "short_0-4", "mine_1-5", "mine_0-4"]
+    assert [one["prompt"] for one in told["figures"] if one["strategy"] == "lager"] == names
+    assert sorted(path.name for path in (out / "caches").iterdir()) == sorted(names)
+    assert told["n_items"] == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "give two or more CACHES"),
+        (["--model", "m", "--items", "i.jsonl", "--template", "direct", "--out", "o"], "expected two or more"),
+        (["c1", "c2", "--model", "m"], "--model: the caches are read already"),
+        (["c1", "c1"], "named twice"),
+    ],
+)
+def test_commands_that_say_too_little_or_too_much_are_refused(options, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LagerError, match=message):
+        main_or_raise(["sensitivity", *options])
+
+
+def test_caches_of_other_items_are_refused(prompts, tmp_path):
+    other = make_cache(tmp_path / "other", 20, first=500)
+    with pytest.raises(LagerError, match="0 items are valid in all of one, other"):
+        prompt_sensitivity({"one": prompts["one"], "other": other})
+    with pytest.raises(LagerError, match="two or more"):
+        prompt_sensitivity({"one": prompts["one"]})
