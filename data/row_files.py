@@ -6,14 +6,16 @@ import shutil
 import tempfile
 import weakref
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import polars as pl
 
 from .errors import LagerError
 from .item_files import parse_jsonl, readable
+from .json_text import RECORD
+from .parquet_bounds import check_parquet
 
 _INDEXED = 64
 _GROUP_ROWS = 4096
@@ -73,7 +75,7 @@ class JsonlRows:
         with path.open("rb") as file:
             at = 3 if file.read(3) == b"\xef\xbb\xbf" else 0
             file.seek(at)
-            for number, line in enumerate(file, start=1):
+            for number, line in enumerate(_lines(file), start=1):
                 for row in parse_jsonl([line.decode("utf-8")], path=path, first=number):
                     columns |= dict.fromkeys(row)
                     if self.n_rows % _INDEXED == 0:
@@ -89,11 +91,16 @@ class JsonlRows:
         block = start // _INDEXED
         with self.path.open("rb") as file:
             file.seek(self._places[block])
-            for number, line in enumerate(file, start=self._numbers[block]):
+            for number, line in enumerate(_lines(file), start=self._numbers[block]):
                 rows += parse_jsonl([line.decode("utf-8")], path=self.path, first=number)
                 if len(rows) == stop - block * _INDEXED:
                     break
         return rows[start - block * _INDEXED :]
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file; of one that is longer than a record may be, no more than shows that it is."""
+    return iter(lambda: file.readline(4 * RECORD.size + 1), b"")
 
 
 class ParquetRows:
@@ -101,8 +108,12 @@ class ParquetRows:
 
     def __init__(self, path: Path, *, named: Path | None = None) -> None:
         self.path = named or path
-        if not path.exists():
-            raise FileNotFoundError(path)
+        try:
+            check_parquet(path)
+        except ValueError as error:
+            raise LagerError(
+                f"cannot read item file {self.path}: {error}; it is damaged, restore it from a copy"
+            ) from None
         self._scan = pl.scan_parquet(path, glob=False)
         self.columns = self._scan.collect_schema().names()
         self.n_rows = int(self._scan.select(pl.len()).collect().item())
