@@ -18,6 +18,7 @@ _ATOMIC = {
 }
 _ALIASES = {"s3a": "s3", "gcs": "gs"}
 _LIBRARIES = {"s3": "s3fs", "gs": "gcsfs", "hf": "huggingface_hub"}
+_NO_KEYS = {"NoCredentialsError", "PartialCredentialsError"}
 _OUR_MISTAKES = (TypeError, AttributeError, NameError, AssertionError)
 
 
@@ -151,6 +152,11 @@ class ObjectStore:
         except PermissionError as error:
             raise LagerError(f"{where}: access is refused ({_first_line(error)}); check the credentials") from None
         except Exception as error:
+            if type(error).__name__ in _NO_KEYS:
+                raise LagerError(
+                    f"{where}: no credentials were found; give them as the place's own tools want them, or set "
+                    "FSSPEC_S3_ANON=true for a bucket that everyone may read"
+                ) from None
             raise UnreachableError(f"cannot reach {where}: {_first_line(error)}") from None
 
 

@@ -132,6 +132,23 @@ def test_a_missing_bucket_and_wrong_keys_are_told(bucket, made, monkeypatch, tmp
         push(made.path, "s3://no-such-bucket-here/a", shown=False)
 
 
+def test_keys_that_are_missing_are_told_and_a_public_cache_needs_none(bucket, made, monkeypatch, tmp_path):
+    name, _ = bucket
+    push(made.path, f"s3://{name}/a", public=True, shown=False)
+    for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(variable)
+    for variable in ("HOME", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(variable, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(LagerError, match="no credentials were found"):
+        pull(f"s3://{name}/a", tmp_path / "here", shown=False)
+    import fsspec
+
+    monkeypatch.setitem(fsspec.config.conf, "s3", {"anon": True})
+    pull(f"s3://{name}/a", tmp_path / "here", shown=False)
+    assert verify_cache(tmp_path / "here") == []
+
+
 def test_a_backend_without_atomic_writes_gets_temporary_names(made, tmp_path):
     import fsspec
 
