@@ -22,7 +22,7 @@ from .credentials import scrubbed_json
 from .damaged import keep_damaged
 from .earlier import set_all_aside, set_aside
 from .errors import LagerError
-from .files import locked, move_file, read_json, remove_leftovers, replacing, write_json
+from .files import locked, move_file, read_json, remove_file, remove_leftovers, replacing, write_json
 from .finalize import finalize_cache, missing_shards
 from .item_rows import ITEM, encode_rows, text_sha256
 from .items import ItemIds, hash_ids
@@ -219,7 +219,7 @@ class CacheWriter:
         Path or None
             Where a sound one lies now, for `lager.data.earlier`; a damaged one goes to the folder ``damaged``.
         """
-        (self.path / MANIFEST).unlink(missing_ok=True)  # it would no longer be true
+        remove_file(self.path / MANIFEST)  # it would no longer be true
         if not self.exists(shard):
             return None
         if self.read_sound(shard) is not None:
@@ -255,7 +255,7 @@ class CacheWriter:
         self._check_plan()
         path = self.path / shard_name(shard)
         cost = read_attributes(path)["cost"]
-        (self.path / MANIFEST).unlink(missing_ok=True)
+        remove_file(self.path / MANIFEST)
         write_shard(path, new, attributes=self._attributes(shard, new, cost), keep_existing=False)
 
     def _attributes(self, shard: int, data: ShardData, cost: Mapping[str, Any]) -> dict[str, Any]:
@@ -303,7 +303,7 @@ def _change_items(path: Path, new: dict[str, Any]) -> dict[str, Any]:
             return run
         fits = -(-new["n_items"] // run["shard_size"]) <= MOST_SHARDS
         run = {**new, "salt": run["salt"], "shard_size": run["shard_size"] if fits else new["shard_size"]}
-        (path / MANIFEST).unlink(missing_ok=True)  # it tells of the other items
+        remove_file(path / MANIFEST)  # it tells of the other items
         set_all_aside(path)
         write_json(path / RUN, sealed(run))
     return read_run(path)

@@ -98,6 +98,20 @@ def remove_leftovers(folder: Path) -> None:
                 path.unlink()
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises
+    ------
+    LagerError
+        When its folder cannot be written.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise LagerError(f"cannot write {path.parent}: {error.strerror or error}") from None
+
+
 def move_file(path: Path, target: Path) -> None:
     """Give a file another name on the same file system, durably, in a folder that is made where it is missing.
 

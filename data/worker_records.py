@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .errors import LagerError
+
 WORKERS = "workers"
 CLAIMS = "claims"
 FAILED = "failed"
@@ -102,13 +104,23 @@ class Failure(NamedTuple):
 
 
 def make_folders(cache: Path) -> None:
-    """Make the folders of records, claims and failures in a cache's folder; nothing where that is gone."""
+    """Make the folders of records, claims and failures in a cache's folder; nothing where that is gone.
+
+    Raises
+    ------
+    LagerError
+        When the cache's folder cannot be written.
+    """
     for _ in range(_TRIES):  # another worker may take them away at the same time
         try:
             for name in ("", CLAIMS, FAILED):
                 (cache / WORKERS / name).mkdir(exist_ok=True)
         except FileNotFoundError:
             continue
+        except OSError as error:
+            raise LagerError(
+                f"cannot write {cache}: {error.strerror or error}; choose a folder you can write to"
+            ) from None
         return
 
 

@@ -7,6 +7,7 @@ record is fresh. Should two workers read a shard all the same, the first file st
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from ...data.worker_records import CLAIMS, STALE_SECONDS, WORKERS, file_system_now, is_alive, read_worker
@@ -47,8 +48,9 @@ class Claims:
             return set()
 
     def drop(self, name: str) -> None:
-        """Give a claim up."""
-        self._path(name).unlink(missing_ok=True)
+        """Give a claim up; where that cannot be written any more, it ends with its worker."""
+        with suppress(OSError):
+            self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         return self.folder / name

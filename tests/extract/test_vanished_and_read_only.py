@@ -81,10 +81,20 @@ def test_a_folder_that_becomes_read_only_keeps_what_was_finished(judge, items, t
             run(judge, items, cache)
     (shard,) = (cache / "shards").iterdir()
     kept = shard.read_bytes()
+    shutil.rmtree(cache / "workers", ignore_errors=True)
     with modes(0o555, cache, cache / "shards"), pytest.raises(LagerError, match=r"cannot write .*: Permission denied"):
         run(judge, items, cache)
     assert shard.read_bytes() == kept
     assert run(judge, items, cache).content_hash == whole.content_hash
+
+
+def test_a_finished_cache_in_a_read_only_folder_is_not_given_other_items(judge, items, tmp_path):
+    made = run(judge, items, tmp_path / "cache")
+    folders = (tmp_path / "cache", tmp_path / "cache" / "shards")
+    with modes(0o555, *folders), pytest.raises(LagerError, match=r"cannot write .*: Permission denied"):
+        run(judge, items, tmp_path / "cache", limit=5)
+    assert verify_cache(tmp_path / "cache") == []
+    assert run(judge, items, tmp_path / "cache").content_hash == made.content_hash
 
 
 def test_a_finished_cache_in_a_read_only_folder_is_read_and_complete(judge, items, tmp_path):
