@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..data.errors import LagerError
+from ..data.ports import silent_port
 
 _SECONDS = 30
 # The address of a cluster that is made for the sweep, on this machine, and goes away with it.
@@ -38,7 +38,8 @@ def joblib_engine(engine: str | None, address: str | None) -> Iterator[None]:
         raise LagerError(f"--engine {engine}: expected one of {', '.join(engines)}, and the address of the cluster")
     from joblib import parallel_config
 
-    _check_port(engine, address)
+    if reason := silent_port(address):
+        raise _no_answer(engine, address, reason)
     with engines[engine](address), parallel_config(backend=engine):
         yield
 
@@ -80,23 +81,12 @@ def _dask(address: str) -> Iterator[None]:
         yield
 
 
-def _check_port(engine: str, address: str) -> None:
-    """Refuse at once where nothing listens: the clients themselves try for minutes."""
-    host, colon, port = address.rsplit("://", maxsplit=1)[-1].rpartition(":")
-    if not (colon and port.isdigit()):
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
-    except (OSError, OverflowError) as error:
-        raise _no_answer(engine, address, error) from None
-
-
 def _missing(engine: str) -> LagerError:
     return LagerError(f"--engine {engine} needs an extra: pip install 'lager[{engine}]'")
 
 
-def _no_answer(engine: str, address: str, error: Exception) -> LagerError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+def _no_answer(engine: str, address: str, reason: object) -> LagerError:
+    line = (str(reason).strip().splitlines() or [type(reason).__name__])[0]
     return LagerError(
-        f"--engine {engine} {address}: no cluster answers there ({reason}); start one, or give 'local' as its address"
+        f"--engine {engine} {address}: no cluster answers there ({line}); start one, or give 'local' as its address"
     )

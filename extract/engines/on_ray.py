@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from ...data.errors import LagerError
+from ...data.ports import silent_port
 from .engine import Ended
 
 _WAIT_SECONDS = 0.5
@@ -35,14 +36,7 @@ class RayEngine:
         self._ray: Any = ray
         self._own = not ray.is_initialized()
         if self._own:
-            try:
-                where = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
-                ray.init(**where, logging_level="error", log_to_driver=True)
-            except (ConnectionError, RuntimeError, ValueError) as error:
-                raise LagerError(
-                    f"--engine ray: no cluster answers at RAY_ADDRESS={os.environ.get('RAY_ADDRESS')} "
-                    f"({str(error).splitlines()[0]}); start one with `ray start --head`, or unset it"
-                ) from None
+            _connect(ray)
         gpus = 0 if device == "cpu" else int(ray.cluster_resources().get("GPU", 0))
         self.n_workers = n_workers or gpus or sum(node["Alive"] for node in ray.nodes())
         self._gpus = (gpus // self.n_workers if device == "auto" else 1) if gpus else 0
@@ -74,6 +68,23 @@ class RayEngine:
             return Ended(rank, None, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
         finally:
             self._ray.kill(actor)
+
+
+def _connect(ray: Any) -> None:
+    """Join the cluster at RAY_ADDRESS, or make one on this machine."""
+    address = os.environ.get("RAY_ADDRESS")
+    reason: object = silent_port(address)
+    try:
+        if reason is None:
+            ray.init(**({} if address else {"include_dashboard": False}), logging_level="error", log_to_driver=True)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = error
+    if reason is not None:
+        line = (str(reason).splitlines() or [type(reason).__name__])[0]
+        raise LagerError(
+            f"--engine ray: no cluster answers at RAY_ADDRESS={address} ({line}); start one with `ray start --head`, "
+            "or unset it"
+        )
 
 
 class Reader:

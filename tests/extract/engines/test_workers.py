@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -267,3 +268,14 @@ def test_what_cannot_be_is_refused_before_a_model_is_loaded(inputs, tmp_path, ca
 def test_what_is_in_memory_cannot_go_to_other_workers(inputs, tmp_path):
     with pytest.raises(LagerError, match="not model in memory"):
         run(load_judge(inputs[0], device="cpu"), inputs[1], tmp_path / "cache", workers=2)
+
+
+def test_ray_that_is_not_installed_or_does_not_answer_is_one_line(inputs, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "ray", None)
+        with pytest.raises(LagerError, match=r"pip install 'lager\[ray\]'"):
+            run(*inputs, tmp_path / "cache", engine="ray")
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(LagerError, match=r"no cluster answers at RAY_ADDRESS=127\.0\.0\.1:1"):
+        run(*inputs, tmp_path / "cache", engine="ray")
