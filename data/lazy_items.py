@@ -16,8 +16,8 @@ from .items import ItemIds, Items, Kind, RowForm, ScoreMapping, hash_ids, load_i
 from .row_files import RowFile, open_rows
 from .scale import Scale
 
-# Smaller files are read whole: that is simpler to look at, and takes some hundred MB at most.
-EAGER_BYTES = 16 << 20
+# Smaller files are read whole: that is simpler to look at, and takes some hundred MB at most. Parquet is compressed.
+EAGER_BYTES, EAGER_PARQUET_BYTES = 16 << 20, 2 << 20
 _BLOCK = 4096
 # Rows this far apart are read in one go: finding a row costs as much as reading some hundred.
 _NEAR = 256
@@ -77,7 +77,8 @@ def open_items(spec: str | Path, *, group: Sequence[str] = (), cluster: str | No
         As there: a large file is looked through once, so that its faults are found now.
     """
     path = Path(spec)
-    large = path.suffix.lower() in _LAZY and path.is_file() and path.stat().st_size > EAGER_BYTES
+    most = EAGER_PARQUET_BYTES if path.suffix.lower() == ".parquet" else EAGER_BYTES
+    large = path.suffix.lower() in _LAZY and path.is_file() and path.stat().st_size > most
     if not large or str(spec).startswith("benchmark:"):
         return load_items(spec, group=group, cluster=cluster)
     file = open_rows(path)

@@ -36,6 +36,7 @@ def write(path, table):
 @pytest.fixture(autouse=True)
 def all_files_are_large(monkeypatch):
     monkeypatch.setattr(lazy_items, "EAGER_BYTES", 0)
+    monkeypatch.setattr(lazy_items, "EAGER_PARQUET_BYTES", 0)
     monkeypatch.setattr(lazy_items, "_BLOCK", 128)
 
 
