@@ -107,7 +107,7 @@ def scores_case(seeds: Path, folder: Path, rng: random.Random) -> None:
 def aggregator_case(seeds: Path, folder: Path, rng: random.Random) -> None:
     """Score with a spoilt aggregator."""
     path = folder / "aggregator.json"
-    write_mutated_json(seeds / path.name, path, rng)
+    write_mutated_json(rng.choice(sorted((seeds / "aggregators").iterdir())), path, rng)
     readouts = open_sound(seeds).readouts()
     scores = load_aggregator(path).aggregator.predict(readouts)
     assert scores.shape == (len(readouts),), "a score is missing"

@@ -35,6 +35,7 @@ IDENTITY: dict[str, Any] = {
     "scale": SCALE.as_json(),
     "recorded": {"model": "m", "revision": None, "batch_tokens": 4096},
 }
+STRATEGIES = ("lager-tuned", "best-layer", "ridge", "ordinal", "isotonic:lager", "group-mean", "length", "probe:ridge")
 COST = {"run": "2026", "end": "2026", "devices": ["cpu"], "device_seconds": 0.3, "tokens": 9, "computed_tokens": 9}
 IDS = tuple(f"item{i}" for i in range(N_ITEMS))
 HOSTILE: list[Any] = [
@@ -73,13 +74,19 @@ def make_seeds(folder: Path) -> None:
         position=np.arange(N_ITEMS, dtype=np.int32),
         valid=np.ones(N_ITEMS, bool),
         reason=[""] * N_ITEMS,
-        optional={"label_form": np.zeros(N_ITEMS, np.uint8)},
+        optional={
+            "label_form": np.zeros(N_ITEMS, np.uint8),
+            "hidden_last": rng.normal(size=(N_ITEMS, 5, 8)).astype(np.float16),
+            "hidden_scale_last": np.ones((N_ITEMS, 5), np.float32),
+        },
     )
     provenance = {"source": {"file": "rows.jsonl"}, "merged": [{"provenance": {"runs": [COST]}}]}
     writer = CacheWriter.start(folder / "cache", identity=IDENTITY, item_id=IDS, provenance=provenance)
     writer.write(0, data, items=items.table, cost=COST)
     cache = writer.finalize()
-    save_aggregator(folder / "aggregator.json", fit_strategy("lager-tuned", cache.readouts()))
+    (folder / "aggregators").mkdir()
+    for name in STRATEGIES:
+        save_aggregator(folder / "aggregators" / f"{name.replace(':', '-')}.json", fit_strategy(name, cache.readouts()))
     evaluation = evaluate_cache(cache, ["vscore", "e-score", "lager"], resamples=20)
     (folder / "results.json").write_text(json.dumps(evaluation.as_json()))
     rows = [
