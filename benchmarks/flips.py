@@ -28,7 +28,13 @@ def make_cache(path: Path) -> None:
 
     demo = Path(str(files("lager.data").joinpath("demo")))
     extract_features(
-        str(demo / "judge"), str(demo / "test.jsonl"), cache=path, shard_size=64, features=["logits", "hidden"]
+        str(demo / "judge"),
+        str(demo / "test.jsonl"),
+        cache=path,
+        shard_size=32,
+        limit=96,
+        features=["logits", "hidden"],
+        quiet=True,
     )
 
 

@@ -48,8 +48,10 @@ from lager.data.cache_writer import CacheWriter
 from lager.data.canonical import canonical_json
 from lager.data.command import summarise
 from lager.data.errors import LagerError
+from lager.data.export import export_cache
 from lager.data.finalize import finalize_cache
 from lager.data.items import load_items
+from lager.data.merge import merge_caches
 from lager.data.repair import repair_cache
 from lager.data.run_status import run_status
 from lager.data.verify import verify_cache
@@ -204,6 +206,9 @@ def file_case(name: str, mutate: Callable[[bytes, random.Random], bytes] | None)
         if rng.random() < 0.3:
             (path / "manifest.json").unlink()
             repair_cache(path)
+        elif rng.random() < 0.3:
+            export_cache(cache, out=folder / "exported", file_format="numpy")
+            merge_caches([path, seeds / "cache"], out=folder / "merged")
 
     return case
 

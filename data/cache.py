@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from .cache_columns import CacheColumns
+from .errors import LagerError
 from .item_columns import flat_scores, object_column, without_empty
 from .item_table import read_item_table
 from .label_targets import annotator_targets
@@ -174,7 +175,13 @@ class FeatureCache(CacheColumns):
     def read_shard(self, number: int) -> ShardData:
         """Return the rows of one shard, after its checksum was compared; nothing is kept."""
         self._files.check(number)
-        return read_shard(self.path / self.manifest["shards"][number]["file"])
+        path = self.path / self.manifest["shards"][number]["file"]
+        data = read_shard(path)
+        try:
+            data.check()
+        except ValueError as error:
+            raise LagerError(f"{path}: {error}; it was not written by lager, do not rely on it") from None
+        return data
 
     def check_files(self) -> None:
         """Compare the checksum of every shard.

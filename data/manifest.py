@@ -107,8 +107,8 @@ def read_run(folder: Path) -> dict[str, Any]:
     run = read_sealed(path, what="run record")
     with _malformed(path):
         shards = -(-run["n_items"] // run["shard_size"])
-        if not isinstance(run["item_ids_sha256"], str) or type(run["private"]) is not bool or shards > _MOST_SHARDS:
-            raise ValueError(f"it plans {shards} shards, or item_ids_sha256 or private is of another type")
+        if not isinstance(run["item_ids_sha256"], str) or shards > _MOST_SHARDS:
+            raise ValueError(f"it plans {shards} shards, or item_ids_sha256 is of another type")
         bytes.fromhex(run["salt"])
     return run
 
@@ -156,6 +156,8 @@ def _check_identity(record: dict[str, Any]) -> None:
     _check_provenance(record.get("provenance", {}))
     check_kinds(record["recorded"], {"batch_tokens": int}, what="recorded")
     Scale.from_json(record["scale"])
+    if type(record["private"]) is not bool:
+        raise ValueError("private is neither true nor false")
     if any(type(record[name]) is not int or record[name] < 1 for name in ("n_items", "shard_size")):
         raise ValueError("n_items or shard_size is not a number above 0")
 

@@ -4,13 +4,16 @@ import json
 import os
 import shutil
 
+import numpy as np
 import polars as pl
 import pytest
 from lager.data.cache import FeatureCache
 from lager.data.cache_writer import CacheWriter
 from lager.data.canonical import seal, sha256_file
 from lager.data.errors import LagerError
+from lager.data.export import export_cache
 from lager.data.repair import repair_cache
+from lager.data.shards import read_shard, write_shard
 from lager.data.strangers import check_strangers_shards
 from lager.data.verify import verify_cache
 from support.caches import identity, make_cache, make_items
@@ -107,3 +110,22 @@ def test_a_run_record_that_plans_without_end_is_refused(cache, change):
     (cache / "run.json").write_text(json.dumps(seal(run | change)))
     with pytest.raises(LagerError, match=r"run\.json is malformed"):
         repair_cache(cache)
+
+
+def test_read_outs_that_are_not_finite_are_neither_merged_nor_exported(cache, tmp_path):
+    path = cache / "shards" / "00000.h5"
+    data = read_shard(path)
+    data.logits[2] = np.inf
+    path.unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(data), "check", lambda self: None)  # a stranger's writer checks nothing
+        write_shard(path, data, attributes={})
+    manifest = json.loads((cache / "manifest.json").read_text())
+    manifest["shards"][0] |= {"sha256": sha256_file(path), "bytes": path.stat().st_size}
+    (cache / "manifest.json").write_text(json.dumps(seal(manifest)))
+    opened = FeatureCache.open(cache)
+    with pytest.raises(LagerError, match=r"00000\.h5: a valid row has a read-out that is not finite"):
+        opened.read_shard(0)
+    with pytest.raises(LagerError, match="not finite"):
+        export_cache(opened, out=tmp_path / "out", file_format="numpy")
+    assert any("not finite" in fault.what for fault in verify_cache(cache))
