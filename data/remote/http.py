@@ -14,9 +14,11 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from ..credentials import scrubbed
 from ..errors import LagerError
-from .remote import BLOCK, MissingError, UnreachableError
+from .remote import MissingError, UnreachableError
 
 _TIMEOUT_SECONDS = 60.0
+# What is read at once is lost when the process ends: little, since one request brings the whole file anyway.
+_BLOCK = 256 << 10
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 _NOT_THERE = {404, 410}
 _TRY_AGAIN = {408, 425, 429}
@@ -70,7 +72,7 @@ class HttpRemote:
         """Yield (offset, bytes) from `start` on, or from 0 from a server that knows no ranges."""
         with self._told(name), self._get(name, start=start) as answer:
             position = self._start(answer, name) if answer.status == 206 else 0
-            while position < size and (block := answer.read(min(BLOCK, size - position))):
+            while position < size and (block := answer.read(min(_BLOCK, size - position))):
                 yield position, block
                 position += len(block)
 
