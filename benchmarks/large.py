@@ -20,25 +20,26 @@ STRATEGIES = (
     "prob-tuned-max",
 )  # fmt: skip
 COMMAND = """
-import sys
+import sys, time
 from lager.cli import main
 try:
     main(sys.argv[1:])
 finally:
-    print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")), file=sys.stderr)
+    peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+    print("used", time.process_time(), peak, file=sys.stderr)
 """
 
 
 def run(what: str, *arguments: str | Path) -> None:
-    """Run a `lager` command and print its time and peak memory."""
+    """Run a `lager` command and print its time, its processor's time and its peak memory."""
     start = time.perf_counter()
     command = [sys.executable, "-c", COMMAND, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - start
     if done.returncode:
         raise SystemExit(f"lager {arguments[0]} failed: {done.stderr[-2000:]}")
-    peak = int(done.stderr.rpartition("VmHWM:")[2].split()[0])
-    print(f"  {what:<60} {seconds:8.1f} s  {peak / 2**20:6.2f} GiB", flush=True)
+    processor, peak = map(float, done.stderr.rpartition("used")[2].split()[:2])
+    print(f"  {what:<44} {seconds:8.1f} s  (processor {processor:7.1f} s)  {peak / 2**20:6.2f} GiB", flush=True)
 
 
 def main() -> None:
@@ -51,7 +52,7 @@ def main() -> None:
     if not cache.exists():
         start = time.perf_counter()
         make_cache(cache, options.items, options.shard_size)
-        print(f"  {'(making the cache)':<60} {time.perf_counter() - start:8.1f} s")
+        print(f"  {'(making the cache)':<44} {time.perf_counter() - start:8.1f} s")
     size = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
     print(f"{options.items:,} items, 33 x 5 read-outs, shards of {options.shard_size}: {size / 2**30:.1f} GiB on disk")
     run("train lager-tuned", "train", cache, "--out", aggregator)
