@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import h5py
 import numpy as np
 import polars as pl
-from lager.data.canonical import canonical_json, sha256_file
+from lager.data.canonical import canonical_json
 from lager.data.files import write_json
 from lager.data.items import TABLE_SCHEMA
-from lager.data.manifest import ITEMS, MANIFEST, content_hash, identity_record, sealed, shard_name
+from lager.data.manifest import ITEMS, MANIFEST, content_hash, file_entry, identity_record, sealed, shard_name
 from lager.data.scale import Scale
 from lager.data.shards import ShardData, row_digests, write_shard
 
@@ -103,7 +103,7 @@ def make_cache(folder: Path, n_items: int, shard_size: int) -> None:
         digests = row_digests(data)
         attributes = {**identity, "shard": k, "rows": [start, start + size], "content_hash": content_hash(own, digests)}
         write_copy(folder / shard_name(k), block, data, {**attributes, "cost": {}})
-        shards.append({"file": shard_name(k), "rows": size, "sha256": sha256_file(folder / shard_name(k))})
+        shards.append(file_entry(folder / shard_name(k), name=shard_name(k), rows=size))
         content.update(b"".join(digests))
         pairs = ",".join(f'["{one}","{digest.hex()}"]' for one, digest in zip(own, hashes, strict=True))
         items.update((("," if k else "") + pairs).encode())
@@ -123,17 +123,18 @@ def make_cache(folder: Path, n_items: int, shard_size: int) -> None:
         schema=TABLE_SCHEMA,
     )
     table.write_parquet(folder / ITEMS)
-    record = {"file": ITEMS, "rows": n_items, "sha256": sha256_file(folder / ITEMS)}
     manifest = {
         **identity,
         "n_items": n_items,
         "shard_size": shard_size,
+        "options": {},
+        "private": False,
         "n_entries": N_ENTRIES,
         "n_labels": len(SCALE),
         "items_hash": items.hexdigest(),
         "content_hash": content.hexdigest(),
         "shards": shards,
-        "items": record,
+        "items": file_entry(folder / ITEMS, name=ITEMS, rows=n_items),
         "provenance": {"source": {"file": "made up"}, "runs": []},
     }
     write_json(folder / MANIFEST, sealed(manifest))
