@@ -26,6 +26,7 @@ from lager.extract.read_shard import ShardReader
 from support.extraction import run, write_items
 from support.tiny_models import save_judge
 
+SLOW = pytest.mark.slow
 OPTIONS = {"shard_size": 4, "device": "cpu"}
 
 
@@ -83,7 +84,7 @@ def call_of(folder, items, cache, **options):
     return make_call(folder, items, cache=cache, options={**OPTIONS, **options})
 
 
-@pytest.mark.parametrize("n_workers", [1, 2, 3, 7])
+@pytest.mark.parametrize("n_workers", [pytest.param(1, marks=SLOW), 2, pytest.param(3, marks=SLOW), 7])
 def test_any_number_of_workers_make_the_same_cache_and_leave_no_traces(inputs, alone, tmp_path, n_workers):
     path = tmp_path / "cache"
     results = run_workers(ThreadEngine(n_workers), call_of(*inputs, path), say=print, shown=False)
