@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from .comparison import SIGNIFICANT
 from .evaluation import Evaluation
@@ -10,7 +10,15 @@ from .interval import NO_RESAMPLES
 from .metrics import METRICS
 from .result import Agreement, Estimate
 
+#: What figures of a few strategies show.
+FOCUS = ("e-score", "lager", "lager-tuned")
 LEVELS = {"pooled": "pooled over all items", "group": "mean over groups", "system": "between systems"}
+
+
+def in_focus(names: Collection[str]) -> list[str]:
+    """Return the three strategies that a figure can show, in their order: those of `FOCUS`, else the first ones."""
+    chosen = sorted(names, key=lambda name: name not in FOCUS)[:3]
+    return [name for name in names if name in chosen]
 
 
 def headline(agreement: Agreement) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..data.errors import LagerError
 from ..data.files import replacing, write_json
 from ..data.printable import printable
+from .abstention_outputs import COLUMNS as ABSTENTION_COLUMNS
+from .abstention_outputs import Abstention, abstention
 from .early_exit import EarlyExit, early_exits
 from .evaluation import Evaluation
 from .layer_curve import depth_curve, layer_curve
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from .report.learning_figure import LearningPoint
 
 RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX = "results.json", "results.csv", "results.md", "results.tex"
-REPORT, FIGURES = "report.html", "figures"
+ABSTENTION_CSV, REPORT, FIGURES = "abstention.csv", "report.html", "figures"
 _COLUMNS = (
     "strategy", "level", "group", "metric", "estimate", "low", "high", "n", "coverage",
     "groups", "undefined_groups", "spread", "undefined_resamples", "in_sample", "source", "reason",
@@ -36,7 +38,7 @@ def check_out(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise LagerError(f"--out {folder} is a file: give a folder")
-    for name in (RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX, REPORT, FIGURES):
+    for name in (RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX, ABSTENTION_CSV, REPORT, FIGURES):
         if (folder / name).exists():
             raise LagerError(f"{folder / name} exists already: choose another folder for --out, or remove it first")
 
@@ -73,13 +75,20 @@ def write_outputs(
         }
     if early:
         content["early_exit"] = [one.as_json() for one in early]
+    abstained = abstention(evaluation)
+    if abstained is not None:
+        content["abstention"] = abstained.as_json()
     write_json(folder / RESULTS_JSON, content, indent=1)
-    _write_csv(evaluation, folder / RESULTS_CSV)
+    _write_csv(tidy_rows(evaluation), _COLUMNS, folder / RESULTS_CSV)
     for name, text in ((RESULTS_MD, markdown(evaluation)), (RESULTS_TEX, latex(evaluation))):
         write_text(folder / name, text)
     written = [folder / name for name in (RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX)]
+    if abstained is not None and abstained.curves:
+        _write_csv(abstained.rows(), ABSTENTION_COLUMNS, folder / ABSTENTION_CSV)
+        written.append(folder / ABSTENTION_CSV)
     try:
-        return [*written, *_write_report(evaluation, folder, layers, depth, early=early, learning=learning)], []
+        report = _write_report(evaluation, folder, layers, depth, early=early, abstained=abstained, learning=learning)
+        return [*written, *report], []
     except LagerError as error:
         return written, [str(error)]
 
@@ -91,6 +100,7 @@ def _write_report(
     depth: Sequence[float | None] | None,
     *,
     early: Sequence[EarlyExit],
+    abstained: Abstention | None,
     learning: Sequence[LearningPoint],
 ) -> list[Path]:
     """Write figures and report; without matplotlib a `LagerError` says what to install."""
@@ -99,7 +109,7 @@ def _write_report(
     from .report.page import render_report
 
     with drawing():
-        drawn = draw_all(evaluation, layers=layers, depth=depth, early=early, learning=learning)
+        drawn = draw_all(evaluation, layers=layers, depth=depth, early=early, abstained=abstained, learning=learning)
         for one in drawn:
             save(one, folder / FIGURES)
         write_text(folder / REPORT, render_report(evaluation, drawn))
@@ -112,10 +122,10 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(printable(text, keep="\n\t"), encoding="utf-8")
 
 
-def _write_csv(evaluation: Evaluation, path: Path) -> None:
+def _write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], path: Path) -> None:
     import polars as pl
 
-    table = pl.DataFrame(list(tidy_rows(evaluation)), schema=list(_COLUMNS), infer_schema_length=None)
+    table = pl.DataFrame(list(rows), schema=list(columns), infer_schema_length=None)
     with replacing(path) as temporary:
         table.write_csv(temporary)
 

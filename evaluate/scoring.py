@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from ..data.cache import FeatureCache
 from ..data.errors import LagerError
+from ..data.readouts import Readouts
 from ..train.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator
-from ..train.folds import cluster_folds
+from ..train.folds import Split, cluster_folds
 from ..train.predictions import predict_all
 from ..train.strategies import (
     TUNED,
@@ -141,9 +142,8 @@ class CacheScorer:
 
     def add_folds(self, names: Sequence[str], n_folds: int, *, progress: Callable[[float], None] | None = None) -> None:
         """Score every labelled item by parameters fitted without its fold; folds keep clusters whole."""
-        rows = np.flatnonzero(np.isfinite(self.readouts.human))
+        rows, folds = labelled_folds(self.readouts, n_folds, self.seed)
         labelled = self.readouts.take(rows)
-        folds = cluster_folds(labelled.cluster, len(labelled), n_folds, self.seed)
         for fold in folds:
             train = labelled.take(fold.train)
             self.skipped |= {
@@ -212,6 +212,13 @@ class _Source(NamedTuple):
     aggregator: Aggregator
     source: str
     record: AggregatorRecord | None = None
+
+
+def labelled_folds(readouts: Readouts, n_folds: int, seed: int) -> tuple[NDArray[np.intp], list[Split]]:
+    """Return the rows that have a human score, and the folds that these are split into."""
+    rows = np.flatnonzero(np.isfinite(readouts.human))
+    cluster = None if readouts.cluster is None else readouts.cluster[rows]
+    return rows, cluster_folds(cluster, len(rows), n_folds, seed)
 
 
 def fitted_once(names: Iterable[str]) -> Mapping[str, list[str]]:

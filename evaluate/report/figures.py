@@ -7,18 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..abstention_outputs import Abstention
+from ..doubt import DOUBTS
 from ..early_exit import EarlyExit
 from ..evaluation import Evaluation
-from ..marks import LEVELS
+from ..marks import LEVELS, in_focus
 from ..metrics import METRICS
+from .abstention_figure import draw_abstention
 from .drawing import Drawn
 from .group_figure import draw_groups
 from .layer_figure import draw_depth, draw_layers
 from .learning_figure import LearningPoint, draw_learning
 from .score_figures import draw_calibration, draw_scores
 from .weight_figure import draw_weights
-
-FOCUS = ("e-score", "lager", "lager-tuned")
 
 
 def draw_all(
@@ -27,6 +28,7 @@ def draw_all(
     layers: Sequence[float | None] | None,
     depth: Sequence[float | None] | None,
     early: Sequence[EarlyExit] = (),
+    abstained: Abstention | None = None,
     learning: Sequence[LearningPoint] = (),
 ) -> list[Drawn]:
     """Return the figures in the order of the report; `drawing` must be open.
@@ -38,6 +40,8 @@ def draw_all(
         Spearman by layer entry, see `layer_curve`; None without a cache.
     early : sequence of EarlyExit
         The strategies that read the first layers only.
+    abstained : Abstention or None
+        Agreement against the share kept.
     learning : sequence of LearningPoint
         A sweep's results over training sizes.
     """
@@ -54,6 +58,9 @@ def draw_all(
     if scores := focus_scores(evaluation):
         low, high = _ends(evaluation, scores)
         drawn += [draw_scores(evaluation.human, scores, low=low, high=high), draw_calibration(evaluation.human, scores)]
+    if abstained is not None and abstained.curves:
+        curves = {name: abstained.curves[name][DOUBTS[0]] for name in in_focus(abstained.curves)}
+        drawn.append(draw_abstention(curves, level=LEVELS[abstained.level]))
     metric = evaluation.shown[0]
     drawn.append(draw_groups(agreement.strategies, metric=metric, title=METRICS[metric].title))
     if learning:
@@ -64,8 +71,7 @@ def draw_all(
 def focus_scores(evaluation: Evaluation) -> dict[str, NDArray[np.float64]]:
     """Return the scores of up to three strategies on the scale: e-score, lager, lager-tuned, else the first ones."""
     on_scale = {one.name: one.scores for one in evaluation.scored if one.on_scale}
-    order = sorted(on_scale, key=lambda name: name not in FOCUS)
-    return {name: on_scale[name] for name in on_scale if name in order[:3]}
+    return {name: on_scale[name] for name in in_focus(on_scale)}
 
 
 def _ends(evaluation: Evaluation, scores: dict[str, NDArray[np.float64]]) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from lager.evaluate.text_tables import escape_latex, escape_markdown, latex, mar
 from support.caches import make_cache
 
 NASTY = "<script>alert('x')</script> & $x_1$ | *y*"
-FIGURES = ("layers", "depth", "weights", "scores", "calibration", "groups")
+FIGURES = ("layers", "depth", "weights", "scores", "calibration", "abstention", "groups")
 
 
 @pytest.fixture(scope="module")
