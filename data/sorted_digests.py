@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 
 from .errors import LagerError
 
-# Rows that are sorted in memory at once: about 60 MB. More are sorted in runs, which lie in a temporary file each.
+# Rows that are sorted in memory at once: about 70 MiB. More are sorted in runs, which lie in a temporary file each.
 RUN_ROWS = 1 << 18
 _DIGEST_BYTES = 32
 
