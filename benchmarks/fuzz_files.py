@@ -153,7 +153,11 @@ def write_mutated_values(source: Path, target: Path, rng: random.Random) -> None
         group = optional if name in optional else columns
         values = group[name]
         if name == "item" and rng.random() < 0.7:
-            values[row] = json.dumps(mutate_json(json.loads(values[row]), rng))
+            changed = mutate_json(json.loads(values[row]), rng)
+            try:
+                values[row] = json.dumps(changed)
+            except RecursionError:  # Python writes nothing so deep, another writer may
+                values[row] = '{"scores": ' + "[" * 3000 + "]" * 3000 + "}"
             continue
         if isinstance(values, list):
             values[row] = rng.choice(["", "\x1b[31m", values[row - 1], "item99", "[" * 3000, "é" * 9000])
@@ -172,9 +176,9 @@ def write_mutated_values(source: Path, target: Path, rng: random.Random) -> None
         optional["hidden_scale_last"] = np.full((N_ITEMS, 5), rng.choice([0, np.nan, 1, 3e38]), "<f4")
     target.unlink()
     attributes = read_attributes(source)
-    if rng.random() < 0.3 and isinstance(changed := mutate_json(attributes, rng), dict):
+    if rng.random() < 0.3 and isinstance(altered := mutate_json(attributes, rng), dict):
         with suppress(ValueError, RecursionError):  # no writer gets these into a file
-            attributes = json.loads(canonical_json(changed).encode())
+            attributes = json.loads(canonical_json(altered).encode())
     write_shard(target, _Unchecked(**columns, optional=optional), attributes=attributes)
 
 
