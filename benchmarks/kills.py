@@ -1,9 +1,9 @@
 """`kill -9` at many random moments of an extraction, each followed by the same extraction again.
 
-Each trial extracts into a cache in a process that is killed: at a moment drawn over the length of a whole run, or, in
-every third trial, while a file is being written. Then the same extraction runs to its end. What must hold: the content
-hash is that of an uninterrupted run, every file verifies, each item is there once, and no shard that was finished is
-made again (same inode, same time).
+Each trial extracts into a cache in a process that is killed: by turns at a moment drawn over the length of a whole run,
+some moments after a drawn number of shards, and while a file is being written. Then the same extraction runs to its
+end. What must hold: the content hash is that of an uninterrupted run, every file verifies, each item is there once, and
+no shard that was finished is made again (same inode, same time).
 
 With --after-limit the cache held every second item before, so that a kill may come while these are set aside and taken
 over. What must hold then: the same items, every file verifies, rows that were read before have the same bits, all
@@ -76,10 +76,10 @@ def run_trials(n: int, *, n_items: int, folder: Path, after_limit: bool = False,
         if before is not None:
             shutil.copytree(before, cache)
         process = _forked(judge, cache, rows)
-        if k % 3 == 2:
-            _await_writing(process, cache, after=rng.randrange(n_items // SHARD_SIZE + 2))
-        else:
-            time.sleep(rng.uniform(0, seconds))
+        if k % 3:
+            _await_shards(process, cache, rng.randrange(n_items // SHARD_SIZE + 1), writing=k % 3 == 2)
+        if k % 3 < 2:
+            time.sleep(rng.uniform(0, seconds if k % 3 == 0 else seconds / 20))
         os.kill(process, signal.SIGKILL)
         _wait(process, killed=True)
         trials.append(Trial(cache, _moment(cache, n_items), _shards(cache)))
@@ -126,10 +126,10 @@ def _moment(cache: Path, n_items: int) -> str:
     return "after the last shard" if len(_shards(cache)) * SHARD_SIZE >= n_items else "between shards"
 
 
-def _await_writing(process: int, cache: Path, *, after: int) -> None:
-    """Wait until a file is being written, when `after` shards are there or more; or until the run ends."""
+def _await_shards(process: int, cache: Path, n: int, *, writing: bool) -> None:
+    """Wait until `n` shards are there and, if so asked, a file is being written; or until the run ends."""
     while os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-        if len(list(cache.glob("shards/*.h5"))) >= after and list(cache.glob("**/.*.*.tmp")):
+        if len(list(cache.glob("shards/*.h5"))) >= n and (not writing or list(cache.glob("**/.*.*.tmp"))):
             return
 
 
