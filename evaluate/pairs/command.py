@@ -83,8 +83,11 @@ def _print(found: JudgedPairs) -> None:
     ties = int((found.pairs.preferred == 0.5).sum())
     console.print(f"{len(found.pairs)} pairs, {shown}; people prefer neither in {ties}", markup=False, highlight=False)
     console.print(_table(found))
-    if found.pairs.group is not None:
-        console.print("mean over groups; [low, high]: 95 % bootstrap over clusters", markup=False, highlight=False)
+    figures = [figure for of_strategy in found.figures.values() for figure in of_strategy.values()]
+    means = ["mean over groups"] if found.pairs.group is not None else []
+    intervals = ["[low, high]: 95 % bootstrap over clusters"] if any(one.low is not None for one in figures) else []
+    if means or intervals:
+        console.print("; ".join(means + intervals), markup=False, highlight=False)
 
 
 def _table(found: JudgedPairs) -> Table:
@@ -106,4 +109,4 @@ def _cell(figure: Figure | None) -> str:
     if figure is None or figure.value is None:
         return "-"
     text = f"{figure.value:.3f}"
-    return text if figure.low is None else f"{text} [{figure.low:.3f}, {figure.high:.3f}]"
+    return text if figure.low is None else f"{text}\n[{figure.low:.3f}, {figure.high:.3f}]"

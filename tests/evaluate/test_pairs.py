@@ -147,3 +147,15 @@ def test_what_is_no_pair_is_refused(tmp_path):
         read_pairs(pair_cache(tmp_path / "c", certain((5, 1)), ["A"], sides="AA"))
     with pytest.raises(LagerError, match="is not two items"):
         read_pairs(pair_cache(tmp_path / "d", certain((5, 1)), ["C"]))
+
+
+def test_figures_and_intervals_are_whole_where_the_output_is_piped(tmp_path, capsys):
+    labels = [(60.0 * first, 60.0 * (1 - first)) for first in (0.9, 0.2, 0.7, 0.1)]
+    final = [[list(pair), list(pair[::-1])] for pair in labels]
+    cache = pair_cache(tmp_path / "c", final, ["A", "B", "A", "B"], scale=ORDER)
+    main_or_raise(["pairs", str(cache.path)])
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert all(word in printed for word in ("consistent", "both right", "bias to first", "[low, high]: 95 % bootstrap"))
+    main_or_raise(["pairs", str(cache.path), "--resamples", "0"])
+    assert "[low, high]" not in capsys.readouterr().out
