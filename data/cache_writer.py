@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -326,7 +327,9 @@ def check_still_there(path: Path) -> None:
 
 
 def refuse_foreign(path: Path) -> None:
-    """Raise `LagerError` when a folder without a run holds anything else than a run that starts right now."""
+    """Raise `LagerError` for a URL, and when a folder without a run holds anything else than one that starts now."""
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):
+        raise LagerError(f"{path} is a URL: write the cache to a folder, then send it with `lager cache push`")
     if not path.exists() or (path / RUN).exists():
         return
     if not path.is_dir() or any(not entry.name.startswith(f".{RUN}.") for entry in path.iterdir()):

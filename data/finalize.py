@@ -35,6 +35,7 @@ from .manifest import (
     shard_name,
 )
 from .parquet_files import read_parquet
+from .remote.location import only_folder
 from .shard_facts import ShardFacts, for_each, shard_facts
 from .shards import read_columns
 from .sorted_digests import CacheHashes, SortedDigests
@@ -83,7 +84,7 @@ def finalize_cache(path: str | Path, *, jobs: int | None = None) -> Finalized:
     LagerError
         When there is no run in the folder, shards are missing, or one is damaged or does not fit.
     """
-    folder = Path(path)
+    folder = only_folder(path)
     if not (folder / RUN).exists():
         raise LagerError(f"{folder} has no {RUN}, so nothing tells what its shards should be: restore that file")
     run = read_run(folder)

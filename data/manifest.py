@@ -11,10 +11,9 @@ from types import UnionType
 from typing import Any
 
 from .canonical import check_seal, seal, sha256_file, sha256_json
-from .credentials import scrubbed
 from .errors import LagerError
 from .files import read_json
-from .remote.location import as_url
+from .remote.location import only_folder
 from .scale import Scale
 from .strangers import refuse_links
 
@@ -128,8 +127,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
                 f"cache {folder} is not complete: its extraction was interrupted or is still running; run the same "
                 "`lager extract` command again to finish it"
             )
-        if (url := as_url(folder)) is not None:
-            raise LagerError(f"{scrubbed(url)} is a URL, expected a folder here: fetch it with `lager cache pull`")
+        only_folder(folder)
         raise LagerError(f"{folder} is not a feature cache: it has no {MANIFEST}; make one with `lager extract`")
     manifest = read_sealed(path, what="manifest")
     with _malformed(path):

@@ -14,6 +14,7 @@ from .item_files import check_unique
 from .item_rows import ITEM
 from .manifest import ITEMS, MANIFEST, RUN, read_manifest, read_run, shard_name
 from .parquet_files import read_parquet
+from .remote.location import only_folder
 from .shards import optional_names
 
 
@@ -43,7 +44,7 @@ def repair_cache(path: str | Path) -> Repair:
     LagerError
         When the record of the run is lost, so that nothing tells what the shards should be.
     """
-    folder = Path(path)
+    folder = only_folder(path)
     if not (folder / RUN).exists():
         raise LagerError(f"{folder} has no {RUN}, so nothing tells what its shards should be: restore that file")
     writer = CacheWriter(folder, read_run(folder))

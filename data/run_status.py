@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from .errors import LagerError
 from .manifest import MANIFEST, RUN, read_run
+from .remote.location import only_folder
 from .worker_records import Failure, WorkerRecord, file_system_now, is_alive, read_failures, read_workers
 
 
@@ -96,7 +97,7 @@ def run_status(path: str | Path) -> RunStatus:
     LagerError
         When the folder holds no run.
     """
-    folder = Path(path)
+    folder = only_folder(path)
     if not (folder / RUN).exists():
         raise LagerError(f"{folder} holds no run: it has no {RUN}; begin one with `lager extract`, or look at the path")
     run = read_run(folder)

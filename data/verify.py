@@ -13,6 +13,7 @@ from .errors import LagerError
 from .item_files import check_unique
 from .item_table import read_item_table
 from .manifest import ITEMS, MANIFEST, RUN, content_hash, items_hash, read_manifest, read_run
+from .remote.location import only_folder
 from .shards import ShardData, read_attributes, read_shard, row_digests
 
 
@@ -47,7 +48,7 @@ def verify_cache(path: str | Path) -> list[Fault]:
     LagerError
         When there is no manifest to check against.
     """
-    folder = Path(path)
+    folder = only_folder(path)
     faults: list[Fault] = []
     try:
         manifest = read_manifest(folder)

@@ -18,7 +18,7 @@ _TOLD = 5
 
 
 def verify(
-    cache: Annotated[Path, typer.Argument(help="The cache.")],
+    cache: Annotated[Path, typer.Argument(help="The cache, or its URL.")],
     *,
     model: Annotated[
         str | None, typer.Option(help="Folder or hub id of its model: a random sample of items is read again.")
@@ -41,14 +41,15 @@ def verify(
 
     Example: lager cache verify cache/summeval --model meta-llama/Llama-3.1-8B-Instruct --items summeval.jsonl
     """
+    from ..data.cache import FeatureCache
+    from ..data.remote.location import as_url
     from ..data.verify import verify_cache
 
     if model is None and items is not None:
         raise LagerError("--items is for reading items again: give --model too")
-    faults = verify_cache(cache)
+    faults = verify_cache(cache if as_url(cache) is None else FeatureCache.open(cache).path)
     again = None
     if not faults and model is not None:
-        from ..data.cache import FeatureCache
         from .reread import reread_sample
 
         again = reread_sample(

@@ -6,6 +6,9 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+from ..credentials import scrubbed
+from ..errors import LagerError
+
 # Two letters or more: C:/data is a folder. `Path("s3://bucket")` has one slash left, and means the URL all the same.
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>.*)", re.DOTALL)
 
@@ -24,3 +27,16 @@ def as_folder(location: str | Path) -> Path:
     if text.lower().startswith("file:/"):
         return Path("/" + unquote(text[len("file:") :].lstrip("/")))
     return Path(location)
+
+
+def only_folder(location: str | Path) -> Path:
+    """Return the folder of this machine, for what works on none but such.
+
+    Raises
+    ------
+    LagerError
+        When `location` is the URL of another place.
+    """
+    if (url := as_url(location)) is not None:
+        raise LagerError(f"{scrubbed(url)} is a URL, expected a folder here: fetch it with `lager cache pull`")
+    return as_folder(location)

@@ -1,13 +1,20 @@
 """What a URL leads to, and what is said where it leads nowhere."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from lager.data.cache_writer import refuse_foreign
 from lager.data.errors import LagerError
+from lager.data.finalize import finalize_cache
 from lager.data.remote.hub import HubRemote
 from lager.data.remote.object_store import ObjectStore
 from lager.data.remote.remote import open_remote, open_writable
+from lager.data.repair import repair_cache
+from lager.data.run_status import run_status
+from lager.data.verify import verify_cache
 
 
 @pytest.mark.parametrize(
@@ -50,3 +57,19 @@ def test_the_hub_is_reached_through_its_file_system():
 def test_only_dataset_repositories_take_caches(url):
     with pytest.raises(LagerError, match="expected hf://datasets/OWNER/NAME"):
         open_writable(url)
+
+
+@pytest.mark.parametrize("look", [verify_cache, repair_cache, finalize_cache, run_status])
+def test_what_works_on_a_folder_says_so_of_a_url_and_takes_a_file_url(tmp_path, look):
+    with pytest.raises(LagerError, match=r"s3://bucket/cache is a URL, expected a folder here"):
+        look(Path("s3://bucket/cache"))
+    with pytest.raises(
+        LagerError, match=rf"^{re.escape(str(tmp_path))} (is not a feature cache|has no run|holds no run)"
+    ):
+        look(tmp_path.as_uri())
+
+
+def test_a_cache_is_not_written_to_a_folder_named_like_a_url():
+    for path in (Path("s3://bucket/cache"), Path("file:///tmp/cache")):
+        with pytest.raises(LagerError, match="lager cache push"):
+            refuse_foreign(path)

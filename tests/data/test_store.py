@@ -128,7 +128,7 @@ def test_every_command_takes_a_url_and_none_repeats_its_secrets(server, store, t
         assert end.value.code == 0, printed.err
         assert "hushhush" not in printed.out + printed.err
     with pytest.raises(SystemExit):
-        main(["cache", "verify", one])
+        main(["cache", "repair", one])
     assert "127.0.0.1" in (said := capsys.readouterr().err)
     assert "lager cache pull" in said
     assert "hushhush" not in said
