@@ -121,8 +121,10 @@ def _sampled_items(
     ids = cache.items["item_id"][rows].to_list()
     kind = cache.manifest["fingerprint_inputs"]["prompt"]["kind"]
     if items is None:
-        if "text" not in cache.items.columns or cache.items["text"][rows].null_count():
-            raise LagerError(f"cache {cache.path} keeps no prompts: give the items that it was made of, --items FILE")
+        kept = cache.items["text"].count() if "text" in cache.items.columns else 0
+        if not kept or cache.items["text"][rows].null_count():
+            what = f"the prompts of {kept} of its {cache.n_items} items only" if kept else "no prompts"
+            raise LagerError(f"cache {cache.path} keeps {what}: give the items that it was made of, --items FILE")
         texts = dict(zip(ids, cache.items["text"][rows].to_list(), strict=True))
         return Items(tuple(ids), tuple({} for _ in ids), kind, cache.items[rows]), texts
     loaded = items if isinstance(items, Items) else load_items(items)

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from lager.cli import main_or_raise
 from lager.data.cache import FeatureCache
@@ -113,6 +115,10 @@ def test_another_model_is_refused_by_what_differs(items, cache, tmp_path):
 def test_what_cannot_be_read_again_is_refused(folder, items, cache, tmp_path):
     with pytest.raises(LagerError, match=r"keeps no prompts: .*--items"):
         reread_sample(folder, cache, device="cpu", say=silent)
+    text = pl.Series("text", ["a prompt", *[None] * (cache.n_items - 1)])
+    some = replace(cache, items=cache.items.with_columns(text))  # as of a merge of caches with text and without
+    with pytest.raises(LagerError, match=r"keeps the prompts of 1 of its 11 items only: .*--items"):
+        reread_sample(folder, some, device="cpu", say=silent)
     fewer = write_items(tmp_path / "few.jsonl", 2)
     with pytest.raises(LagerError, match=r"9 of 11 sampled items .* 'q2'"):
         reread_sample(folder, cache, items=fewer, device="cpu", say=silent)
