@@ -105,6 +105,11 @@ class FeatureCache(CacheColumns):
         return str(self.manifest["readout_id"])
 
     @property
+    def private(self) -> bool:
+        """Whether prompt hashes are keyed with a secret of this cache."""
+        return bool(self.manifest["private"])
+
+    @property
     def items_hash(self) -> str:
         """Hash of the items' ids and prompts."""
         return str(self.manifest["items_hash"])

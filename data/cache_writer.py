@@ -21,7 +21,7 @@ from .cache import FeatureCache
 from .canonical import canonical_json
 from .credentials import scrubbed_json
 from .damaged import keep_damaged
-from .earlier import set_all_aside, set_aside
+from .earlier import EARLIER, set_all_aside, set_aside
 from .errors import LagerError
 from .files import locked, move_file, read_json, remove_file, remove_leftovers, replacing, write_json
 from .finalize import finalize_cache, missing_shards
@@ -143,7 +143,10 @@ class CacheWriter:
                     f"cache {path} holds a run over {run['n_items']} other items than the {new['n_items']} given: use "
                     "the same items in the same order, or another folder"
                 )
-            notices.append(f"was begun with {run['n_items']} items and goes on with the {new['n_items']} given now")
+            notices.append(
+                f"was begun with {run['n_items']} items and goes on with the {new['n_items']} given now; rows of "
+                f"others are kept in {EARLIER}/ for when they are given again"
+            )
             run = _change_items(path, new)
         if size_given and run["shard_size"] != new["shard_size"]:
             notices.append(f"has shards of {run['shard_size']} rows: kept, not {new['shard_size']}")

@@ -94,8 +94,8 @@ def _check_same_reading(first: FeatureCache, other: FeatureCache) -> None:
                 f"caches {first.path} and {other.path} were read in different ways ({', '.join(fields) or name} "
                 "differ): only caches of one fingerprint can be merged; extract one again with the other's settings"
             )
-    if first.manifest["private"] != other.manifest["private"]:
-        keyed, plain = (first, other) if first.manifest["private"] else (other, first)
+    if first.private != other.private:
+        keyed, plain = (first, other) if first.private else (other, first)
         raise LagerError(
             f"cache {keyed.path} is private and {plain.path} is not, so their prompt hashes cannot be compared: "
             "extract both sets of items into one cache"
@@ -114,7 +114,7 @@ def _optional(cache: FeatureCache) -> list[str]:
 
 def _common_salt(caches: Sequence[FeatureCache]) -> str:
     """Return the secret of private caches, empty for others; an error unless all have the same."""
-    if not caches[0].manifest["private"]:
+    if not caches[0].private:
         return ""
     salts = {}
     for cache in caches:

@@ -94,7 +94,7 @@ def reread_sample(
     read = _read(judge, cache, chosen, texts, say=say)
     stored = _stored_rows(cache, rows)
     distances = row_differences(stored, read)
-    if cache.manifest["private"] and not (cache.path / RUN).exists():
+    if cache.private and not (cache.path / RUN).exists():
         distances.pop("prompt_sha256")
         say(f"the cache is private and without {RUN}, so prompts' hashes are not compared")
     allowed = TOLERANCES.get(judge.dtype, TOLERANCE) if tolerance is None else tolerance

@@ -51,6 +51,8 @@ class AggregatorRecord:
         Of the cache it was fitted on; None when it was fitted on plain arrays.
     training_rows : bytes
         Keys of the prompts it was fitted on, see `packed_keys`.
+    private : bool
+        Whether these keys are of a private cache: the same items are not recognised anywhere else.
     library_version : str
         What wrote the file.
     reading : Reading or None
@@ -64,6 +66,7 @@ class AggregatorRecord:
     fingerprint: str | None = None
     items_hash: str | None = None
     training_rows: bytes = b""
+    private: bool = False
     library_version: str = ""
     reading: Reading | None = None
     calibration: Calibration | None = None
@@ -93,6 +96,8 @@ class ReadFrom(NamedTuple):
         Of everything that decides how a prompt is read; None where that is not known yet.
     scale : Scale
         The labels.
+    private : bool
+        Whether prompts are known by keyed hashes.
     """
 
     name: str
@@ -100,6 +105,7 @@ class ReadFrom(NamedTuple):
     readout_id: str
     fingerprint: str | None
     scale: Scale
+    private: bool = False
 
 
 def packed_keys(keys: NDArray[np.uint64]) -> bytes:
@@ -139,6 +145,8 @@ def save_aggregator(path: str | Path, record: AggregatorRecord | Aggregator) -> 
         "reading": None if record.reading is None else record.reading.as_json(),
         "library_version": __version__,
     }
+    if record.private:
+        content["private"] = True
     if record.calibration is not None:
         content["calibration"] = record.calibration.as_json()
     write_json(path, seal(content), indent=1)
@@ -176,7 +184,10 @@ def load_aggregator(path: str | Path) -> AggregatorRecord:
 
 def check_applies(record: AggregatorRecord, cache: FeatureCache, *, force: bool = False) -> list[str]:
     """Check that an aggregator was fitted on read-outs like the cache's; see `check_applies_to`."""
-    source = ReadFrom(f"cache {cache.path}", cache.n_layers, cache.readout_id, cache.fingerprint, cache.scale)
+    source = ReadFrom(
+        f"cache {cache.path}", cache.n_layers, cache.readout_id, cache.fingerprint, cache.scale,
+        private=cache.private,
+    )  # fmt: skip
     return check_applies_to(record, source, force=force)
 
 
@@ -228,6 +239,10 @@ def check_applies_to(record: AggregatorRecord, source: ReadFrom, *, force: bool 
                 "anew"
             )
         notes.append(f"the aggregator was fitted on scale {aggregator.scale}, the {what} is on {source.scale}")
+    if record.private and not source.private:
+        notes.append(
+            "the aggregator was fitted on a --private cache: items that it was fitted on are not recognised here"
+        )
     return notes + _doubts_of_intervals(record, source)
 
 
@@ -261,6 +276,7 @@ def _parse(raw: dict[str, Any]) -> AggregatorRecord:
         aggregator,
         **identity,
         training_rows=rows,
+        private=raw.get("private", False) is True,
         library_version=_text(raw, "library_version"),
         reading=Reading.from_json(raw.get("reading")),
         calibration=Calibration.from_json(raw.get("calibration")),

@@ -97,6 +97,7 @@ def train_on_cache(
         fingerprint=cache.fingerprint,
         items_hash=cache.items_hash,
         training_rows=packed_keys(cache.prompt_keys()[in_cache]) if fitted else b"",
+        private=fitted and cache.private,
         reading=reading_of(cache.manifest["fingerprint_inputs"]),
     )
     held_out = _score_held_out(aggregator, readouts.take(test_rows), preset) if holdout is not None else None

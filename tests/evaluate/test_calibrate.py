@@ -86,3 +86,13 @@ def test_intervals_are_left_out_on_another_scale_and_doubted_on_other_prompts(tr
     notes = score_cache(other, tmp_path / "b.json", out=tmp_path / "s.csv").notes
     assert any("coverage is not known" in note for note in notes)
     assert "low" in pl.read_csv(tmp_path / "s.csv").columns
+
+
+def test_items_of_a_private_training_set_are_not_recognised_elsewhere_and_that_is_told(held_out, tmp_path):
+    run = train_on_cache(make_cache(tmp_path / "secret", 60, private=True))
+    save_aggregator(tmp_path / "a.json", run.record)
+    record = load_aggregator(tmp_path / "a.json")
+    assert record.private
+    assert any("not recognised here" in note for note in calibrate(record, held_out).notes)
+    other = make_cache(tmp_path / "other-secret", 60, first=500, clusters=20, private=True)
+    assert not any("not recognised" in note for note in calibrate(record, other).notes)

@@ -85,6 +85,7 @@ def make_cache(
     clusters: int = 6,
     first: int = 0,
     noise: int = 0,
+    private: bool = False,
     **inputs: Any,
 ) -> FeatureCache:
     """Write a complete cache; `noise` changes what the judge says, and not what people say."""
@@ -92,7 +93,9 @@ def make_cache(
     shard = make_shard(items, seed=seed + noise, invalid=invalid)
     if texts is not None:
         items = replace(items, table=items.table.with_columns(pl.Series("text", texts)))
-    writer = CacheWriter.start(path, identity=identity(**inputs), item_id=items.item_id, shard_size=shard_size)
+    writer = CacheWriter.start(
+        path, identity=identity(**inputs), item_id=items.item_id, shard_size=shard_size, private=private
+    )
     for k in range(writer.n_shards):
         write(writer, k, shard, items)
     return writer.finalize()

@@ -42,6 +42,7 @@ def cache(**changes) -> SimpleNamespace:
         "items_hash": "i" * 64,
         "scale": SCALE,
         "n_items": 80,
+        "private": False,
     }
     return SimpleNamespace(**{**same, **changes})
 
