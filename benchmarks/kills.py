@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from lager.data.cache import FeatureCache
 from lager.data.earlier import EARLIER
 from lager.data.errors import LagerError
@@ -60,6 +61,7 @@ class Trials(NamedTuple):
 
 def run_trials(n: int, *, n_items: int, folder: Path, after_limit: bool = False, seed: int = 0) -> Trials:
     """Kill `n` extractions of `n_items` items and run each again; see above."""
+    torch.set_num_threads(1)  # a child of a process whose torch has threads would wait for them for ever
     judge = load_judge(DEMO / "judge", device="cpu")
     rows, whole = range(n_items), folder / "whole"
     before = folder / "before" if after_limit else None

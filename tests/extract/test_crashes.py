@@ -33,7 +33,7 @@ def uninterrupted(command, tmp_path_factory):
 @pytest.mark.parametrize("options", [[], ["--after-limit"]], ids=["from nothing", "after --limit"])
 def test_killed_at_random_moments_and_run_again_it_ends_in_the_same_cache(repository, options):
     script = [sys.executable, str(repository / "benchmarks" / "kills.py"), "--kills", "9", *options]
-    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 of 9 ended in another cache" in done.stdout
 
