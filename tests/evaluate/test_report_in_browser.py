@@ -47,7 +47,7 @@ def test_every_figure_has_size_and_a_name(page, report, width):
         "[...document.querySelectorAll('figure svg')].map(one => { const box = one.getBoundingClientRect();"
         "return [box.width, box.height, one.getAttribute('aria-label').length]})"
     )
-    assert len(sizes) == 6
+    assert len(sizes) == 7
     assert all(width > 300 and height > 150 and text > 20 for width, height, text in sizes)
 
 
