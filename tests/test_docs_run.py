@@ -1,0 +1,54 @@
+"""The commands of the pages run as shown, with the bundled judge in the place of the reader's model."""
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+from support.pages import commands
+
+PAGES = ("extraction", "score", "uncertainty", "sensitivity", "pairs")
+JUDGES = ("my/judge", "meta-llama/Llama-3.1-8B-Instruct")
+CACHES = {"train": "train", "new": "test", "held-out": "test", "direct": "test", "flask": "test", "helpsteer": "train"}
+
+
+def lager(line, folder):
+    command = [sys.executable, "-c", "from lager.cli import main; main()", *shlex.split(line, comments=False)[1:]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.fixture(scope="module")
+def workplace(repository, tmp_path_factory):
+    """What the pages take for granted: a judge, items, caches, an aggregator, pairs."""
+    folder, demo = tmp_path_factory.mktemp("pages"), repository / "data" / "demo"
+    for name in JUDGES:
+        shutil.copytree(demo / "judge", folder / name)
+    for name in ("items", "new"):
+        shutil.copy(demo / "test.jsonl", folder / f"{name}.jsonl")
+    shutil.copy(repository / "data" / "templates" / "direct.jinja", folder / "mine.jinja")
+    columns = "--group criterion --cluster cluster"
+    for name in ("train", "test"):
+        lager(f"lager extract {demo / 'judge'} {demo / name}.jsonl --cache made/{name} {columns}", folder)
+    lager(f"lager extract my/judge new.jsonl --cache cache/mine {columns} --system Judge.", folder)
+    for name, source in CACHES.items():
+        shutil.copytree(folder / "made" / source, folder / "cache" / name)
+    lager("lager train cache/train --out agg.json", folder)
+    pairs = [
+        {"input": f"Say {n} words.", "output_1": "word " * n, "output_2": "none", "label": 1 + n % 2}
+        for n in range(1, 7)
+    ]
+    (folder / "LLMBar" / "Natural").mkdir(parents=True)
+    (folder / "LLMBar" / "Natural" / "dataset.json").write_text(json.dumps(pairs))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_the_commands_of_a_page_run_as_shown(page, workplace, repository):
+    lines = commands((repository / "docs" / f"{page}.md").read_text())
+    assert lines
+    for line in lines:
+        lager(line, workplace)
