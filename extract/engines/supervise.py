@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...data.errors import LagerError
-from ...data.manifest import RUN
+from ...data.manifest import MANIFEST, RUN
 from ...data.run_status import run_status
 from ..progress import ItemProgress
 from .engine import Ended, Engine
@@ -42,7 +42,7 @@ def run_workers(engine: Engine, call: dict[str, Any], *, say: Say, shown: bool) 
     Raises
     ------
     LagerError
-        When every worker failed, or was lost too often.
+        When every worker failed, or was lost too often, or some did and none wrote the manifest.
     """
     n = engine.n_workers
     calls = [{**call, "rank": rank, "world_size": n} for rank in range(n)]
@@ -69,7 +69,7 @@ def run_workers(engine: Engine, call: dict[str, Any], *, say: Say, shown: bool) 
     failed = [result for result in results if "error" in result]
     for result in failed:
         say(f"worker {result['rank']} failed: {result['error']}")
-    if len(failed) == len(results):
+    if len(failed) == len(results) or (failed and not (Path(call["cache"]) / MANIFEST).exists()):
         raise LagerError(failed[0]["error"])
     return results
 

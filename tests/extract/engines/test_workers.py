@@ -189,6 +189,32 @@ def test_too_many_failed_items_of_all_workers_together_are_too_many(inputs, tmp_
     assert not (path / MANIFEST).exists()
 
 
+class EndedEngine:
+    """Workers that have ended: one found the manifest in the making, the other, who made it, objected."""
+
+    n_workers = 2
+
+    def __init__(self):
+        self.left = [Ended(0, {"rank": 0, "shards": 2}), Ended(1, {"rank": 1, "error": "too many items failed"})]
+
+    def start(self, call):
+        pass
+
+    def ended(self):
+        found, self.left = self.left, []
+        return found
+
+    def close(self):
+        pass
+
+
+def test_an_objection_to_the_manifest_fails_the_run_though_other_workers_ended_well(tmp_path):
+    with pytest.raises(LagerError, match="too many items failed"):
+        run_workers(EndedEngine(), {"cache": str(tmp_path)}, say=print, shown=False)
+    (tmp_path / MANIFEST).write_text("{}")  # others did what the failed one left
+    assert len(run_workers(EndedEngine(), {"cache": str(tmp_path)}, say=print, shown=False)) == 2
+
+
 def fail_at(monkeypatch, rows, error):
     """Let the shards that begin at these rows fail."""
     original = ShardReader.read
