@@ -47,6 +47,7 @@ class ThreadEngine:
             self.running[call["rank"]] = self.pool.submit(read_call, call)
 
     def ended(self):
+        time.sleep(0.01)  # the workers are threads of this process and need it too
         done = [rank for rank, future in self.running.items() if future.done()]
         found = [(rank, self.running.pop(rank)) for rank in done]
         return [Ended(rank, None, "killed") if one.exception() else Ended(rank, one.result()) for rank, one in found]
