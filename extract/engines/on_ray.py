@@ -39,7 +39,7 @@ class RayEngine:
             _connect(ray)
         gpus = 0 if device == "cpu" else int(ray.cluster_resources().get("GPU", 0))
         self.n_workers = n_workers or gpus or sum(node["Alive"] for node in ray.nodes())
-        self._gpus = (gpus // self.n_workers if device == "auto" else 1) if gpus else 0
+        self._gpus = gpus_of_worker(gpus, self.n_workers, spread=device == "auto")
         self._running: dict[Any, tuple[int, Any]] = {}
 
     def start(self, call: dict[str, Any]) -> None:
@@ -68,6 +68,18 @@ class RayEngine:
             return Ended(rank, None, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
         finally:
             self._ray.kill(actor)
+
+
+def gpus_of_worker(n_gpus: int, n_workers: int, *, spread: bool) -> float:
+    """Return how many GPUs an actor asks for: a part of one where there are more workers than GPUs.
+
+    `spread` asks for an even part of all, for models that one GPU does not hold.
+    """
+    if not n_gpus:
+        return 0
+    if n_workers > n_gpus:
+        return 1 / -(-n_workers // n_gpus)  # no part of a GPU is left over, so all workers run at once
+    return n_gpus // n_workers if spread else 1
 
 
 def _connect(ray: Any) -> None:
