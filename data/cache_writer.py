@@ -31,6 +31,7 @@ from .manifest import MANIFEST, RUN, SHARDS, content_hash, differing, identity_r
 from .shard_facts import sound_shard
 from .shard_size import MOST_SHARDS, suggested_shard_size
 from .shards import ShardData, read_attributes, row_digests, write_shard
+from .worker_records import WORKERS
 
 
 class CacheWriter:
@@ -335,7 +336,9 @@ def refuse_foreign(path: Path) -> None:
         raise LagerError(f"{path} is a URL: write the cache to a folder, then send it with `lager cache push`")
     if not path.exists() or (path / RUN).exists():
         return
-    if not path.is_dir() or any(not entry.name.startswith(f".{RUN}.") for entry in path.iterdir()):
+    if not path.is_dir() or any(
+        entry.name != WORKERS and not entry.name.startswith(f".{RUN}.") for entry in path.iterdir()
+    ):
         if (path / RUN).exists():  # it started while this was looked at
             return
         raise LagerError(f"{path} exists and is not a feature cache: choose another folder for --cache")

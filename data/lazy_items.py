@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .item_files import check_unique
 from .items import ItemIds, Items, Kind, RowForm, ScoreMapping, hash_ids, load_items
 from .row_files import RowFile, open_rows
 from .scale import Scale
+from .survey import Survey, survey_items
 
 # Smaller files are read whole: that is simpler to look at, and takes some hundred MB at most. Parquet is compressed.
 EAGER_BYTES, EAGER_PARQUET_BYTES = 16 << 20, 2 << 20
@@ -63,13 +62,18 @@ class ItemSource(Protocol):
         ...
 
 
-def open_items(spec: str | Path, *, group: Sequence[str] = (), cluster: str | None = None) -> ItemSource:
+def open_items(
+    spec: str | Path, *, group: Sequence[str] = (), cluster: str | None = None,
+    survey: Callable[[RowFile, RowForm], Survey] = survey_items,
+) -> ItemSource:  # fmt: skip
     """Open items: those of a large file are read when they are asked for, all others at once.
 
     Parameters
     ----------
     spec, group, cluster
         As for `lager.data.items.load_items`.
+    survey : callable
+        How a large file is looked through.
 
     Raises
     ------
@@ -83,29 +87,13 @@ def open_items(spec: str | Path, *, group: Sequence[str] = (), cluster: str | No
         return load_items(spec, group=group, cluster=cluster)
     file = open_rows(path)
     form = RowForm.of(file.columns, group, cluster, path=path)
-    return LazyItems(file, form, _look_through(file, form))
+    return LazyItems(file, form, survey(file, form))
 
 
 def blocks(items: ItemSource, *, size: int = _BLOCK) -> Iterator[Items]:
     """Yield all items, some thousand at a time."""
     for start in range(0, len(items), size):
         yield items.part(range(start, min(start + size, len(items))))
-
-
-class Survey(NamedTuple):
-    """What looking through a file found.
-
-    Attributes
-    ----------
-    ids : ItemIds
-        Of all items.
-    lowest, highest : float
-        Of all human scores; infinite where there are none.
-    """
-
-    ids: ItemIds
-    lowest: float
-    highest: float
 
 
 @dataclass(frozen=True)
@@ -193,41 +181,6 @@ def _joined(parts: Sequence[Items], form: RowForm) -> Items:
         fields=tuple(fields for part in parts for fields in part.fields),
         table=pl.concat([part.table for part in parts]),
     )
-
-
-def _look_through(file: RowFile, form: RowForm) -> Survey:
-    """Read every row once, and keep of it 8 bytes: the beginning of its id's hash, to find ids that repeat."""
-    digests: list[NDArray[np.uint64]] = []
-    lowest, highest = np.inf, -np.inf
-
-    def ids() -> Iterator[tuple[str, ...]]:
-        nonlocal lowest, highest
-        for start in range(0, file.n_rows, _BLOCK):
-            items = form.items(file.read(start, min(start + _BLOCK, file.n_rows)), start=start)
-            digests.append(np.array([_digest(name) for name in items.item_id], dtype=np.uint64))
-            scores = items.table["scores"].explode(empty_as_null=False).drop_nulls().to_numpy()
-            lowest, highest = scores.min(initial=lowest), scores.max(initial=highest)
-            yield items.item_id
-
-    found = hash_ids(ids())
-    sorted_digests = np.sort(np.concatenate(digests))
-    repeated = sorted_digests[1:][sorted_digests[1:] == sorted_digests[:-1]]
-    if len(repeated):
-        _check_repeated(file, form, set(repeated.tolist()))
-    return Survey(found, float(lowest), float(highest))
-
-
-def _check_repeated(file: RowFile, form: RowForm, digests: set[int]) -> None:
-    """Raise `LagerError` unless ids with equal digests are different after all."""
-    suspects = []
-    for start in range(0, file.n_rows, _BLOCK):
-        items = form.items(file.read(start, min(start + _BLOCK, file.n_rows)), start=start)
-        suspects += [name for name in items.item_id if _digest(name) in digests]
-    check_unique(suspects, path=form.path)
-
-
-def _digest(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
 def _check_scores(items: LazyItems, mapping: ScoreMapping) -> None:

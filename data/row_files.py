@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import weakref
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -117,11 +117,16 @@ class ParquetRows:
         self._scan = pl.scan_parquet(path, glob=False)
         self.columns = self._scan.collect_schema().names()
         self.n_rows = int(self._scan.select(pl.len()).collect().item())
+        self.n_bytes = path.stat().st_size
 
     def read(self, start: int, stop: int) -> list[dict[str, Any]]:
         """Return the rows from `start` to before `stop`."""
+        return self.frame(start, stop, self.columns).to_dicts()
+
+    def frame(self, start: int, stop: int, columns: Sequence[str]) -> pl.DataFrame:
+        """Return some columns of the rows from `start` to before `stop`; no other column is decoded."""
         with readable(self.path, what="item file"):
-            return self._scan.slice(start, stop - start).collect().to_dicts()
+            return self._scan.select(columns).slice(start, stop - start).collect()
 
 
 class CsvRows(ParquetRows):

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..data.errors import LagerError
+from ..data.items import RowForm
 from ..data.lazy_items import ItemSource, open_items
+from ..data.row_files import RowFile
 from ..data.scale import Scale
+from ..data.survey import Survey, survey_items
 from ..data.templates import REASONING, Template, load_template
+
+SurveyOf = Callable[[RowFile, RowForm], Survey]
 
 DEFAULT_SCALE = "1-5"
 # The condition's own, where it has one.
 DEFAULT_TEMPLATE = {"reasoning": "reasoning"}
 
 
-def read_items(items: str | Path | ItemSource, group: Sequence[str], cluster: str | None) -> ItemSource:
-    """Return items in memory as they are, and open all others; a `LagerError` when they cannot be read."""
+def read_items(
+    items: str | Path | ItemSource, group: Sequence[str], cluster: str | None, *, survey: SurveyOf = survey_items
+) -> ItemSource:
+    """Return items in memory as they are, and open all others; a `LagerError` when they cannot be read.
+
+    `survey` is how a large file is looked through.
+    """
     if isinstance(items, str | Path):
-        return open_items(items, group=group, cluster=cluster)
+        return open_items(items, group=group, cluster=cluster, survey=survey)
     if group or cluster:
         raise LagerError("group and cluster name columns of a file: items in memory have theirs already")
     return items

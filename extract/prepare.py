@@ -10,11 +10,12 @@ from ..data.cache_writer import refuse_foreign
 from ..data.errors import LagerError
 from ..data.lazy_items import ItemSource
 from ..data.scale import Scale
+from ..data.survey import survey_items
 from .batches import DEFAULT_BATCH_TOKENS
 from .chat import find_chat
 from .condition import choose_condition
 from .features import check_features, size_text
-from .inputs import choose_scale, draw_items, read_items, read_template
+from .inputs import SurveyOf, choose_scale, draw_items, read_items, read_template
 from .judge import Judge, load_judge, require_extra
 from .out_of_memory import BatchBudget
 from .prompts import PromptFormat
@@ -84,6 +85,7 @@ def prepare_reading(
     layers_path: str | None = None,
     norm_path: str | None = None,
     batch_tokens: int = DEFAULT_BATCH_TOKENS,
+    survey: SurveyOf = survey_items,
 ) -> Reading:
     """Check the options, open the items, load the judge and settle how it is read; nothing is written.
 
@@ -93,6 +95,8 @@ def prepare_reading(
         The cache's folder, which may hold a run to go on with.
     say : callable
         Takes each line that the user should see.
+    survey : callable
+        How a large item file is looked through.
 
     All others are those of `lager.extract.extractor.extract_features`.
 
@@ -104,7 +108,7 @@ def prepare_reading(
     _check_options(folder, limit=limit, batch_tokens=batch_tokens)
     when = choose_condition(condition, score_rule=score_rule, max_new_tokens=max_new_tokens)
     poolings = check_features(features, pooling)
-    loaded = read_items(items, group, cluster)
+    loaded = read_items(items, group, cluster, survey=survey)
     scale = choose_scale(scale, loaded)
     loaded = draw_items(loaded, limit, seed).on_scale(scale, human_range=human_range)
     judging_template = read_template(template, loaded, condition=when.name)

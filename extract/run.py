@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +18,10 @@ from ..data.finalize import Finalized
 from ..data.lazy_items import ItemSource, blocks
 from ..data.manifest import MANIFEST
 from ..data.shard_size import shard_advice
+from ..data.survey import survey_items
 from .batches import DEFAULT_BATCH_TOKENS
 from .engines.ranks import Rank
+from .engines.shared_survey import survey_once
 from .judge import Judge, require_extra
 from .likely_tokens import LOW_MASS
 from .prepare import prepare_reading
@@ -89,8 +92,9 @@ def run_worker(
         raise LagerError(f"--max-failures {max_failures}: expected 0 or more")
     if deterministic:
         batch_tokens, share_prefixes = 1, False
+    survey = partial(survey_once, cache=cache, say=say) if rank.world_size > 1 else survey_items
     reading = prepare_reading(
-        model, items, folder=cache, say=say, limit=limit, seed=seed, human_range=human_range,
+        model, items, folder=cache, say=say, limit=limit, seed=seed, human_range=human_range, survey=survey,
         batch_tokens=batch_tokens, **{**options, "device": _own_device(options.get("device"))},
     )  # fmt: skip
     judge, planner, loaded = reading.judge, reading.planner, reading.items

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import polars as pl
 import pytest
-from lager.data import lazy_items
+from lager.data import lazy_items, survey
 from lager.data.errors import LagerError
 from lager.data.items import load_items
 from lager.data.lazy_items import LazyItems, blocks, open_items
@@ -38,6 +38,8 @@ def all_files_are_large(monkeypatch):
     monkeypatch.setattr(lazy_items, "EAGER_BYTES", 0)
     monkeypatch.setattr(lazy_items, "EAGER_PARQUET_BYTES", 0)
     monkeypatch.setattr(lazy_items, "_BLOCK", 128)
+    monkeypatch.setattr(survey, "_ROW_BLOCK", 128)
+    monkeypatch.setattr(survey, "_MOST_ROWS", 100)
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
@@ -108,7 +110,7 @@ def test_scores_off_the_scale_are_counted_over_the_whole_file(tmp_path, human_ra
 
 def test_equal_beginnings_of_hashes_are_no_repeated_ids(tmp_path, monkeypatch):
     path = write(tmp_path / "items.jsonl", rows())
-    monkeypatch.setattr(lazy_items, "_digest", len)
+    monkeypatch.setattr(survey, "_digests", lambda ids: ids.str.len_bytes().cast(pl.UInt64).to_numpy())
     assert len(open_items(path)) == N
 
 
