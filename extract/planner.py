@@ -7,7 +7,7 @@ rest is when its shard's turn comes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -17,17 +17,16 @@ from numpy.typing import NDArray
 from ..data.errors import LagerError
 from ..data.items import Items
 from ..data.lazy_items import ItemSource
-from .batches import plan_batches
 from .condition import DIRECT, Condition
 from .generate import stop_token_ids
 from .judge import Judge
 from .label_forms import LabelForms, find_label_forms
-from .likely_tokens import LOW_MASS, SAMPLE, low_mass_warning
+from .likely_tokens import SAMPLE
 from .out_of_memory import BatchBudget
 from .plan import NoReadablePromptError, Plan, Say
 from .prompts import PromptFormat, prompt_array
-from .readout import Readout, read_batch
 from .score_tokens import SEPARATORS, ScoreTokenResolver, ScoreTokens, resolve_all
+from .separator import choose_separator
 
 SETTLED_ROWS = 4096
 SETTLED_CHARACTERS = 64 << 20
@@ -213,7 +212,7 @@ def _prompt_planner(
         sample = short.take([row for row, prompt in enumerate(short.ids) if len(prompt)][:SAMPLE])
         pairs = list(zip(sample.texts, sample.ids, strict=True))
         sampled = {sep: [prompt_array(resolvers[sep].prompt_ids(*pair)) for pair in pairs] for sep in choices}
-        sep = _choose(judge, choices, sampled, budget=budget, say=say)
+        sep = choose_separator(judge, choices, sampled, budget=budget, say=say)
     tokens = choices[sep]
     return Planner(
         prompt_format, tokens, resolvers[sep], limit, too_long, DIRECT, None, (), Plan([], [], tokens, []),
@@ -245,42 +244,3 @@ def _resolve(resolvers: Mapping[str, ScoreTokenResolver], prompts: _Rendered) ->
     if not found:
         raise errors[0]
     return found
-
-
-def _choose(
-    judge: Judge,
-    choices: Mapping[str, ScoreTokens],
-    sampled: Mapping[str, Sequence[NDArray[np.int32]]],
-    *,
-    budget: BatchBudget,
-    say: Say,
-) -> str:
-    """Return the separator with the larger mean score mass on the sample."""
-    mass = {sep: _mean_mass(judge, sampled[sep], tokens, budget) for sep, tokens in choices.items()}
-    best = max(mass, key=lambda sep: mass[sep])
-    tokens = choices[best]
-    names: Any = judge.tokenizer.convert_ids_to_tokens
-    others = "".join(f", against {mass[sep]:.3f} with {sep!r}" for sep in mass if sep != best)
-    after = f", after {names(list(tokens.prefix_ids))}" if tokens.prefix_ids else ""
-    say(f"score tokens {names(list(tokens.label_ids))}{after}: separator {best!r}, score mass {mass[best]:.3f}{others}")
-    if mass[best] < LOW_MASS:
-        prompts = sampled[best]
-        say(low_mass_warning(judge, prompts, tokens.label_ids, mass=mass[best], budget=budget))
-    return best
-
-
-def _mean_mass(judge: Judge, prompts: Sequence[NDArray[np.int32]], tokens: ScoreTokens, budget: BatchBudget) -> float:
-    """Return the mean probability that the score tokens have together, as the model itself has it."""
-    prompts = [prompt for prompt in prompts if len(prompt)]
-    lengths = [len(prompt) for prompt in prompts]
-
-    def read(rows: list[int], batch_tokens: int) -> Iterator[tuple[list[int], Readout]]:
-        for members in plan_batches([lengths[row] for row in rows], batch_tokens=batch_tokens):
-            batch = [rows[i] for i in members]
-            yield batch, read_batch(judge.parts, [prompts[row] for row in batch], tokens.label_ids, pad_id=judge.pad_id)
-
-    total = 0.0
-    for _, readout in budget.read(lengths, read):
-        masses = np.exp(readout.logits_normed[:, -1] - readout.logsumexp[:, None]).sum(axis=1)
-        total += float(np.nan_to_num(masses).sum())
-    return total / max(len(prompts), 1)

@@ -13,7 +13,7 @@ from ..data.shards import ShardData
 from .batches import plan_batches
 from .hidden_states import HiddenStates, read_hidden_batch
 from .judge import Judge
-from .likely_tokens import LOW_MASS, low_mass_warning
+from .likely_tokens import LOW_MASS, low_mass_warning, mean_probabilities
 from .out_of_memory import BatchBudget
 from .plan import Passes, Plan, Say
 from .planner import Planner
@@ -188,7 +188,8 @@ class ShardReader:
         mass = float(np.exp(normed[valid, -1] - logsumexp[valid, None]).sum(axis=1).mean())
         if mass < LOW_MASS:
             tokens, label_ids = [targets.tokens[i] for i in valid], targets.label_ids[valid[0]]
-            self.say(low_mass_warning(self.judge, tokens, label_ids, mass=mass, budget=self.budget))
+            probabilities = mean_probabilities(self.judge, tokens, budget=self.budget)
+            self.say(low_mass_warning(self.judge, probabilities, label_ids, mass=mass))
             self._warned = True
 
 

@@ -1,0 +1,66 @@
+"""The separator between prompt and label: the one with which the score tokens hold more of the probability."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .likely_tokens import LOW_MASS, low_mass_warning, mean_probabilities
+from .score_tokens import ScoreTokens
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .judge import Judge
+    from .out_of_memory import BatchBudget
+
+Say = Callable[[str], None]
+Prompts = Sequence[NDArray[np.int32]]
+
+
+def choose_separator(
+    judge: Judge,
+    choices: Mapping[str, ScoreTokens],
+    sampled: Mapping[str, Prompts],
+    *,
+    budget: BatchBudget,
+    say: Say,
+) -> str:
+    """Return the separator with the larger mean score mass on a sample, and say which and by how much.
+
+    Most tokenizers put the separator into the labels' tokens: the prompts are the same then, and are read once.
+
+    Parameters
+    ----------
+    judge : Judge
+        The model.
+    choices : mapping
+        Separator to the score tokens after it.
+    sampled : mapping
+        Separator to the sampled prompts, ready for a label to follow.
+    budget : BatchBudget
+        Padded tokens of a batch.
+    say : callable
+        Takes each line that the user should see.
+    """
+    read: dict[str, Tensor] = {}
+    for sep in choices:
+        same = next((other for other in read if _equal(sampled[other], sampled[sep])), None)
+        read[sep] = read[same] if same is not None else mean_probabilities(judge, sampled[sep], budget=budget)
+    mass = {sep: float(read[sep][list(tokens.label_ids)].sum()) for sep, tokens in choices.items()}
+    best = max(mass, key=lambda sep: mass[sep])
+    tokens = choices[best]
+    names: Any = judge.tokenizer.convert_ids_to_tokens
+    others = "".join(f", against {mass[sep]:.3f} with {sep!r}" for sep in mass if sep != best)
+    after = f", after {names(list(tokens.prefix_ids))}" if tokens.prefix_ids else ""
+    say(f"score tokens {names(list(tokens.label_ids))}{after}: separator {best!r}, score mass {mass[best]:.3f}{others}")
+    if mass[best] < LOW_MASS:
+        say(low_mass_warning(judge, read[best], tokens.label_ids, mass=mass[best]))
+    return best
+
+
+def _equal(one: Prompts, other: Prompts) -> bool:
+    return len(one) == len(other) and all(map(np.array_equal, one, other))
