@@ -201,13 +201,13 @@ def read_missing_shards(
                 if is_done():  # it was found, or another process was faster
                     progress.advance(len(shard.plan))
                     continue
-                start, clock = _now(), time.monotonic()
+                start, clock = _now("milliseconds"), time.monotonic()
                 reader.share_prefixes = sharing.shares(shard.plan)
                 data, tokens, before = read_or_take(
                     reader, earlier, shard.items.item_id, shard.plan, salt=writer.salt, advance=progress.advance
                 )
                 cost = {
-                    "run": run, "start": start, "end": _now(), "devices": judge.devices,
+                    "run": run, "start": start, "end": _now("milliseconds"), "devices": judge.devices,
                     "device_seconds": round((time.monotonic() - clock) * len(judge.devices), 3), "tokens": tokens,
                     "computed_tokens": reader.computed_tokens if tokens else 0, "batch_tokens": budget.tokens,
                     "prefix_sharing": bool(sharing), **({"before": before} if before else {}),
@@ -274,5 +274,5 @@ def _check_failures(failures: Counter[str], readable: int, max_invalid: float) -
         )
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _now(precision: str = "seconds") -> str:
+    return datetime.now(UTC).isoformat(timespec=precision)

@@ -61,9 +61,10 @@ def test_the_same_run_gives_the_same_bits(folder, items, tmp_path):
 
 
 def test_device_auto_gives_the_same(folder, items, tmp_path):
-    assert run(folder, items, tmp_path / "one").content_hash == run(
-        folder, items, tmp_path / "auto", device="auto"
-    ).content_hash
+    assert (
+        run(folder, items, tmp_path / "one").content_hash
+        == run(folder, items, tmp_path / "auto", device="auto").content_hash
+    )
 
 
 def test_when_the_gpus_memory_runs_out_the_rest_is_read_in_smaller_batches(folder, items, tmp_path, capsys):
