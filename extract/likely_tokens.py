@@ -52,7 +52,9 @@ def likely_tokens(judge: Judge, probabilities: Tensor, label_ids: Sequence[int])
     ]
 
 
-def mean_probabilities(judge: Judge, prompts: Sequence[NDArray[np.int32]], *, budget: BatchBudget) -> Tensor:
+def mean_probabilities(
+    judge: Judge, prompts: Sequence[NDArray[np.int32]], *, budget: BatchBudget, share_prefixes: bool = False
+) -> Tensor:
     """Return the mean probability of every token to come next, shape (vocabulary,); a prompt without any counts as 0.
 
     Parameters
@@ -63,24 +65,25 @@ def mean_probabilities(judge: Judge, prompts: Sequence[NDArray[np.int32]], *, bu
         Token ids up to the read-out; the first `SAMPLE` of them are read.
     budget : BatchBudget
         Padded tokens of a batch.
+    share_prefixes : bool
+        Compute what prompts share once, where that saves work; the model must allow it.
     """
     import torch
 
-    from .batches import plan_batches
-    from .readout import read_states
+    from .readout import step_states
+    from .steps import plan_steps
 
     head = judge.parts.head
     prompts = [prompt for prompt in prompts[:SAMPLE] if len(prompt)]
     total = torch.zeros(head.weight.shape[0], device=head.weight.device)
-    lengths = [len(prompt) for prompt in prompts]
 
     @torch.inference_mode()
     def read(rows: list[int], batch_tokens: int) -> Iterator[tuple[list[int], Tensor]]:
-        for members in plan_batches([lengths[row] for row in rows], batch_tokens=batch_tokens):
-            batch = [rows[i] for i in members]
-            states = read_states(judge.parts, [prompts[row] for row in batch], pad_id=judge.pad_id).final
-            yield batch, torch.nan_to_num(head.probabilities(states)).sum(dim=0)
+        texts = [prompts[row] for row in rows]
+        steps = plan_steps(texts, batch_tokens=batch_tokens, share_prefixes=share_prefixes)
+        for ended, of, states in step_states(judge.parts, texts, steps, pad_id=judge.pad_id):
+            yield [rows[i] for i in ended], torch.nan_to_num(head.probabilities(states.final))[of].sum(dim=0)
 
-    for _, probabilities in budget.read(lengths, read):
+    for _, probabilities in budget.read([len(prompt) for prompt in prompts], read):
         total += probabilities
     return total / max(len(prompts), 1)

@@ -111,6 +111,30 @@ def read_steps(
     Readout
         Theirs, in this order.
     """
+    for rows, of, states in step_states(parts, prompts, steps, pad_id=pad_id):
+        readout = project(parts, states, label_ids)
+        yield rows, Readout(*(values[of] for values in readout))
+
+
+def step_states(
+    parts: Parts, prompts: Sequence[NDArray[np.int32]], steps: Iterable[Step], *, pad_id: int = 0
+) -> Iterator[tuple[list[int], list[int], States]]:
+    """Run the passes of a plan, and yield after each the prompts that end in it.
+
+    Parameters
+    ----------
+    parts, prompts, steps, pad_id
+        As in `read_steps`.
+
+    Yields
+    ------
+    list of int
+        Rows of `prompts`.
+    list of int
+        Which of the states is whose: equal prompts end together and have one.
+    States
+        At the prompts' last tokens.
+    """
     from .prefix_cache import PrefixCache
 
     cache: PrefixCache | None = None
@@ -124,11 +148,8 @@ def read_steps(
             cache = None  # a step that begins anew needs nothing of the pool
             states = read_states(parts, texts, pad_id=pad_id)
         if ending:
-            readout = project(parts, states, label_ids)
-            # Equal prompts end together: each gets the read-out.
             of = [at for at, n in enumerate(ending) for _ in step.segments[n].ends]
-            rows = [row for n in ending for row in step.segments[n].ends]
-            yield rows, Readout(*(values[of] for values in readout))
+            yield [row for n in ending for row in step.segments[n].ends], of, states
 
 
 @torch.inference_mode()

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .likely_tokens import LOW_MASS, low_mass_warning, mean_probabilities
+from .out_of_memory import BatchBudget, is_out_of_memory
 from .score_tokens import ScoreTokens
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from .judge import Judge
-    from .out_of_memory import BatchBudget
 
 Say = Callable[[str], None]
 Prompts = Sequence[NDArray[np.int32]]
@@ -47,9 +47,14 @@ def choose_separator(
         Takes each line that the user should see.
     """
     read: dict[str, Tensor] = {}
-    for sep in choices:
-        same = next((other for other in read if _equal(sampled[other], sampled[sep])), None)
-        read[sep] = read[same] if same is not None else mean_probabilities(judge, sampled[sep], budget=budget)
+    for sep, tokens in choices.items():
+        prompts = sampled[sep]
+        same = next((other for other in read if _equal(sampled[other], prompts)), None)
+        if same is None:
+            share = _can_share(judge, prompts, tokens.label_ids, budget=budget)
+            read[sep] = mean_probabilities(judge, prompts, budget=budget, share_prefixes=share)
+        else:
+            read[sep] = read[same]
     mass = {sep: float(read[sep][list(tokens.label_ids)].sum()) for sep, tokens in choices.items()}
     best = max(mass, key=lambda sep: mass[sep])
     tokens = choices[best]
@@ -60,6 +65,21 @@ def choose_separator(
     if mass[best] < LOW_MASS:
         say(low_mass_warning(judge, read[best], tokens.label_ids, mass=mass[best]))
     return best
+
+
+def _can_share(judge: Judge, prompts: Prompts, label_ids: Sequence[int], *, budget: BatchBudget) -> bool:
+    """Return whether sharing prefixes saves work on these prompts, and the model allows it."""
+    from .sharing import forking_problem, longest_pair
+    from .steps import plan_steps
+
+    if not any(step.prefix for step in plan_steps(prompts, batch_tokens=budget.tokens)):
+        return False
+    try:
+        return not forking_problem(judge, longest_pair(prompts), label_ids)
+    except RuntimeError as error:
+        if not is_out_of_memory(error):
+            raise
+        return False
 
 
 def _equal(one: Prompts, other: Prompts) -> bool:

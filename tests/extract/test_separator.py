@@ -19,7 +19,7 @@ def judge(tmp_path_factory):
 
 @pytest.fixture
 def rows_run(judge):
-    """Counts the prompts that the decoder runs."""
+    """The number of rows in each pass of the decoder."""
     rows = []
     handle = judge.parts.decoder.register_forward_pre_hook(
         lambda module, args, kwargs: rows.append(len(kwargs["input_ids"])), with_kwargs=True
@@ -78,3 +78,21 @@ def test_when_the_mass_is_low_the_likeliest_other_tokens_are_named_without_anoth
     assert sum(rows_run) == len(LENGTHS)
     first, second = (f"{judge.tokenizer.decode([token])!r} {own[token]:.3f}" for token in (order[0], order[2]))
     assert f"it would rather say {first}, {second}, " in said[1]
+
+
+def test_what_the_prompts_share_is_computed_once_and_changes_nothing(judge):
+    beginning, *ends = random_prompts([90, 5, 6, 7, 8, 5, 6, 7, 8])
+    prompts = [np.concatenate([beginning, end]) for end in ends]
+    own = own_probabilities(judge, prompts)
+    tokens = []
+    handle = judge.parts.decoder.register_forward_pre_hook(
+        lambda module, args, kwargs: tokens.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    try:
+        choices = {"": ScoreTokens("", tuple(range(40, 45)), ())}
+        _, said = choose(judge, choices, {"": prompts})
+    finally:
+        handle.remove()
+    # Two of them are read whole and again with their beginning shared, to see whether the model allows it.
+    assert sum(tokens) < 0.8 * sum(map(len, prompts))
+    assert f"score mass {own[40:45].sum():.3f}" in said[0]
