@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from ..data.errors import LagerError
 from ..data.item_rows import TEXT
 from ..data.lazy_items import ItemSource
 from ..data.manifest import RUN, read_run, shard_name
-from ..data.shards import optional_names, read_columns
+from ..data.shards import ShardData, optional_names, read_columns
 from .ahead import PlannedShard, PlansAhead, planned_shards
 from .judge import Judge
 from .out_of_memory import BatchBudget
@@ -28,6 +28,7 @@ from .progress import ItemProgress
 from .read_shard import NOT_FINITE, ShardReader
 from .sharing import Sharing
 from .take_over import read_or_take, stored_optionally
+from .write_behind import WriteBehind
 
 
 def stored_separator(folder: Path) -> str | None:
@@ -119,7 +120,7 @@ def read_missing_shards(
     judge: Judge, planner: Planner, items: ItemSource, writer: CacheWriter, *, done: Sequence[int],
     budget: BatchBudget, share_prefixes: bool, max_invalid: float, say: Say, shown: bool,
     poolings: Sequence[str] = (), keep_text: bool = False, shards: Iterable[int] | None = None,
-    expected: Sequence[int] | None = None,
+    expected: Sequence[int] | None = None, on_written: Callable[[int], None] | None = None,
 ) -> list[ShardRecord]:  # fmt: skip
     """Read and write the shards that are missing.
 
@@ -145,10 +146,12 @@ def read_missing_shards(
         Whether prompts and generated text are stored.
     shards : iterable of int, optional
         The shards to read, in this order; all that are missing, by their numbers, when None. A generator is asked for
-        the next one when the one before is written. One that another process wrote meanwhile is passed over.
+        the next one when the one before is read. One that another process wrote meanwhile is passed over.
     expected : sequence of int, optional
         Where `shards` is a generator, the order in which it will most likely give them: the next ones are rendered and
         tokenised while the device reads.
+    on_written : callable, optional
+        Told the number of each of `shards` that is there, in their order; also by another thread than this one.
 
     Returns
     -------
@@ -178,6 +181,7 @@ def read_missing_shards(
         shards = sorted(set(range(writer.n_shards)) - set(done))
     if expected is None:
         expected = shards if isinstance(shards, Sequence) else ()
+    written = on_written or _ignore
     try:
         with (
             ItemProgress(len(items), done=n_done, shown=shown) as progress,
@@ -187,7 +191,8 @@ def read_missing_shards(
                 writer.rows,
                 expected,
                 batch_tokens=budget.tokens if wanted and sharing.possible and planner.forms is None else None,
-            ) as ahead,  # fmt: skip
+            ) as ahead,
+            WriteBehind() as behind,
         ):
             reader = ShardReader(
                 judge, planner, budget=budget, share_prefixes=False, advance=progress.advance, say=say,
@@ -200,6 +205,7 @@ def read_missing_shards(
                     _find_earlier(writer, k, shard, earlier)
                 if is_done():  # it was found, or another process was faster
                     progress.advance(len(shard.plan))
+                    behind.submit(partial(written, k))
                     continue
                 start, clock = _now("milliseconds"), time.monotonic()
                 reader.share_prefixes = sharing.shares(shard.plan)
@@ -212,15 +218,29 @@ def read_missing_shards(
                     "computed_tokens": reader.computed_tokens if tokens else 0, "batch_tokens": budget.tokens,
                     "prefix_sharing": bool(sharing), **({"before": before} if before else {}),
                 }  # fmt: skip
-                writer.write(k, data, items=item_rows(shard, keep_text=keep_text), cost=cost)
                 failed = tally.add(writer.rows(k), data.reason)
-                records.append(ShardRecord(k, len(data), failed, cost))
+                record = ShardRecord(k, len(data), failed, cost)
+                behind.submit(partial(_write, writer, shard, data, record, keep_text=keep_text, written=written))
+                records.append(record)
                 tally.check()
     except KeyboardInterrupt:
         kept = len(done) + len(records)
         say(f"stopped: {kept} of {writer.n_shards} shards are kept in {writer.path}; the same command goes on there")
         raise
     return records
+
+
+def _write(
+    writer: CacheWriter, shard: PlannedShard, data: ShardData, record: ShardRecord, *, keep_text: bool,
+    written: Callable[[int], None],
+) -> None:  # fmt: skip
+    """Write a shard that was read, and say so."""
+    writer.write(record.shard, data, items=item_rows(shard, keep_text=keep_text), cost=record.cost)
+    written(record.shard)
+
+
+def _ignore(shard: int) -> None:
+    """Tell nobody."""
 
 
 def check_all_failures(writer: CacheWriter, planner: Planner, *, max_invalid: float) -> None:

@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -74,6 +74,7 @@ class Presence:
             started=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         self.redo: set[int] = set()
+        self._taken: dict[int, None] = {}  # claimed and not written yet, in this order
         self.claims = Claims(cache, self.record.worker)
         self._clock = time.monotonic()
         self._over = threading.Event()
@@ -97,51 +98,52 @@ class Presence:
         if (self.cache / MANIFEST).exists():  # this worker came when all was done
             remove_records(self.cache)
 
-    def take(
-        self, order: Sequence[int], *, n_rows: Callable[[int], int], own: Collection[int] | None = None
-    ) -> Generator[int]:
-        """Yield shards to read, each claimed, until every shard is there or has failed.
+    def take(self, order: Sequence[int], *, own: Collection[int] | None = None) -> Generator[int]:
+        """Yield shards to read, each claimed, until every shard is there, has failed, or is this worker's to write.
 
-        A shard that another worker reads is waited for, and taken over should that worker die.
+        A shard that another worker reads is waited for, and taken over should that worker die. One that was yielded
+        stays claimed until it is `written`, or this is closed.
 
         Parameters
         ----------
         order : sequence of int
             The shards that are not there, in the order in which this worker tries them.
-        n_rows : callable
-            How many rows a shard has.
         own : collection of int, optional
             Those that are this worker's to read, of which others seldom take one; all when None.
         """
         left, own = list(order), order if own is None else own
         # The more workers there are, the more seldom each looks what the others did.
         pause = max(POLL_SECONDS, self.record.world_size / 20)
-        while left:
-            self._stay()
-            gone = (written_shards(self.cache) - self.redo) | self.failed()
-            left = [shard for shard in left if shard not in gone]
-            held, listed = self.claims.held(), time.monotonic()
-            claimed = [shard for shard in left if claim_name(shard) in held]
-            tries = [shard for shard in left if claim_name(shard) not in held]
-            # Of those that others hold a few are looked into, so that thousands of workers do not all ask for all.
-            tries += random.sample(claimed, min(len(claimed), _LOOKED_INTO))
-            taken = 0
-            for shard in tries:
-                if time.monotonic() - listed > pause * (_OWN_PAUSES if shard in own else 1):
-                    break  # and look again
-                if not self.claims.take(claim_name(shard)):
-                    continue
-                try:
-                    if not self._is_there(shard):
-                        taken += 1
-                        self._say("reading", shard)
-                        yield shard
-                        self._count(shard, n_rows(shard))
-                finally:  # also where reading failed, and this is closed
-                    self.claims.drop(claim_name(shard))
-            if left and not taken and time.monotonic() - listed < pause:
-                self._say("waiting")
-                time.sleep(pause)
+        try:
+            while left:
+                self._stay()
+                gone = (written_shards(self.cache) - self.redo) | self.failed() | set(self._taken)
+                left = [shard for shard in left if shard not in gone]
+                held, listed = self.claims.held(), time.monotonic()
+                claimed = [shard for shard in left if claim_name(shard) in held]
+                tries = [shard for shard in left if claim_name(shard) not in held]
+                # Of those that others hold a few are looked into, so that thousands of workers do not all ask for all.
+                tries += random.sample(claimed, min(len(claimed), _LOOKED_INTO))
+                taken = 0
+                for shard in tries:
+                    if time.monotonic() - listed > pause * (_OWN_PAUSES if shard in own else 1):
+                        break  # and look again
+                    if not self.claims.take(claim_name(shard)):
+                        continue
+                    if self._is_there(shard):
+                        self.claims.drop(claim_name(shard))
+                        continue
+                    taken += 1
+                    self._taken[shard] = None
+                    self._say("reading", shard)
+                    yield shard
+                if left and not taken and time.monotonic() - listed < pause:
+                    self._say("waiting")
+                    time.sleep(pause)
+            self._say("waiting")
+        finally:  # also where reading or writing failed, and this is closed
+            for shard in list(self._taken):
+                self._drop(shard)
 
     def _stay(self) -> None:
         """Make the folder of records again should it be gone: to a worker that had nothing to do the run was over."""
@@ -153,19 +155,25 @@ class Presence:
     def _is_there(self, shard: int) -> bool:
         return shard not in self.redo and (self.cache / shard_name(shard)).exists()
 
-    def _count(self, shard: int, n_items: int) -> None:
+    def written(self, shard: int, n_items: int) -> None:
+        """Count a shard of `n_items` that is there now, and give up its claim; any thread may say so."""
         self.redo.discard(shard)
         self.record.shards_done += 1
         self.record.items_done += n_items
         forget_failure(self.cache, shard)
-        self._say("waiting")
+        self._drop(shard)
+        self._write()
+
+    def _drop(self, shard: int) -> None:
+        self.claims.drop(claim_name(shard))
+        self._taken.pop(shard, None)
 
     def failed(self) -> set[int]:
         """Return the shards that failed since this worker began; what failed in an earlier run is tried again."""
         return {failure.shard for failure in read_failures(self.cache) if failure.at >= self._began}
 
-    def give_up(self, error: Exception) -> None:
-        """Record that the shard that was taken last failed.
+    def give_up(self, error: Exception) -> int:
+        """Record that a shard failed, and return its number: of those that are not written, the one taken first.
 
         Raises
         ------
@@ -174,7 +182,7 @@ class Presence:
         Exception
             The error itself, when no failures are allowed or it is none of the shard's: that was written.
         """
-        shard = self.record.shard
+        shard = next(iter(self._taken), None)
         if not self.max_failures or shard is None or self._is_there(shard):
             raise error
         record_failure(self.cache, shard, reason=reason_of(error), worker=self.record.worker)
@@ -183,6 +191,7 @@ class Presence:
                 f"{len(self.failed())} shards failed, more than --max-failures {self.max_failures}; the last one, "
                 f"shard {shard}: {reason_of(error)}; `lager cache status {self.cache}` lists them"
             ) from error
+        return shard
 
     def _say(self, state: str, shard: int | None = None) -> None:
         self.record.state, self.record.shard = state, shard

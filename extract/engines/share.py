@@ -77,16 +77,16 @@ def read_share(
     presence.redo |= set(redo)
     mine = frozenset(own)
     while True:
-        shards = presence.take(order, n_rows=lambda shard: len(writer.rows(shard)), own=mine)
+        shards = presence.take(order, own=mine)
         try:
             read_missing_shards(
                 reading.judge, reading.planner, reading.items, writer, budget=reading.budget, say=say,
                 poolings=reading.poolings, shards=shards, expected=order, **options,
+                on_written=lambda shard: presence.written(shard, len(writer.rows(shard))),
             )  # fmt: skip
             return
         except Exception as error:
-            presence.give_up(error)
-            say(f"shard {presence.record.shard} failed and is left out for now: {error}")
+            say(f"shard {presence.give_up(error)} failed and is left out for now: {error}")
         finally:
             shards.close()
 
