@@ -13,6 +13,7 @@
 #SBATCH --time=08:00:00
 #SBATCH --requeue
 #SBATCH --output=lager-%A_%a.log
+#SBATCH --open-mode=append
 set -euo pipefail
 
 export OMP_NUM_THREADS="${SLURM_CPUS_PER_TASK:-1}"
