@@ -5,66 +5,13 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
-from lager.data.cache import FeatureCache
 from lager.data.run_status import run_status
-from lager.data.verify import verify_cache
-from lager.data.worker_records import WORKERS
+from support.processes import n_shards, wait_for
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def arguments(repository):
-    """Of an extraction with the demo's judge: 60 shards."""
-    demo = repository / "data" / "demo"
-    return [str(demo / "judge"), str(demo / "train.jsonl"), "--shard-size", "4", "--device", "cpu", "--deterministic"]
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """Variables with which recipes find `lager` and torchrun."""
-    folder = tmp_path_factory.mktemp("bin")
-    script = folder / "lager"
-    script.write_text(f'#!/bin/sh\nexec {sys.executable} -c "from lager.cli import main; main()" "$@"\n')
-    script.chmod(0o755)
-    path = os.pathsep.join([str(folder), os.path.dirname(sys.executable), os.environ["PATH"]])
-    return {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-
-
-@pytest.fixture(scope="module")
-def alone(arguments, environment, tmp_path_factory):
-    path = tmp_path_factory.mktemp("alone") / "cache"
-    command = ["lager", "extract", *arguments, "--cache", str(path)]
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    return FeatureCache.open(path)
-
-
-@pytest.fixture
-def check(alone):
-    """A function that compares a cache with that of one process."""
-
-    def compare(path):
-        assert FeatureCache.open(path).content_hash == alone.content_hash
-        assert verify_cache(path) == []
-        assert not (path / WORKERS).exists()
-
-    return compare
-
-
-def wait_for(condition, process=None, *, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        assert process is None or process.poll() is None, "it ended too early"
-        time.sleep(0.02)
-
-
-def n_shards(path):
-    return len(list(path.glob("shards/*.h5")))
 
 
 def test_the_array_recipe_ends_in_the_same_cache_after_tasks_were_killed_and_requeued(
