@@ -80,13 +80,17 @@ def extract(
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the draw of --limit.")] = 42,
     engine: Annotated[
-        str | None, typer.Option(help="Who starts several workers: local (one a GPU), or ray (at RAY_ADDRESS).")
+        str | None,
+        typer.Option(help="Who starts several: local (one a GPU), ray (at RAY_ADDRESS), or submitit (Slurm jobs)."),
     ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="How many workers the engine starts.")] = None,
     rank: Annotated[
         int | None, typer.Option(help="This is one of several workers; torchrun and Slurm say so themselves.")
     ] = None,
     world_size: Annotated[int | None, typer.Option(help="How many workers there are.")] = None,
+    slurm: Annotated[
+        str | None, typer.Option(help="What each job of --engine submitit asks for, as JSON; 8 hours and a GPU.")
+    ] = None,
     max_failures: Annotated[
         int, typer.Option(min=0, help="So many shards may fail before the run stops; the others go on.")
     ] = 0,
@@ -102,6 +106,8 @@ def extract(
     On 8 GPUs: lager extract MODEL items.jsonl --cache cache/items --workers 8
 
     As one of 4 workers on any machines: lager extract MODEL items.jsonl --cache cache/items --rank 2 --world-size 4
+
+    As 8 jobs on Slurm: lager extract MODEL items.jsonl --cache cache/items --engine submitit --workers 8
     """
     from ..data.cache import FeatureCache
     from .dry_run import dry_run
@@ -149,6 +155,7 @@ def extract(
         workers=workers,
         rank=rank,
         world_size=world_size,
+        slurm=_parse_object(slurm, name="--slurm", example='{"partition": "gpu", "mem_gb": 64}'),
         max_failures=max_failures,
         wait=False,
         max_invalid=max_invalid,
@@ -168,6 +175,10 @@ def parse_names(text: str) -> list[str]:
 
 def parse_chat_args(text: str | None) -> dict[str, Any] | None:
     """Return a JSON object, None for None."""
+    return _parse_object(text, name="--chat-args", example='{"enable_thinking": true}')
+
+
+def _parse_object(text: str | None, *, name: str, example: str) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
@@ -175,7 +186,7 @@ def parse_chat_args(text: str | None) -> dict[str, Any] | None:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise LagerError(f"--chat-args {text!r}: expected a JSON object such as '{{\"enable_thinking\": true}}'")
+        raise LagerError(f"{name} {text!r}: expected a JSON object such as '{example}'")
     return value
 
 

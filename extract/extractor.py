@@ -55,6 +55,7 @@ def extract_features(
     workers: int | None = None,
     rank: int | None = None,
     world_size: int | None = None,
+    slurm: Mapping[str, Any] | None = None,
     max_failures: int = 0,
     quiet: bool = False,
 ) -> FeatureCache:
@@ -113,13 +114,17 @@ def extract_features(
         in low bits only.
     deterministic : bool
         Read each prompt by itself, without sharing: no read-out depends on the other items.
-    engine : {"local", "ray"}, optional
-        Who starts several workers: processes on this machine, one for each GPU; or actors on a Ray cluster.
+    engine : {"local", "ray", "submitit"}, optional
+        Who starts several workers: processes on this machine, one for each GPU; actors on a Ray cluster; or jobs that
+        are submitted to Slurm.
     workers : int, optional
-        How many workers the engine starts.
+        How many workers the engine starts; "submitit" needs it.
     rank, world_size : int, optional
         This process is one of several workers that somebody else started; the variables of torchrun and of Slurm say
         the same. It returns when all of them are done.
+    slurm : mapping, optional
+        What the jobs of "submitit" ask for, such as ``{"partition": "gpu", "mem_gb": 64}``; see
+        `lager.extract.engines.slurm_options.make_executor`.
     max_failures : int
         So many shards may fail, for another reason than their items, before the run stops; the others are read first.
     quiet : bool
@@ -136,13 +141,13 @@ def extract_features(
     """
     complete = run_extraction(
         model, items, cache=cache, engine=engine, workers=workers, rank=rank, world_size=world_size, quiet=quiet,
-        max_failures=max_failures, template=template, system=system, answer_prefix=answer_prefix, chat_args=chat_args,
-        scale=scale, human_range=human_range, group=group, cluster=cluster, truncate_field=truncate_field,
-        max_field_tokens=max_field_tokens, condition=condition, score_rule=score_rule, max_new_tokens=max_new_tokens,
-        features=features, pooling=pooling, max_invalid=max_invalid, limit=limit, seed=seed, keep_text=keep_text,
-        private=private, dtype=dtype, device=device, attn=attn, quantize=quantize, revision=revision,
-        trust_remote_code=trust_remote_code, layers_path=layers_path, norm_path=norm_path, batch_tokens=batch_tokens,
-        shard_size=shard_size, share_prefixes=share_prefixes, deterministic=deterministic,
+        slurm=slurm, max_failures=max_failures, template=template, system=system, answer_prefix=answer_prefix,
+        chat_args=chat_args, scale=scale, human_range=human_range, group=group, cluster=cluster,
+        truncate_field=truncate_field, max_field_tokens=max_field_tokens, condition=condition, score_rule=score_rule,
+        max_new_tokens=max_new_tokens, features=features, pooling=pooling, max_invalid=max_invalid, limit=limit,
+        seed=seed, keep_text=keep_text, private=private, dtype=dtype, device=device, attn=attn, quantize=quantize,
+        revision=revision, trust_remote_code=trust_remote_code, layers_path=layers_path, norm_path=norm_path,
+        batch_tokens=batch_tokens, shard_size=shard_size, share_prefixes=share_prefixes, deterministic=deterministic,
     )  # fmt: skip
     assert complete  # it waits for the manifest
     return FeatureCache.open(cache)

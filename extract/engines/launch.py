@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from .call import make_call
 from .engine import Engine
 from .ranks import ALONE, Rank, find_rank
 
-ENGINES = ("local", "ray")
+ENGINES = ("local", "ray", "submitit")
 
 
 def run_extraction(
@@ -27,6 +28,7 @@ def run_extraction(
     workers: int | None = None,
     rank: int | None = None,
     world_size: int | None = None,
+    slurm: Mapping[str, Any] | None = None,
     wait: bool = True,
     quiet: bool = False,
     **options: Any,
@@ -37,12 +39,14 @@ def run_extraction(
     ----------
     model, items, cache, quiet, **options
         As for `lager.extract.extractor.extract_features`.
-    engine : {"local", "ray"}, optional
+    engine : {"local", "ray", "submitit"}, optional
         Who starts the workers; "local" when None, unless this process is a worker itself.
     workers : int, optional
-        How many; one for each GPU when None.
+        How many; one for each GPU when None, but for "submitit".
     rank, world_size : int, optional
         Which of several workers this process is; else the variables of torchrun or Slurm say it.
+    slurm : mapping, optional
+        What the jobs of "submitit" ask for, see `lager.extract.engines.slurm_options.make_executor`.
     wait : bool
         Whether one of several workers waits for the manifest, should another one write it.
 
@@ -56,14 +60,16 @@ def run_extraction(
     LagerError
         As for `lager.extract.extractor.extract_features`.
     """
+    if slurm is not None and engine != "submitit":
+        raise LagerError("--slurm says what jobs of --engine submitit ask for: give both, or neither")
     say = silent if quiet else to_stderr
     place = _own_place(engine, workers, rank, world_size)
     if place is None:
         device = options.get("device")
         n_workers = _n_local(model, items, workers, device) if engine in {None, "local"} else workers
-        if engine == "ray" or n_workers != 1:
-            _through_engine(model, items, cache=Path(cache), engine=engine, n_workers=n_workers, say=say, quiet=quiet,
-                            options=options)  # fmt: skip
+        if engine in {"ray", "submitit"} or n_workers != 1:
+            _through_engine(model, items, cache=Path(cache), engine=engine, n_workers=n_workers, slurm=slurm or {},
+                            say=say, quiet=quiet, options=options)  # fmt: skip
             return True
     else:
         say(str(place))
@@ -96,14 +102,14 @@ def _n_local(model: object, items: object, workers: int | None, device: str | No
 
 
 def _through_engine(
-    model: object, items: object, *, cache: Path, engine: str | None, n_workers: int | None, say: Say, quiet: bool,
-    options: dict[str, Any],
+    model: object, items: object, *, cache: Path, engine: str | None, n_workers: int | None,
+    slurm: Mapping[str, Any], say: Say, quiet: bool, options: dict[str, Any],
 ) -> None:  # fmt: skip
     """Start the workers, see them through, and say what they did."""
     from .supervise import run_workers
 
     call = make_call(model, items, cache=cache, options=options)
-    started = _engine(engine, n_workers, options.get("device"))
+    started = _engine(engine, n_workers, device=options.get("device"), cache=cache, slurm=slurm, say=say)
     say(f"{started.n_workers} workers ({engine or 'local'})")
     results = run_workers(started, call, say=say, shown=not quiet)
     if not (cache / MANIFEST).exists():
@@ -111,11 +117,18 @@ def _through_engine(
     read = ", ".join(f"{result['items']} items by worker {result['rank']}" for result in results if "items" in result)
     say(f"read {read}")
     for result in results:
-        for line in result.get("report", ()) if result["rank"] else ():  # worker 0 said its own
+        # Worker 0 said its own, but in a job it did so in a log.
+        for line in result.get("report", ()) if result["rank"] or engine == "submitit" else ():
             say(line)
 
 
-def _engine(engine: str | None, n_workers: int | None, device: str | None) -> Engine:
+def _engine(
+    engine: str | None, n_workers: int | None, *, device: str | None, cache: Path, slurm: Mapping[str, Any], say: Say
+) -> Engine:
+    if engine == "submitit":
+        from .on_submitit import SubmititEngine
+
+        return SubmititEngine(n_workers, cache=cache, device=device, options=slurm, say=say)
     if engine == "ray":
         from .on_ray import RayEngine
 
