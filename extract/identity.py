@@ -51,6 +51,8 @@ def cache_identity(
         "attention": judge.attention,
         "backend": "transformers",
     }
+    import torch
+
     recorded = {
         "model": judge.checkpoint.public_name,
         "revision": judge.checkpoint.revision,
@@ -59,7 +61,8 @@ def cache_identity(
         "modules": judge.parts.paths,
         "devices": judge.devices,
         "batch_tokens": batch_tokens,
-        "versions": {name: importlib.metadata.version(name) for name in _libraries(judge)},
+        "versions": {name: importlib.metadata.version(name) for name in _libraries(judge)}
+        | {"torch": str(torch.__version__)},  # with the build, such as +cu130, which metadata may leave out
     }
     if poolings:
         inputs["hidden"] = list(poolings)

@@ -106,10 +106,6 @@ def _positions(spans: Sequence[tuple[int, int]]) -> Index:
 
 def _kept(step: Step) -> tuple[Index, Index]:
     """Return row and column, in the pass, of each token that is added to the pool, in the pool's order."""
-    places = [
-        (row, column)
-        for row, segment in enumerate(step.segments)
-        for column in range(segment.keep_from - step.prefix, segment.stop - step.prefix)
-    ]
-    both = np.array(places, dtype=np.int64).reshape(-1, 2)
-    return both[:, 0], both[:, 1]
+    spans = [(segment.keep_from - step.prefix, segment.stop - step.prefix) for segment in step.segments]
+    rows = np.repeat(np.arange(len(spans)), [stop - start for start, stop in spans])
+    return rows, _positions(spans)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .head import last_states
-from .on_device import on_device
+from .on_device import fetch, on_device, to_device
 from .parts import Parts
 from .steps import Step
 from .tail import only_at
@@ -111,9 +111,31 @@ def read_steps(
     Readout
         Theirs, in this order.
     """
-    for rows, of, states in step_states(parts, prompts, steps, pad_id=pad_id):
-        readout = project(parts, states, label_ids)
-        yield rows, Readout(*(values[of] for values in readout))
+    before: _Read | None = None
+    try:
+        for rows, of, states in step_states(parts, prompts, steps, pad_id=pad_id):
+            now = _Read(rows, of, project_later(parts, states, label_ids))
+            # A pass is fetched when the next one is queued, so that a GPU always has something to do.
+            if before is not None:
+                yield before.result()
+            before = now
+    except RuntimeError:  # memory ran out: what was read before is not read again
+        if before is not None:
+            yield before.result()
+        raise
+    if before is not None:
+        yield before.result()
+
+
+class _Read(NamedTuple):
+    """A pass that is queued: the rows that it reads, which read-out is whose, and what waits for the read-outs."""
+
+    rows: list[int]
+    of: list[int]
+    readout: Callable[[], Readout]
+
+    def result(self) -> tuple[list[int], Readout]:
+        return self.rows, Readout(*(values[self.of] for values in self.readout()))
 
 
 def step_states(
@@ -192,7 +214,7 @@ def _states(
     n_kept = len(parts.blocks) + (not parts.whole)
     entries = iter(range(n_kept))
     with _keeping(parts.blocks, keep, last=not parts.whole), only_at(parts.tail, ends):
-        output = parts.decoder(input_ids=torch.from_numpy(padded).to(device), **options)
+        output = parts.decoder(input_ids=to_device(torch.from_numpy(padded), device), **options)
         final = pick(last_states(output))
     return States(layers[0].to(final.device), final)
 
@@ -219,22 +241,29 @@ def _keeping(
             handle.remove()
 
 
-@torch.inference_mode()
 def project(parts: Parts, states: States, label_ids: Sequence[int]) -> Readout:
     """Return the read-outs of states; see `Readout`."""
+    return project_later(parts, states, label_ids)()
+
+
+@torch.inference_mode()
+def project_later(parts: Parts, states: States, label_ids: Sequence[int]) -> Callable[[], Readout]:
+    """Queue the read-outs of states on the device, and return what waits for them."""
     head = parts.head
-    ids = torch.tensor(label_ids, device=head.weight.device)
+    ids = to_device(torch.tensor(label_ids), head.weight.device)
     layers, normed = states.layers, apply_norm(parts, states.layers)
     if parts.projection is not None:
         # The residual stream reaches the unembedding through this linear map only, so it is part of W_U.
         layers, normed = parts.projection(layers), parts.projection(normed)
     if not parts.whole:
+        some = fetch([head.raw(layers, ids), head.logits(normed, ids)])
         unknown = np.full(len(states.final), np.nan, dtype=np.float32)
-        return Readout(_numpy(head.raw(layers, ids)), _numpy(head.logits(normed, ids)), unknown)
+        return lambda: Readout(*some(), unknown)
     final = states.final[:, None]
     logits = torch.cat([head.raw(layers, ids), head.raw(final, ids)], dim=1)
     logits_normed = torch.cat([head.logits(normed, ids), head.logits(final, ids)], dim=1)
-    return Readout(_numpy(logits), _numpy(logits_normed), _numpy(head.logsumexp(states.final)))
+    arrays = fetch([logits, logits_normed, head.logsumexp(states.final)])
+    return lambda: Readout(*arrays())
 
 
 def apply_norm(parts: Parts, states: Tensor) -> Tensor:
@@ -242,8 +271,3 @@ def apply_norm(parts: Parts, states: Tensor) -> Tensor:
     for module in parts.norm:
         states = module(states)
     return states
-
-
-def _numpy(tensor: Tensor) -> NDArray[np.float32]:
-    array: NDArray[np.float32] = tensor.float().cpu().numpy()
-    return array

@@ -4,11 +4,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 from lager.cli import main
 from lager.data.cache import FeatureCache
+from lager.data.cache_writer import CacheWriter
 from lager.data.errors import LagerError
 from lager.data.verify import verify_cache
 from lager.extract import read_shard
@@ -33,15 +35,24 @@ def interrupt():
 
 
 def during(monkeypatch, what, *, after):
-    """Do something when a shard is about to be read, and so many have been written."""
+    """Do something when a shard is about to be read, and just so many have been written."""
     original = read_shard.ShardReader.read
-    calls = []
+    calls, written = [], threading.Semaphore(0)
+    original_write = CacheWriter.write
 
     def read(self, item_id, rows, **options):
         if len(calls) == after:
+            for _ in range(after):
+                assert written.acquire(timeout=20)
             what()
         calls.append(1)
         return original(self, item_id, rows, **options)
+
+    def write(self, *arguments, **options):
+        original_write(self, *arguments, **options)
+        written.release()
+
+    monkeypatch.setattr(CacheWriter, "write", write)
 
     monkeypatch.setattr(read_shard.ShardReader, "read", read)
 
