@@ -51,14 +51,16 @@ class PlansAhead(AbstractContextManager["PlansAhead"]):
         The order in which shards will be asked for, most of them.
     batch_tokens : int, optional
         Plan the forward passes that share prefixes too, with batches of so many padded tokens.
+    salt : bytes, optional
+        Compute the prompts' hashes too, keyed by this.
     """
 
     def __init__(
         self, planner: Planner, items: ItemSource, rows_of: RowsOf, expected: Sequence[int], *,
-        batch_tokens: int | None = None,
+        batch_tokens: int | None = None, salt: bytes | None = None,
     ) -> None:  # fmt: skip
         self.planner, self.items, self.rows_of = planner, items, rows_of
-        self.batch_tokens = batch_tokens
+        self.batch_tokens, self.salt = batch_tokens, salt
         self._expected = list(expected)
         self._place = {shard: place for place, shard in enumerate(self._expected)}
         self._waiting: dict[int, Future[PlannedShard]] = {}
@@ -91,13 +93,14 @@ class PlansAhead(AbstractContextManager["PlansAhead"]):
 
     def _plan(self, shard: int) -> PlannedShard:
         items, plan = self.planner.plan_rows(self.items, self.rows_of(shard))
+        plan = plan if self.salt is None else plan.with_hashes(self.salt)
         return PlannedShard(items, plan if self.batch_tokens is None else plan.with_passes(self.batch_tokens))
 
 
 def planned_shards(
-    planner: Planner, items: ItemSource, rows_of: RowsOf, shards: Sequence[int]
+    planner: Planner, items: ItemSource, rows_of: RowsOf, shards: Sequence[int], *, salt: bytes | None = None
 ) -> Iterator[tuple[int, PlannedShard]]:
     """Yield shards with their plans, in order; the next ones are planned meanwhile."""
-    with PlansAhead(planner, items, rows_of, shards) as ahead:
+    with PlansAhead(planner, items, rows_of, shards, salt=salt) as ahead:
         for shard in shards:
             yield shard, ahead.get(shard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ def fetch(tensors: Sequence[Tensor]) -> Callable[[], list[NDArray[np.float32]]]:
         arrays = [tensor.float().cpu().numpy() for tensor in tensors]
         return lambda: arrays
     hosts = [torch.empty(tensor.shape, dtype=torch.float32, pin_memory=True) for tensor in tensors]
-    events = [torch.cuda.Event() for _ in tensors]
+    events: list[Any] = [torch.cuda.Event() for _ in tensors]  # type: ignore[no-untyped-call]
     for host, tensor, event in zip(hosts, tensors, events, strict=True):
         host.copy_(tensor.float(), non_blocking=True)
         event.record(torch.cuda.current_stream(tensor.device))

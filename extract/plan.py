@@ -56,6 +56,21 @@ class Passes(NamedTuple):
         return any(step.prefix for step in self.steps)
 
 
+class Hashes(NamedTuple):
+    """The hashes of the prompts of a plan.
+
+    Attributes
+    ----------
+    salt : bytes
+        What they are keyed with.
+    sha256 : ndarray of shape (n, 32), uint8
+        One for each prompt.
+    """
+
+    salt: bytes
+    sha256: NDArray[np.uint8]
+
+
 @dataclass(frozen=True)
 class Plan:
     """What will be read.
@@ -78,6 +93,8 @@ class Plan:
         The tokens that end generated text.
     passes : Passes or None
         The forward passes that share prefixes, where they were planned beforehand.
+    hashed : Hashes or None
+        The prompts' hashes, where they were computed beforehand.
     """
 
     prompts: list[NDArray[np.int32]]
@@ -88,6 +105,7 @@ class Plan:
     forms: LabelForms | None = None
     stop_ids: tuple[int, ...] = ()
     passes: Passes | None = None
+    hashed: Hashes | None = None
 
     @property
     def readable(self) -> list[NDArray[np.int32]]:
@@ -98,6 +116,10 @@ class Plan:
         """Return the plan with its forward passes, should prefixes be shared."""
         return replace(self, passes=Passes(batch_tokens, plan_steps(self.readable, batch_tokens=batch_tokens)))
 
+    def with_hashes(self, salt: bytes) -> Plan:
+        """Return the plan with the hashes of its prompts, keyed by `salt`."""
+        return replace(self, hashed=Hashes(salt, self.hashes(salt=salt)))
+
     def __len__(self) -> int:
         """Return the number of prompts."""
         return len(self.prompts)
@@ -106,7 +128,7 @@ class Plan:
         """Return the plan of consecutive prompts."""
         span = slice(rows.start, rows.stop)
         part = {name: getattr(self, name)[span] for name in ("prompts", "reasons", "texts")}
-        return replace(self, **part, passes=None)
+        return replace(self, **part, passes=None, hashed=None)
 
     def take(self, rows: Sequence[int]) -> Plan:
         """Return the plan of some prompts, in that order."""
@@ -116,10 +138,13 @@ class Plan:
             reasons=[self.reasons[row] for row in rows],
             texts=[self.texts[row] for row in rows],
             passes=None,
+            hashed=None,
         )
 
     def hashes(self, *, salt: bytes = b"") -> NDArray[np.uint8]:
         """Return the sha256 of each prompt's token ids (little-endian int32), keyed by `salt`; shape (n, 32)."""
+        if self.hashed is not None and self.hashed.salt == salt:
+            return self.hashed.sha256
         digests = [_digest(prompt.astype("<i4").tobytes(), salt) for prompt in self.prompts]
         return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(len(digests), 32)
 

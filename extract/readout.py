@@ -256,9 +256,9 @@ def project_later(parts: Parts, states: States, label_ids: Sequence[int]) -> Cal
         # The residual stream reaches the unembedding through this linear map only, so it is part of W_U.
         layers, normed = parts.projection(layers), parts.projection(normed)
     if not parts.whole:
-        some = fetch([head.raw(layers, ids), head.logits(normed, ids)])
-        unknown = np.full(len(states.final), np.nan, dtype=np.float32)
-        return lambda: Readout(*some(), unknown)
+        unknown = states.final.new_full((len(states.final),), torch.nan)
+        arrays = fetch([head.raw(layers, ids), head.logits(normed, ids), unknown])
+        return lambda: Readout(*arrays())
     final = states.final[:, None]
     logits = torch.cat([head.raw(layers, ids), head.raw(final, ids)], dim=1)
     logits_normed = torch.cat([head.logits(normed, ids), head.logits(final, ids)], dim=1)

@@ -130,6 +130,11 @@ def run_worker(
     there = [shard for shard in own if writer.exists(shard)]
     done = set(done_shards(writer, planner, loaded, among=there, keep_text=keep_text))
     redo = [shard for shard in there if shard not in done]
+    if done and rank.world_size == 1:
+        left = len(loaded) - sum(len(writer.rows(shard)) for shard in done)
+        say(f"continuing: {len(done)} of {writer.n_shards} shards are there, {left} items left")
+    elif done:
+        say(f"continuing: {len(done)} of this worker's {len(own)} shards are there")
     if keep_text and planner.condition.generates:
         check_text_is_kept(writer, sorted(done))
 

@@ -81,7 +81,7 @@ def done_shards(
     there = sorted(k for k in (range(writer.n_shards) if among is None else among) if writer.exists(k))
     return [
         k
-        for k, shard in planned_shards(planner, items, writer.rows, there)
+        for k, shard in planned_shards(planner, items, writer.rows, there, salt=writer.salt)
         if _is_done(writer, k, shard, relabel=relabel, keep_text=keep_text)
     ]
 
@@ -167,8 +167,6 @@ def read_missing_shards(
     for k in done:
         tally.add(writer.rows(k), read_columns(writer.path / shard_name(k), ["reason"])["reason"])
     n_done = sum(len(writer.rows(k)) for k in done)
-    if done:
-        say(f"continuing: {len(done)} of {writer.n_shards} shards are there, {len(items) - n_done} items left")
     run, records = _now(), list[ShardRecord]()
     tally.check()
     stored = stored_optionally(planner, poolings, keep_text=keep_text)
@@ -191,6 +189,7 @@ def read_missing_shards(
                 writer.rows,
                 expected,
                 batch_tokens=budget.tokens if wanted and sharing.possible and planner.forms is None else None,
+                salt=writer.salt,
             ) as ahead,
             WriteBehind() as behind,
         ):

@@ -74,8 +74,10 @@ def test_the_read_out_is_that_of_the_same_step_of_generate(tmp_path, family, con
         if family == "mamba":  # its tuple leaves out the embedding output and has the last block's raw output
             got, raw = got[[1, 2, 3]], raw[[0, 1, 3]]
         assert np.ptp(raw) > 1
-        np.testing.assert_allclose(got, raw, atol=1e-4, rtol=0)
-        np.testing.assert_allclose(cache.logits_normed[row, -1], own.logits[step][0, labels].numpy(), atol=1e-4, rtol=0)
+        # Some are near 900, where neighbouring float32 numbers are 6e-5 apart.
+        close = {"atol": 1e-4, "rtol": 5e-7}
+        np.testing.assert_allclose(got, raw, **close)
+        np.testing.assert_allclose(cache.logits_normed[row, -1], own.logits[step][0, labels].numpy(), **close)
         assert (cache.n_tokens[row], cache.position[row]) == (n_prompt, n_prompt + step - 1)
     assert checked >= 8
 
