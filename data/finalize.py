@@ -38,7 +38,7 @@ from .parquet_files import read_parquet
 from .remote.location import only_folder
 from .shard_facts import ShardFacts, for_each, shard_facts
 from .shards import read_columns
-from .sorted_digests import CacheHashes, SortedDigests
+from .sorted_digests import CacheHashes, SortedDigests, rows_of_a_run
 
 _LISTED = 20
 _GROUP_ROWS = 1 << 16
@@ -145,7 +145,7 @@ class _Shards:
 def _read_shards(folder: Path, run: dict[str, Any], n_shards: int, jobs: int | None) -> tuple[_Shards, CacheHashes]:
     found, ids = _Shards(), hashlib.sha256(b"[")
     shards = [(folder / shard_name(k), shard_name(k), run["fingerprint"]) for k in range(n_shards)]
-    with SortedDigests(folder) as digests:
+    with SortedDigests(folder, run_rows=rows_of_a_run(run["n_items"])) as digests:
         for k, facts in enumerate(for_each(shard_facts, shards, jobs=jobs)):
             _check_fits(folder, facts, found, rows=min(run["shard_size"], run["n_items"] - found.rows))
             ids.update(("," if k else "").encode() + canonical_json(facts.item_id)[1:-1].encode())

@@ -14,8 +14,9 @@ from typing import IO, NamedTuple
 
 from .errors import LagerError
 
-# Rows that are sorted in memory at once: about 70 MiB. More are sorted in runs, which lie in a temporary file each.
-RUN_ROWS = 1 << 18
+# Rows that are sorted in memory at once: about 20 MiB. More are sorted in runs, which lie in a temporary file each, and
+# all files are open at the end: of very many rows there are more in a run.
+RUN_ROWS, MOST_RUNS = 1 << 16, 256
 _DIGEST_BYTES = 32
 
 Row = tuple[bytes, bytes, bytes]
@@ -34,6 +35,11 @@ class CacheHashes(NamedTuple):
     content_hash: str
 
 
+def rows_of_a_run(n_rows: int) -> int:
+    """Return how many of so many rows are sorted in memory at once."""
+    return max(RUN_ROWS, n_rows // MOST_RUNS)
+
+
 class SortedDigests(AbstractContextManager["SortedDigests"]):
     """Takes rows in any order and hashes them in the order of their ids.
 
@@ -44,10 +50,10 @@ class SortedDigests(AbstractContextManager["SortedDigests"]):
     folder : Path
         Where the temporary files lie; they have no name there, so a killed process leaves nothing.
     run_rows : int
-        Rows that are sorted in memory at once.
+        Rows that are sorted in memory at once, see `rows_of_a_run`.
     """
 
-    def __init__(self, folder: Path, *, run_rows: int = RUN_ROWS) -> None:
+    def __init__(self, folder: Path, *, run_rows: int) -> None:
         self.folder, self.run_rows = folder, run_rows
         self._rows: list[Row] = []
         self._runs: list[IO[bytes]] = []

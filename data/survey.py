@@ -19,7 +19,7 @@ from .row_files import ParquetRows, RowFile
 
 _ROW_BLOCK = 4096
 # A block of columns: so many rows at most, fewer where a row has many bytes in the file.
-_MOST_ROWS, _BLOCK_BYTES = 1 << 16, 16 << 20
+_MOST_ROWS, _BLOCK_BYTES = 1 << 14, 16 << 20
 _SEED = 0
 
 

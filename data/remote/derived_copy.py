@@ -19,7 +19,7 @@ from ..canonical import sha256_file
 from ..errors import LagerError
 from ..manifest import ITEMS, content_hash, file_entry, sealed
 from ..shards import ShardData, optional_names, read_attributes, read_columns, row_digests, write_shard
-from ..sorted_digests import SortedDigests
+from ..sorted_digests import SortedDigests, rows_of_a_run
 
 #: What goes only when it is asked for.
 INCLUDABLE = ("text", "hidden", "scores")
@@ -54,7 +54,7 @@ class CopyOfCache:
         self.is_whole = self.include == frozenset(INCLUDABLE)
         self._own = {entry["file"]: entry for entry in (cache.manifest["items"], *cache.manifest["shards"])}
         self._entries: dict[str, dict[str, Any]] = {}
-        self._digests = SortedDigests(scratch)
+        self._digests = SortedDigests(scratch, run_rows=rows_of_a_run(cache.n_items))
         self._lock = threading.Lock()
 
     @property

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from lager.extract.engines.local import LocalEngine, share_of, visible_gpus
+from lager.extract.engines.on_ray import gpus_of_worker
 from lager.extract.run import _own_device
 
 EIGHT = list("01234567")
@@ -23,6 +24,27 @@ def test_every_gpu_goes_to_one_worker(n_workers, shares):
 
 def test_more_workers_than_gpus_take_turns():
     assert [share_of(["a", "b"], rank, 3) for rank in range(3)] == [["a"], ["b"], ["a"]]
+
+
+@pytest.mark.parametrize(
+    ("n_gpus", "n_workers", "spread", "expected"),
+    [
+        (0, 3, False, 0),  # a cluster of processors
+        (8, 8, False, 1),
+        (8, 3, False, 1),
+        (8, 3, True, 2),  # a model that needs several
+        (2, 2, True, 1),
+        (1, 2, False, 1 / 2),
+        (2, 3, False, 1 / 2),
+        (2, 7, True, 1 / 4),
+    ],
+)
+def test_actors_of_ray_ask_for_as_much_as_lets_all_of_them_run(n_gpus, n_workers, spread, expected):
+    part = gpus_of_worker(n_gpus, n_workers, spread=spread)
+    assert part == expected
+    if n_gpus:
+        places = n_gpus // part if part >= 1 else n_gpus * (1 // part)
+        assert places >= n_workers
 
 
 def test_gpus_keep_the_names_that_they_were_given(monkeypatch):

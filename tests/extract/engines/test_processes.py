@@ -101,3 +101,26 @@ def test_a_ray_cluster_of_two_nodes_makes_the_same_cache_though_an_actor_is_kill
     finally:
         cluster.shutdown()
     check(path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_on_a_ray_cluster_with_one_gpu_two_actors_read_at_the_same_time(arguments, environment, check, tmp_path):
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    path = tmp_path / "cache"
+    # To Ray a GPU is a number; where there is none, the workers take the processor.
+    without_device = [word for word in arguments if word not in {"--device", "cpu"}]
+    head = {"num_cpus": 2, "num_gpus": 1, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        command = ["lager", "extract", *without_device, "--cache", str(path), "--engine", "ray", "--workers", "2"]
+        variables = {**environment, "RAY_ADDRESS": cluster.address}
+        process = subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True)
+        wait_for((path / "run.json").exists, process)
+        wait_for(lambda: sum(worker.alive for worker in run_status(path).workers) == 2, process)
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+    finally:
+        cluster.shutdown()
+    check(path)
