@@ -16,6 +16,7 @@ from lager.data.worker_records import WORKERS
 
 pytestmark = [
     pytest.mark.gpu,
+    pytest.mark.slow,  # some minutes of starting processes
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
     pytest.mark.filterwarnings("ignore"),  # of other versions of torch, which come with the machine
 ]
