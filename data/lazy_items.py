@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .items import ItemIds, Items, Kind, RowForm, ScoreMapping, hash_ids, load_items
 from .row_files import RowFile, open_rows
 from .scale import Scale
-from .survey import Survey, survey_items
+from .survey import Survey, SurveyOf, survey_items
 
 # Smaller files are read whole: that is simpler to look at, and takes some hundred MB at most. Parquet is compressed.
 EAGER_BYTES, EAGER_PARQUET_BYTES = 16 << 20, 2 << 20
@@ -64,7 +64,7 @@ class ItemSource(Protocol):
 
 def open_items(
     spec: str | Path, *, group: Sequence[str] = (), cluster: str | None = None,
-    survey: Callable[[RowFile, RowForm], Survey] = survey_items,
+    survey: SurveyOf = survey_items,
 ) -> ItemSource:  # fmt: skip
     """Open items: those of a large file are read when they are asked for, all others at once.
 

@@ -39,6 +39,9 @@ class Survey(NamedTuple):
     highest: float
 
 
+SurveyOf = Callable[[RowFile, RowForm], Survey]
+
+
 class _Block(NamedTuple):
     """What is kept of some rows: their ids, and the range of their scores."""
 

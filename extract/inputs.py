@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..data.errors import LagerError
-from ..data.items import RowForm
 from ..data.lazy_items import ItemSource, open_items
-from ..data.row_files import RowFile
 from ..data.scale import Scale
-from ..data.survey import Survey, survey_items
+from ..data.survey import SurveyOf, survey_items
 from ..data.templates import REASONING, Template, load_template
-
-SurveyOf = Callable[[RowFile, RowForm], Survey]
 
 DEFAULT_SCALE = "1-5"
 # The condition's own, where it has one.

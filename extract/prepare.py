@@ -10,12 +10,12 @@ from ..data.cache_writer import refuse_foreign
 from ..data.errors import LagerError
 from ..data.lazy_items import ItemSource
 from ..data.scale import Scale
-from ..data.survey import survey_items
+from ..data.survey import SurveyOf, survey_items
 from .batches import DEFAULT_BATCH_TOKENS
 from .chat import find_chat
 from .condition import choose_condition
 from .features import check_features, size_text
-from .inputs import SurveyOf, choose_scale, draw_items, read_items, read_template
+from .inputs import choose_scale, draw_items, read_items, read_template
 from .judge import Judge, load_judge, require_extra
 from .out_of_memory import BatchBudget
 from .prompts import PromptFormat
