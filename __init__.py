@@ -9,16 +9,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .data.version import VERSION
+
 if TYPE_CHECKING:
-    from .data.cache import FeatureCache
+    from .data.cache.feature_cache import FeatureCache
     from .data.errors import LagerError
     from .data.scale import Scale
-    from .evaluate.agreement import evaluate_scores
+    from .evaluate.agreement.agreement import evaluate_scores
     from .evaluate.score.item_judge import ItemJudge as Judge
     from .extract.extractor import extract_features
-    from .train.lager import LagerAggregator
+    from .train.estimators.lager import LagerAggregator
 
-__version__ = "0.1.0"
+__version__ = VERSION
 __all__ = [
     "FeatureCache",
     "Judge",
@@ -31,12 +33,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "FeatureCache": ".data.cache",
+    "FeatureCache": ".data.cache.feature_cache",
     "Judge": ".evaluate.score.item_judge:ItemJudge",
     "LagerError": ".data.errors",
     "Scale": ".data.scale",
-    "LagerAggregator": ".train.lager",
-    "evaluate_scores": ".evaluate.agreement",
+    "LagerAggregator": ".train.estimators.lager",
+    "evaluate_scores": ".evaluate.agreement.agreement",
     "extract_features": ".extract.extractor",
 }
 

@@ -12,17 +12,17 @@ from typing import Annotated
 
 import typer
 
-from .data.command import app as cache_app
+from .data.commands.cache import app as cache_app
 from .data.errors import LagerError
-from .data.terminal import safe_streams
+from .data.safe_text import safe_streams
 from .evaluate.command import evaluate
-from .evaluate.compare_command import compare
+from .evaluate.compare.command import compare
 from .evaluate.pairs.command import pairs
 from .evaluate.score.calibrate_command import calibrate
 from .evaluate.score.command import score
 from .evaluate.select.command import select
 from .evaluate.sensitivity.command import sensitivity
-from .evaluate.sweep_command import sweep
+from .evaluate.sweep.command import sweep
 from .extract.command import extract
 from .extract.verify_command import verify
 from .train.command import train

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .credentials import scrubbed
-from .printable import printable
+from .safe_text import printable, scrubbed
 
 _LONGEST = 4000  # characters: a file may call its columns what it likes
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..data.canonical import canonical_json
 from ..data.errors import LagerError
-from ..data.printable import printable
+from ..data.files.canonical import canonical_json
+from ..data.safe_text import printable
 
 if TYPE_CHECKING:
-    from .cache_evaluation import Progress
-    from .evaluation import Evaluation
+    from .evaluation.cache_evaluation import Progress
+    from .evaluation.evaluation import Evaluation
 
 _PIPED_WIDTH = 120
 
@@ -80,10 +80,10 @@ def evaluate(
 
     Example: lager evaluate cache/flask --train cache/helpsteer --baseline e-score --out results/flask
     """
-    from .grouping import parse_by
-    from .learning_points import read_learning_points
-    from .metrics import SHOWN, check_metrics
-    from .outputs import check_out, write_outputs
+    from .agreement.grouping import parse_by
+    from .metrics.metrics import SHOWN, check_metrics
+    from .report.learning_figure import read_learning_points
+    from .report.outputs import check_out, write_outputs
 
     if out is not None:
         check_out(out)
@@ -122,7 +122,7 @@ def evaluate(
     else:
         from rich.console import Console
 
-        from .table import print_table
+        from .report.terminal_table import print_table
 
         print_table(evaluation, Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH))
     written, missing = ([], []) if out is None else write_outputs(evaluation, out, learning=learning)
@@ -133,8 +133,8 @@ def evaluate(
 
 
 def _evaluate_cache(cache: Path, scores: Path | None, *, train: Path | None, **options: Any) -> Evaluation:
-    from ..data.cache import FeatureCache
-    from .cache_evaluation import evaluate_cache
+    from ..data.cache.feature_cache import FeatureCache
+    from .evaluation.cache_evaluation import evaluate_cache
 
     opened = FeatureCache.open(cache)
     if scores is not None:
@@ -144,7 +144,7 @@ def _evaluate_cache(cache: Path, scores: Path | None, *, train: Path | None, **o
 
 def _evaluate_files(scores: Path | None, external: list[str], scale: str | None, **options: Any) -> Evaluation:
     from ..data.scale import Scale
-    from .file_evaluation import evaluate_score_files
+    from .evaluation.file_evaluation import evaluate_score_files
 
     if scores is None:
         raise LagerError("there is nothing to evaluate: give a CACHE, or --scores FILE and --external FILE:COLUMN")

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ..data.command import summarise
+from ..data.commands.cache import summarise
 from ..data.errors import LagerError
-from ..data.json_text import parse_json
-from .batches import DEFAULT_BATCH_TOKENS
+from ..data.files.json_text import parse_json
+from .readout.batches import DEFAULT_BATCH_TOKENS
 
 
 def extract(
@@ -109,7 +109,7 @@ def extract(
 
     As 8 jobs on Slurm: lager extract MODEL items.jsonl --cache cache/items --engine submitit --workers 8
     """
-    from ..data.cache import FeatureCache
+    from ..data.cache.feature_cache import FeatureCache
     from .dry_run import dry_run
     from .engines.launch import run_extraction
 

@@ -14,15 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.errors import LagerError
-from ..data.lazy_items import ItemSource
-from ..data.shard_size import suggested_shard_size
-from .batches import plan_batches
-from .features import size_text
-from .judge import Judge
-from .out_of_memory import is_out_of_memory
-from .plan import Plan
-from .prepare import Reading, prepare_reading
-from .steps import plan_steps, step_cost
+from ..data.items.lazy_items import ItemSource
+from ..data.run.shard_size import suggested_shard_size
+from .model.judge import Judge
+from .planning.plan import Plan
+from .planning.prepare import Reading, prepare_reading
+from .prompts.inputs import size_text
+from .readout.batches import is_out_of_memory, plan_batches
+from .readout.steps import plan_steps, step_cost
 
 _STEPS = 8
 
@@ -151,8 +150,8 @@ class _Work:
 
 def _count_work(reading: Reading, shard_size: int, *, share_prefixes: bool, say: Callable[[str], None]) -> _Work:
     """Plan every shard, one after the other."""
-    from .ahead import planned_shards
-    from .sharing import Sharing
+    from .planning.plans_ahead import planned_shards
+    from .planning.prefix_sharing import Sharing
 
     work, n_items, budget = _Work(shard_size), len(reading.items), reading.budget
     new = reading.planner.condition.max_new_tokens
@@ -187,8 +186,8 @@ def _batches(texts: Sequence[NDArray[np.int32]], reading: Reading) -> list[list[
 
 
 def _read(reading: Reading, texts: Sequence[NDArray[np.int32]]) -> None:
-    from .hidden_states import read_hidden_batch
-    from .readout import read_batch
+    from .readout.hidden_states import read_hidden_batch
+    from .readout.readout import read_batch
 
     judge, label_ids = reading.judge, reading.planner.tokens.label_ids
     lengths = [len(text) for text in texts]
@@ -210,7 +209,7 @@ def _read(reading: Reading, texts: Sequence[NDArray[np.int32]]) -> None:
 
 def _writing_seconds(reading: Reading, prompts: Sequence[NDArray[np.int32]]) -> float:
     """Return how long one batch takes to write as much as it may: a few steps are timed, and the first apart."""
-    from .generate import generate_batch
+    from .readout.generate import generate_batch
 
     new = reading.planner.condition.max_new_tokens
     # Without a token that ends a text every step is taken.
@@ -250,7 +249,7 @@ def _batch_bytes(reading: Reading, texts: Sequence[NDArray[np.int32]]) -> int:
 
 
 def _cache_bytes(reading: Reading) -> int:
-    from .hidden_states import hidden_bytes
+    from .readout.hidden_states import hidden_bytes
 
     n = len(reading.items)
     readouts = 2 * 4 * (reading.judge.n_layers + 1) * len(reading.planner.tokens.label_ids)

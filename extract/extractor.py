@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..data.cache import FeatureCache
-from ..data.lazy_items import ItemSource
+from ..data.cache.feature_cache import FeatureCache
+from ..data.items.lazy_items import ItemSource
 from ..data.scale import Scale
-from .batches import DEFAULT_BATCH_TOKENS
 from .engines.launch import run_extraction
-from .judge import Judge
+from .model.judge import Judge
+from .readout.batches import DEFAULT_BATCH_TOKENS
 
 
 def extract_features(
@@ -87,7 +87,8 @@ def extract_features(
     truncate_field, max_field_tokens : str, int, optional
         A field that is cut to so many tokens before rendering.
     condition : {"direct", "generate", "reasoning"}
-        Whether the judge is read at the prompt's end, or after it wrote an answer; see `lager.extract.condition`.
+        Whether the judge is read at the prompt's end, or after it wrote an answer; see
+        `lager.extract.prompts.condition`.
     score_rule, max_new_tokens : str, int, optional
         Which label of a generated text is the score, and the longest such text.
     features : sequence of {"logits", "hidden"}
@@ -104,11 +105,11 @@ def extract_features(
     private : bool
         Key the prompt hashes with a secret of this cache.
     dtype, device, attn, quantize, revision, trust_remote_code, layers_path, norm_path
-        See `lager.extract.judge.load_judge`.
+        See `lager.extract.model.judge.load_judge`.
     batch_tokens : int
         Padded tokens of a batch.
     shard_size : int, optional
-        Items of a shard; see `lager.data.shard_size` when None.
+        Items of a shard; see `lager.data.run.shard_size` when None.
     share_prefixes : bool
         Compute what prompts of a shard share once, where that saves work and the model allows it; the read-outs change
         in low bits only.

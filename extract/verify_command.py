@@ -12,7 +12,7 @@ import typer
 from ..data.errors import LagerError
 
 if TYPE_CHECKING:
-    from .reread import Reread
+    from .run.reread import Reread
 
 _TOLD = 5
 
@@ -41,16 +41,16 @@ def verify(
 
     Example: lager cache verify cache/summeval --model meta-llama/Llama-3.1-8B-Instruct --items summeval.jsonl
     """
-    from ..data.cache import FeatureCache
-    from ..data.remote.location import as_url
-    from ..data.verify import verify_cache
+    from ..data.cache.feature_cache import FeatureCache
+    from ..data.files.location import as_url
+    from ..data.tools.verify import verify_cache
 
     if model is None and items is not None:
         raise LagerError("--items is for reading items again: give --model too")
     faults = verify_cache(cache if as_url(cache) is None else FeatureCache.open(cache).path)
     again = None
     if not faults and model is not None:
-        from .reread import reread_sample
+        from .run.reread import reread_sample
 
         again = reread_sample(
             model, FeatureCache.open(cache), items=items, sample=sample, seed=seed, tolerance=tolerance, device=device,

@@ -27,7 +27,7 @@ def _is_outside(parts):
 
 def assets(repository):
     folders = [repository / "data" / "templates", repository / "data" / "demo"]
-    found = [p for folder in folders for p in folder.rglob("*") if p.is_file()]
+    found = [p for folder in folders for p in folder.rglob("*") if p.is_file() and p.suffix not in {".py", ".pyc"}]
     found += (repository / "evaluate" / "report").glob("*.jinja")
     return {f"lager/{path.relative_to(repository).as_posix()}" for path in found}
 

@@ -1,6 +1,8 @@
 """Stage 2: a feature cache becomes a fitted aggregator; numpy and scipy, no torch.
 
-Public names load on first use, so that importing the package, and the command line, stays fast.
+`solvers` minimise, `strategies` fit, `aggregator` is what was fitted and needs no solver, `estimators` offer both to
+scikit-learn. It knows `data`, and neither `extract` nor `evaluate`. Public names load on first use, so that importing
+the package, and the command line, stays fast.
 """
 
 from __future__ import annotations
@@ -8,13 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .aggregator import Aggregator
-    from .aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator, save_aggregator
-    from .folds import cluster_folds, cluster_holdout
-    from .lager import LagerAggregator
-    from .probe_estimator import ProbeEstimator
-    from .strategies import derived, expand, fit_strategy, needs_fitting, untrained
-    from .strategy_estimator import StrategyEstimator
+    from .aggregator.aggregator import Aggregator
+    from .aggregator.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator, save_aggregator
+    from .aggregator.strategy_names import expand, needs_fitting
+    from .estimators.lager import LagerAggregator
+    from .estimators.probe import ProbeEstimator
+    from .estimators.strategy import StrategyEstimator
+    from .strategies.fit import derived, fit_strategy, untrained
+    from .strategies.folds import cluster_folds, cluster_holdout
 
 __all__ = [
     "Aggregator",
@@ -35,19 +38,18 @@ __all__ = [
     "untrained",
 ]
 
-
 _HOMES = {
-    "Aggregator": "aggregator",
-    "LagerAggregator": "lager",
-    "ProbeEstimator": "probe_estimator",
-    "StrategyEstimator": "strategy_estimator",
-    "cluster_folds": "folds",
-    "cluster_holdout": "folds",
-    "derived": "strategies",
-    "expand": "strategies",
-    "fit_strategy": "strategies",
-    "needs_fitting": "strategies",
-    "untrained": "strategies",
+    "Aggregator": "aggregator.aggregator",
+    "LagerAggregator": "estimators.lager",
+    "ProbeEstimator": "estimators.probe",
+    "StrategyEstimator": "estimators.strategy",
+    "cluster_folds": "strategies.folds",
+    "cluster_holdout": "strategies.folds",
+    "derived": "strategies.fit",
+    "expand": "aggregator.strategy_names",
+    "fit_strategy": "strategies.fit",
+    "needs_fitting": "aggregator.strategy_names",
+    "untrained": "strategies.fit",
 }
 
 
@@ -57,4 +59,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f".{_HOMES.get(name, 'aggregator_file')}", __name__), name)
+    return getattr(import_module(f".{_HOMES.get(name, 'aggregator.aggregator_file')}", __name__), name)

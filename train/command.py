@@ -7,14 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from ..data.canonical import canonical_json
-from ..data.credentials import scrubbed
-from ..data.files import refuse_existing
-from ..data.printable import printable
-from .aggregator import Aggregator
-from .aggregator_file import save_aggregator
-from .layer_weights import check_preset
-from .strategy_names import lookup
+from ..data.files.canonical import canonical_json
+from ..data.files.writing import refuse_existing
+from ..data.safe_text import printable, scrubbed
+from .aggregator.aggregator import Aggregator
+from .aggregator.aggregator_file import save_aggregator
+from .aggregator.strategy_names import check_preset, lookup
 from .training_run import TrainingRun, train_on_cache
 
 _BARS = " ▁▂▃▄▅▆▇█"
@@ -44,7 +42,7 @@ def train(
     lookup(strategy)
     check_preset(preset)
     refuse_existing(out, what="aggregator file")
-    from ..data.cache import FeatureCache
+    from ..data.cache.feature_cache import FeatureCache
 
     opened = FeatureCache.open(cache)
     if scores is not None:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data.cache.readouts import Readouts
 from ..data.errors import LagerError
-from ..data.readouts import Readouts
-from .aggregator import Aggregator
-from .aggregator_file import AggregatorRecord, packed_keys
-from .folds import cluster_holdout
-from .predictions import predict_all
-from .rank_correlation import spearman
-from .reading import reading_of
-from .strategies import fit_strategy, needs_fitting, untrained
-from .strategy_names import lookup
+from .aggregator.aggregator import Aggregator
+from .aggregator.aggregator_file import AggregatorRecord, packed_keys
+from .aggregator.predictions import predict_all
+from .aggregator.prompt_settings import reading_of
+from .aggregator.strategy_names import lookup, needs_fitting
+from .solvers.rank_correlation import spearman
+from .strategies.fit import fit_strategy, untrained
+from .strategies.folds import cluster_holdout
 
 if TYPE_CHECKING:
-    from ..data.cache import FeatureCache
+    from ..data.cache.feature_cache import FeatureCache
 
 
 class HeldOut(NamedTuple):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..aspects import ASPECTS
 from ..errors import LagerError
-from ..item_files import check_columns, parse_id
+from ..items.small_files import check_columns, parse_id
 from ..scale import Scale
+from ..templates.aspects import ASPECTS
 from .rows import Benchmark, Parsed, Row
 from .source import SourceFile, read_records
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import LagerError
-from ..item_files import check_columns
-from ..json_text import parse_json
+from ..files.json_text import parse_json
+from ..items.small_files import check_columns
 from ..scale import Scale
 from .rows import Benchmark, Parsed, Row
 from .source import SourceFile, read_records

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import LagerError
-from ..item_files import parse_scores
+from ..items.small_files import parse_scores
 from ..scale import Scale
 from .rows import Benchmark, Parsed, Row
 from .source import SourceFile, read_document

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..errors import LagerError
-from ..item_files import check_columns
-from .pairs import PARTS, Pair, pair_items
+from ..items.small_files import check_columns
+from .pair_items import PARTS, Pair, pair_items
 from .rows import Benchmark, Parsed
 from .source import SourceFile, read_records
 

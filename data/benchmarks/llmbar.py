@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from ..errors import LagerError
-from ..item_files import check_columns
-from .pairs import PARTS, Pair, pair_items
+from ..items.small_files import check_columns
+from .pair_items import PARTS, Pair, pair_items
 from .rows import Benchmark, Parsed
 from .source import SourceFile, read_records
 

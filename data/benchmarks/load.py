@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import LagerError
-from ..item_files import check_unique
-from ..items import Items
+from ..items.items import Items
+from ..items.small_files import check_unique
 from .registry import BENCHMARKS
 from .rows import Benchmark, side_by_side, to_table
 from .source import SourceFile, find_files
@@ -90,6 +90,6 @@ def load_benchmark(spec: str) -> Items:
 def _fetched(name: str, benchmark: Benchmark) -> list[SourceFile]:
     if not benchmark.urls:
         raise LagerError(f"benchmark {name} is not fetched: give its file, benchmark:{name}=PATH")
-    from .fetch import fetch
+    from .source import fetch
 
     return [fetch(url, name=file_name, benchmark=name) for file_name, url in benchmark.urls]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..item_files import check_columns
+from ..items.small_files import check_columns
 from ..scale import Scale
 from .rows import Parsed, Row
 from .source import SourceFile, read_records

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from ..items import TABLE_SCHEMA
+from ..items.items import TABLE_SCHEMA
 from ..scale import Scale
 from .source import SourceFile
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import LagerError
-from ..gzip_files import read_unpacked
-from ..item_files import parse_id, parse_json_list, parse_jsonl, parse_scores, parse_text
-from ..json_text import DOCUMENT, parse_json
-from ..parquet_files import read_parquet
+from ..files.bounds import read_unpacked
+from ..files.json_text import DOCUMENT, parse_json
+from ..files.parquet import read_parquet
+from ..items.small_files import parse_id, parse_json_list, parse_jsonl, parse_scores, parse_text
 
 _LFS = "version https://git-lfs"
 
@@ -98,3 +98,36 @@ def _text(file: SourceFile) -> str:
     if text.startswith(_LFS):
         raise LagerError(f"benchmark file {file.path} is a Git LFS pointer, not the data: run git lfs pull there")
     return text
+
+
+def fetch(url: str, *, name: str, benchmark: str) -> SourceFile:
+    """Return a published file, downloaded on the first call and from the cache of `datasets` after it.
+
+    Parameters
+    ----------
+    url : str
+        Where it is.
+    name : str
+        What it is called there.
+    benchmark : str
+        For messages.
+
+    Raises
+    ------
+    LagerError
+        When `datasets` is not installed, or the file cannot be fetched.
+    """
+    instead = f"or get the file yourself and give benchmark:{benchmark}=PATH"
+    try:
+        from datasets import DownloadConfig, DownloadManager
+    except ImportError:
+        raise LagerError(
+            f"benchmark {benchmark} without a path is fetched, which needs datasets: pip install 'lager[benchmarks]', "
+            f"{instead}"
+        ) from None
+    manager = DownloadManager(download_config=DownloadConfig(disable_tqdm=True, max_retries=3))
+    try:
+        return SourceFile(Path(manager.download(url)), name)
+    except (OSError, ValueError) as error:
+        # Its messages may run over many lines; the kind says enough beside the address.
+        raise LagerError(f"cannot fetch {url} ({type(error).__name__}): check the network, {instead}") from None

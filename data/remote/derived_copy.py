@@ -14,12 +14,12 @@ from typing import Any
 
 import polars as pl
 
-from ..cache import FeatureCache
-from ..canonical import sha256_file
+from ..cache.feature_cache import FeatureCache
+from ..cache.manifest import ITEMS, content_hash, file_entry, sealed
+from ..cache.shards import ShardData, optional_names, read_attributes, read_columns, row_digests, write_shard
+from ..cache.sorted_digests import SortedDigests, rows_of_a_run
 from ..errors import LagerError
-from ..manifest import ITEMS, content_hash, file_entry, sealed
-from ..shards import ShardData, optional_names, read_attributes, read_columns, row_digests, write_shard
-from ..sorted_digests import SortedDigests, rows_of_a_run
+from ..files.canonical import sha256_file
 
 #: What goes only when it is asked for.
 INCLUDABLE = ("text", "hidden", "scores")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..canonical import sha256_file
 from ..errors import LagerError
-from ..files import replacing
+from ..files.canonical import sha256_file
+from ..files.writing import replacing
 from .remote import BLOCK, MissingError
 
 

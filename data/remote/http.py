@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from ..credentials import scrubbed
 from ..errors import LagerError
+from ..safe_text import scrubbed
 from .remote import MissingError, UnreachableError
 
 _TIMEOUT_SECONDS = 60.0

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..credentials import scrubbed
 from ..errors import LagerError
+from ..safe_text import scrubbed
 from .remote import BLOCK, MissingError, UnreachableError
 
 # A put makes the object appear whole or not at all; the hash goes with it, so that it need not be read to be compared.

@@ -9,15 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..cache.manifest import MANIFEST, read_manifest
 from ..errors import LagerError
-from ..files import replacing
-from ..json_text import RECORD
-from ..manifest import MANIFEST, read_manifest
-from ..strangers import check_strangers_shards
-from ..verify import verify_cache
-from .locks import only_process
-from .progress import ByteProgress, say
-from .remote import MissingError, Remote, open_remote
+from ..files.json_text import RECORD
+from ..files.locks import only_process
+from ..files.writing import replacing
+from ..progress import ByteProgress, say
+from ..tools.verify import verify_cache
+from .open import open_remote
+from .remote import MissingError, Remote
 from .transfer import DEFAULT_JOBS, fetch_file, in_parallel, part_name
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -202,3 +202,30 @@ def _check_content(remote: Remote, manifest: RemoteManifest, staging: Path) -> N
     if faults:
         shutil.rmtree(staging)
         raise LagerError(f"{remote.shown} holds no sound cache, and nothing of it was kept: {faults[0]}")
+
+
+def check_strangers_shards(folder: str | Path) -> None:
+    """Check that every shard of a cache is laid out as the manifest and the format say, by its headers alone.
+
+    No checksum is compared and no value read. Reading a shard checks the same again and cannot crash or run away, so
+    this is only for telling at once what would be told later.
+
+    Raises
+    ------
+    LagerError
+        Naming the first shard that is not.
+    """
+    from ..cache.manifest import read_manifest
+    from ..cache.shards import read_shapes
+
+    path = Path(folder)
+    manifest = read_manifest(path)
+    for entry in manifest["shards"]:
+        shapes = read_shapes(path / entry["file"])
+        readout = (entry["rows"], manifest["n_entries"], manifest["n_labels"])
+        if shapes["logits"] != readout or shapes["logits_normed"] != readout:
+            raise LagerError(f"{path / entry['file']}: its read-outs have shape {shapes['logits']}, expected {readout}")
+        if other := next((name for name, shape in shapes.items() if shape[:1] != (entry["rows"],)), None):
+            raise LagerError(
+                f"{path / entry['file']}: {other} has shape {shapes[other]}, expected {entry['rows']} rows"
+            )

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..cache import FeatureCache
-from ..canonical import canonical_json, sha256_file
+from ..cache.feature_cache import FeatureCache
+from ..cache.manifest import MANIFEST, RUN
 from ..errors import LagerError
-from ..manifest import MANIFEST, RUN
+from ..files.canonical import canonical_json, sha256_file
+from ..progress import ByteProgress, say
 from .card import CARD, TAG, card
 from .derived_copy import CopyOfCache, left_out, scratch_beside
-from .progress import ByteProgress, say
+from .open import open_writable
 from .pull import RemoteManifest, read_remote_manifest
-from .remote import MissingError, WritableRemote, open_writable
+from .remote import MissingError, WritableRemote
 from .transfer import DEFAULT_JOBS, in_parallel
 
 _CARD_LIMIT = 1 << 20

@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from ..credentials import scrubbed
 from ..errors import LagerError
-from .location import as_folder, as_url
 
 #: Bytes that are read or written at a time.
 BLOCK = 4 << 20
@@ -59,52 +57,3 @@ class WritableRemote(Remote, Protocol):
 
     def finish(self, last: Path, name: str, *, sha256: str) -> None:
         """Store the file that makes everything else count."""
-
-
-def open_remote(url: str | Path) -> Remote:
-    """Return the place that a path or URL names, for reading.
-
-    Raises
-    ------
-    LagerError
-        When there is no way to read from such a URL.
-    """
-    address = as_url(url)
-    if address is None:
-        from .folder import FolderRemote
-
-        return FolderRemote(as_folder(url))
-    if address.startswith(("http://", "https://")):
-        from .http import HttpRemote
-
-        return HttpRemote(address)
-    from .object_store import ObjectStore
-
-    return ObjectStore(address)
-
-
-def open_writable(url: str | Path) -> WritableRemote:
-    """Return the place that a path or URL names, for writing.
-
-    Raises
-    ------
-    LagerError
-        When nothing can be written there.
-    """
-    address = as_url(url)
-    if address is None:
-        from .folder import FolderRemote
-
-        return FolderRemote(as_folder(url))
-    if address.startswith(("http://", "https://")):
-        raise LagerError(
-            f"{scrubbed(address)}: nothing can be pushed over HTTP; push to a folder, s3://, gs:// or "
-            "hf://datasets/..., or copy the pushed folder to the web server"
-        )
-    if address.startswith("hf://"):
-        from .hub import HubRemote
-
-        return HubRemote(address)
-    from .object_store import ObjectStore
-
-    return ObjectStore(address)

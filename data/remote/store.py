@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..canonical import sha256_json
-from ..credentials import scrubbed
+from ..cache.manifest import MANIFEST, read_manifest
 from ..errors import LagerError
-from ..files import read_json, write_json
-from ..manifest import MANIFEST, read_manifest
-from .locks import FileLock, lock_file, lock_for_reading
-from .progress import say
+from ..files.canonical import sha256_json
+from ..files.locks import FileLock, lock_file, lock_for_reading
+from ..files.writing import read_json, write_json
+from ..progress import say
+from ..safe_text import scrubbed
+from .open import open_remote
 from .pull import RemoteManifest, fetch_cache, read_remote_manifest
-from .remote import UnreachableError, open_remote
+from .remote import UnreachableError
 from .transfer import DEFAULT_JOBS
 
 HOME_VARIABLE = "LAGER_HOME"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import LagerError
-from .locks import lock_file
+from ..files.locks import lock_file
 from .store import about, caches_folder, forget, lock_of, remove_entry, sources, stored_keys
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)

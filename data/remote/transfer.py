@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..canonical import sha256_file
 from ..errors import LagerError
+from ..files.canonical import sha256_file
 from .remote import Remote, UnreachableError
 
 DEFAULT_JOBS = 8
@@ -53,7 +53,7 @@ def fetch_file(
     remote : Remote
         Where from.
     entry : dict
-        ``file``, ``sha256`` and ``bytes``, checked by `lager.data.manifest`.
+        ``file``, ``sha256`` and ``bytes``, checked by `lager.data.cache.manifest`.
     folder : Path
         Where to; the file gets its name below it once its sha256 is right.
     advance : callable

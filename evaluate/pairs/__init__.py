@@ -1,1 +1,4 @@
-"""Which of two responses is better: preferences from a judge's scores, and how far they agree with people's."""
+"""`lager pairs`: which of two responses is better, and how far a judge's preferences agree with people's.
+
+It knows the pairs of a cache; preferences come from scores of any strategy.
+"""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...data.canonical import canonical_json
 from ...data.errors import LagerError
-from ...data.files import refuse_existing, replacing, write_json
-from ...data.printable import printable
+from ...data.files.canonical import canonical_json
+from ...data.files.writing import refuse_existing, replacing, write_json
+from ...data.safe_text import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -50,7 +50,7 @@ def pairs(
 
     Example: lager pairs cache/llmbar --aggregator agg.json --out results/llmbar
     """
-    from ...data.cache import FeatureCache
+    from ...data.cache.feature_cache import FeatureCache
     from .compare_pairs import judge_pairs
 
     if out is not None:

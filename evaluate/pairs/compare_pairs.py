@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from ...data.cache import FeatureCache
-from ..applied import choose_aggregators, scores_and_distributions
+from ...data.cache.feature_cache import FeatureCache
+from ..evaluation.scoring import choose_aggregators, scores_and_distributions
 from .pair_agreement import FIGURES, Figure, pair_agreement
 from .preferences import Preferences, preferences
 from .read_pairs import Pairs, read_pairs

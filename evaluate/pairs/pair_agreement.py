@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..interval import percentile_interval
-from ..resample import ClusterBootstrap
+from ..agreement.bootstrap import ClusterBootstrap
+from ..agreement.intervals import percentile_interval
 from .preferences import Preferences
 from .read_pairs import Pairs
 

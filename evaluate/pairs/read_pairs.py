@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ...data.cache import FeatureCache
+from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
 
 Layout = Literal["responses", "orders"]

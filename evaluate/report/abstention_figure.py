@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..abstention import AbstentionPoint
-from ..metrics import METRICS
+from ..evaluation.abstention import AbstentionPoint
+from ..metrics.metrics import METRICS
 from .drawing import DASHES, MARKERS, MUTED, SERIES, Drawn, new_figure
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...data.errors import LagerError
-from ...data.files import replacing
-from ...data.printable import printable
+from ...data.files.writing import replacing
+from ...data.safe_text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

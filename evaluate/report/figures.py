@@ -7,17 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..abstention_outputs import Abstention
-from ..doubt import DOUBTS
-from ..early_exit import EarlyExit
-from ..evaluation import Evaluation
-from ..marks import LEVELS, in_focus
-from ..metrics import METRICS
+from ..evaluation.abstention_curves import Abstention
+from ..evaluation.doubt import DOUBTS
+from ..evaluation.early_exit import EarlyExit
+from ..evaluation.evaluation import Evaluation, in_focus
+from ..metrics.metrics import METRICS
 from .abstention_figure import draw_abstention
 from .drawing import Drawn
 from .group_figure import draw_groups
 from .layer_figure import draw_depth, draw_layers
 from .learning_figure import LearningPoint, draw_learning
+from .marks import LEVELS
 from .score_figures import draw_calibration, draw_scores
 from .weight_figure import draw_weights
 

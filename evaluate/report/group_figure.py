@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..result import StrategyAgreement
+from ..agreement.result import StrategyAgreement
 from .drawing import Drawn, new_figure, tick_labels
 
 _MOST = 40  # groups drawn; the files hold all

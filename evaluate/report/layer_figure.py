@@ -11,7 +11,7 @@ from .drawing import DASHES, GRID, MUTED, SERIES, Drawn, line_labels, new_figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..early_exit import EarlyExit
+    from ..evaluation.early_exit import EarlyExit
 
 _ENTRY = "layer entry (0: embeddings; last: after the final norm)"
 _MANY = 18  # lines with a label; more cannot be read

@@ -9,14 +9,14 @@ from typing import Any
 import jinja2
 import numpy as np
 
-from ... import __version__
-from ...data.printable import printable
-from ..evaluation import Evaluation
-from ..marks import best_strategies, figure, headline, significance
-from ..metrics import METRICS
-from ..result import Estimate
-from ..text_tables import bold_notes
+from ...data.safe_text import printable
+from ...data.version import VERSION
+from ..agreement.result import Estimate
+from ..evaluation.evaluation import Evaluation
+from ..metrics.metrics import METRICS
 from .drawing import Drawn, inline
+from .marks import best_strategies, figure, headline, significance
+from .text_tables import bold_notes
 
 _NONE = "-"
 _WORST = 10
@@ -67,7 +67,7 @@ def render(**content: Any) -> str:
     """Fill the page's template: title, headline, facts, tables, notes, figures and worst."""
     text = files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    page = environment.from_string(text).render(version=__version__, **content)
+    page = environment.from_string(text).render(version=VERSION, **content)
     return printable(page, keep="\n\t") + "\n"
 
 

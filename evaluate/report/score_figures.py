@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calibration_error import BINS
+from ..metrics.calibration_error import BINS
 from .drawing import DASHES, MARKERS, MUTED, SERIES, Drawn, new_figure
 
 _STEPS = 24  # cells of the scale on each side

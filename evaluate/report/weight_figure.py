@@ -10,7 +10,7 @@ import numpy as np
 from .drawing import INK, MUTED, SERIES, Drawn, new_figure
 
 if TYPE_CHECKING:
-    from ...train.aggregator import Aggregator
+    from ...train.aggregator.aggregator import Aggregator
 
 
 def draw_weights(name: str, aggregators: Sequence[Aggregator]) -> Drawn | None:

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.cache import FeatureCache
+from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
-from ...train.aggregator_file import AggregatorRecord, check_applies, in_sample
-from ...train.conformal import Calibration, conformal_radii
-from ...train.predictions import predict_all
+from ...train.aggregator.aggregator_file import AggregatorRecord, check_applies, in_sample
+from ...train.aggregator.conformal import Calibration, conformal_radii
+from ...train.aggregator.predictions import predict_all
 
 
 class Calibrated(NamedTuple):
@@ -40,7 +40,7 @@ def calibrate(
     force: bool = False,
     seed: int = 42,
 ) -> Calibrated:
-    """Find how wide intervals around an aggregator's scores must be; see `lager.train.conformal`.
+    """Find how wide intervals around an aggregator's scores must be; see `lager.train.aggregator.conformal`.
 
     Parameters
     ----------

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ...data.canonical import canonical_json
-from ...data.files import refuse_existing
-from ...data.printable import printable
-from ...train.aggregator_file import load_aggregator, save_aggregator
-from ...train.conformal import Calibration
+from ...data.files.canonical import canonical_json
+from ...data.files.writing import refuse_existing
+from ...data.safe_text import printable
+from ...train.aggregator.aggregator_file import load_aggregator, save_aggregator
+from ...train.aggregator.conformal import Calibration
 
 
 def calibrate(
@@ -34,7 +34,7 @@ def calibrate(
     """
     refuse_existing(out, what="aggregator file")
     record = load_aggregator(aggregator)
-    from ...data.cache import FeatureCache
+    from ...data.cache.feature_cache import FeatureCache
     from .calibrate import calibrate as calibrated
 
     opened = FeatureCache.open(cache)

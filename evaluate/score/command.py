@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...data.canonical import canonical_json
 from ...data.errors import LagerError
-from ...data.printable import printable
+from ...data.files.canonical import canonical_json
+from ...data.safe_text import printable
 
 if TYPE_CHECKING:
     from .score_cache import Scored
@@ -85,8 +85,8 @@ def score(
 
 
 def _score_cache(cache: Path, aggregator: Path, out: Path, *, force: bool) -> Scored:
-    from ...data.cache import FeatureCache
-    from ...extract.progress import ItemProgress
+    from ...data.cache.feature_cache import FeatureCache
+    from ...data.progress import ItemProgress
     from .score_cache import score_cache
 
     opened = FeatureCache.open(cache)
@@ -98,7 +98,7 @@ def _score_items(
     model: str, items: str, aggregator: Path, out: Path, options: dict[str, Any], *, group: str | None, force: bool
 ) -> Scored:
     from ...extract.command import parse_chat_args, parse_names
-    from .live import LiveOptions
+    from .open_model import LiveOptions
     from .score_items import score_items
 
     options["chat_args"] = parse_chat_args(options["chat_args"])

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, overload
 import polars as pl
 
 from ...data.errors import LagerError
-from ...data.items import TABLE_SCHEMA, Items, Kind
+from ...data.items.items import TABLE_SCHEMA, Items, Kind
 from ...data.scale import Scale
-from ...train.aggregator import Aggregator
-from ...train.aggregator_file import AggregatorRecord, load_aggregator
-from .live import LiveOptions, open_live, reading_note
+from ...train.aggregator.aggregator import Aggregator
+from ...train.aggregator.aggregator_file import AggregatorRecord, load_aggregator
+from .open_model import LiveOptions, open_live, reading_note
 from .score_cache import levels_of
 from .score_items import PART
 from .scored_rows import PROBABILITY, interval_names, scored_rows
 
 if TYPE_CHECKING:
-    from ...train.estimator import ReadoutEstimator
+    from ...train.estimators.base import ReadoutEstimator
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any
 
 import polars as pl
 
-from ...data.canonical import check_seal, seal
 from ...data.errors import LagerError
-from ...data.files import read_json, refuse_existing, replacing, write_json
+from ...data.files.canonical import check_seal, seal
+from ...data.files.writing import read_json, refuse_existing, replacing, write_json
 from ...data.scale import Scale
 from .scored_rows import PROBABILITY, schema
 

@@ -6,17 +6,18 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...data.canonical import canonical_json, sha256_file
 from ...data.errors import LagerError
-from ...data.item_columns import object_column
-from ...data.lazy_items import ItemSource, blocks, open_items
-from ...train.aggregator_file import load_aggregator
+from ...data.files.canonical import canonical_json, sha256_file
+from ...data.items.item_table import object_column
+from ...data.items.lazy_items import ItemSource, blocks
+from ...data.open_items import open_items
+from ...train.aggregator.aggregator_file import load_aggregator
 from .journal import ScoreJournal, check_output
-from .live import LiveOptions, Say, open_live, reading_note, scale_of
+from .open_model import LiveOptions, Say, open_live, reading_note, scale_of
 from .score_cache import Scored, Tally, levels_of
 
 if TYPE_CHECKING:
-    from ...extract.live import LiveReader
+    from ...extract.run.live_reader import LiveReader
 
 #: Items that are planned, read and written together.
 PART = 512
@@ -66,8 +67,8 @@ def score_items(
         When the items, the model or an option is not as it must be, the aggregator is of other read-outs, or the output
         cannot be written.
     """
-    from ...extract.inputs import read_template
-    from ...extract.progress import ItemProgress
+    from ...data.progress import ItemProgress
+    from ...extract.prompts.inputs import read_template
 
     check_output(out)
     options = options or LiveOptions()

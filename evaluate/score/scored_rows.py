@@ -12,11 +12,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ...data.readouts import Readouts
+from ...data.cache.readouts import Readouts
+from ...data.cache.shards import ShardData
 from ...data.scale import Scale
-from ...data.shards import ShardData
-from ...train.aggregator import Aggregator
-from ...train.conformal import Calibration
+from ...train.aggregator.aggregator import Aggregator
+from ...train.aggregator.conformal import Calibration
+from ...train.aggregator.mixing import entropy
 
 PROBABILITY = "p_"
 
@@ -106,13 +107,6 @@ def scored_rows(
         "reason": data.reason,
     }
     return pl.DataFrame(columns, schema=schema(scale, levels)).with_columns(pl.selectors.float().fill_nan(None))
-
-
-def entropy(proba: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the entropy of each row in nats, shape (n_rows,): 0 for certainty, the log of n_labels for a guess."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(proba == 0.0, 0.0, proba * np.log(proba))
-    return np.asarray(np.abs(terms.sum(axis=1)))
 
 
 def _score_mass(data: ShardData) -> NDArray[np.float64]:

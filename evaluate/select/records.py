@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...data.errors import LagerError
-from ...data.item_files import parse_id, parse_scores, read_ids, read_rows
+from ...data.items.small_files import parse_id, parse_scores, read_ids, read_rows
 
 _LISTED = 3
 

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from ...data.errors import LagerError
-from ...data.files import refuse_existing, replacing
+from ...data.files.writing import refuse_existing, replacing
 from .records import Record
 
 FORMATS = (".jsonl", ".json", ".csv", ".parquet")

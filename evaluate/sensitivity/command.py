@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...data.canonical import canonical_json
 from ...data.errors import LagerError
-from ...data.files import refuse_existing, write_json
-from ...data.printable import printable
+from ...data.files.canonical import canonical_json
+from ...data.files.writing import refuse_existing, write_json
+from ...data.safe_text import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ...data.cache import FeatureCache
+    from ...data.cache.feature_cache import FeatureCache
     from .compare_prompts import Sensitivity
 
 RESULTS, CACHES = "sensitivity.json", "caches"
@@ -86,7 +86,7 @@ def sensitivity(
 
 
 def _open(caches: list[str]) -> dict[str, FeatureCache]:
-    from ...data.cache import FeatureCache
+    from ...data.cache.feature_cache import FeatureCache
 
     if len(set(caches)) < len(caches):
         raise LagerError("the same cache is named twice: give each once")

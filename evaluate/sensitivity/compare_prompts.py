@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.cache import FeatureCache
+from ...data.cache.feature_cache import FeatureCache
+from ...data.cache.manifest import differing
 from ...data.errors import LagerError
-from ...data.item_columns import object_column
-from ...data.manifest import differing
+from ...data.items.item_table import object_column
 from ...data.scale import Scale
-from ..agreement import evaluate_scores
-from ..applied import choose_aggregators, scores_and_distributions
-from ..result import Estimate
+from ..agreement.agreement import evaluate_scores
+from ..agreement.result import Estimate
+from ..evaluation.scoring import choose_aggregators, scores_and_distributions
 
 _WITH_PEOPLE, _WITH_EACH_OTHER = ("spearman", "pearson"), ("spearman", "kendall")
 

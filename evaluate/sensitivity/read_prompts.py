@@ -8,7 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from ...data.cache import FeatureCache
+from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
 
 
@@ -39,7 +39,7 @@ def read_prompts(
         When two would be called the same, or an extraction fails.
     """
     from ...extract.extractor import extract_features
-    from ...extract.judge import load_judge, require_extra
+    from ...extract.model.judge import load_judge, require_extra
 
     by_template: Sequence[str | None] = templates or [None]
     by_scale: Sequence[str | None] = scales or [None]

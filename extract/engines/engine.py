@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+from ...data.errors import LagerError
+from ...data.scale import Scale
+from ..model.judge import Judge
 
 
 class Ended(NamedTuple):
@@ -13,7 +20,7 @@ class Ended(NamedTuple):
     rank : int
         Which one.
     result : dict or None
-        What it returned, see `lager.extract.engines.call.read_call`; None where it was lost.
+        What it returned, see `lager.extract.engines.engine.read_call`; None where it was lost.
     how : str
         How it was lost.
     """
@@ -36,3 +43,54 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Stop what still runs."""
+
+
+def make_call(model: object, items: object, *, cache: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `lager.extract.run.worker.run_worker` as JSON, but for the rank.
+
+    Raises
+    ------
+    LagerError
+        When model or items are in this process's memory, where other workers cannot read them.
+    """
+    if isinstance(model, Judge) or not isinstance(items, str | Path):
+        what = "model" if isinstance(model, Judge) else "items"
+        raise LagerError(f"several workers each read the {what} from files: give a path, not {what} in memory")
+    plain = {name: str(value) if isinstance(value, Path | Scale) else value for name, value in options.items()}
+    if plain.get("template") is not None:
+        plain["template"] = _absolute(str(plain["template"]))
+    prefix, sign, path = str(items).rpartition("=") if str(items).startswith("benchmark:") else ("", "", str(items))
+    return {
+        "model": _absolute(str(model)),
+        "items": f"{prefix}{sign}{_absolute(path)}",
+        "cache": str(cache.absolute()),
+        "options": json.loads(json.dumps(plain)),
+    }
+
+
+def _absolute(path: str) -> str:
+    """Return the path of what exists so that it holds in any folder; other names, such as a hub id, as they are."""
+    return str(Path(path).absolute()) if Path(path).exists() else path
+
+
+def read_call(call: Mapping[str, Any]) -> dict[str, Any]:
+    """Do what a call says, as one worker, and return what was done: numbers only.
+
+    Returns
+    -------
+    dict
+        ``rank``; ``shards`` and ``items``, how many were read, and ``report``, lines about the cache from the worker
+        that wrote its manifest; or ``error``, one line.
+    """
+    from ..run.worker import run_worker
+    from ..workers.ranks import Rank
+
+    rank = Rank(call["rank"], call["world_size"], "the engine")
+    try:
+        done = run_worker(
+            call["model"], call["items"], cache=Path(call["cache"]), rank=rank, wait=False, quiet=rank.rank > 0,
+            **call["options"],
+        )  # fmt: skip
+    except LagerError as error:
+        return {"rank": rank.rank, "error": str(error)}
+    return {"rank": rank.rank, "shards": done.shards, "items": done.items, "report": list(done.report)}

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...data.cache.manifest import MANIFEST
 from ...data.errors import LagerError
-from ...data.lazy_items import ItemSource
-from ...data.manifest import MANIFEST
-from ..judge import Judge, require_extra
-from ..run import Say, run_worker, silent, to_stderr
-from .call import make_call
-from .engine import Engine
-from .ranks import ALONE, Rank, find_rank
+from ...data.items.lazy_items import ItemSource
+from ...data.progress import silent, to_stderr
+from ..model.judge import Judge, require_extra
+from ..run.worker import Say, run_worker
+from ..workers.ranks import ALONE, Rank, find_rank
+from .engine import Engine, make_call
 
 ENGINES = ("local", "ray", "submitit")
 
@@ -126,11 +126,11 @@ def _engine(
     engine: str | None, n_workers: int | None, *, device: str | None, cache: Path, slurm: Mapping[str, Any], say: Say
 ) -> Engine:
     if engine == "submitit":
-        from .on_submitit import SubmititEngine
+        from .submitit_engine import SubmititEngine
 
         return SubmititEngine(n_workers, cache=cache, device=device, options=slurm, say=say)
     if engine == "ray":
-        from .on_ray import RayEngine
+        from .ray_engine import RayEngine
 
         return RayEngine(n_workers, device=device)
     from .local import LocalEngine, visible_gpus

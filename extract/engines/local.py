@@ -6,17 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
-from ...data.shard_facts import n_cores
+from ...data.machine import n_cores
 from .engine import Ended
 
 _LOOK_SECONDS = 0.1
 _PATIENCE_SECONDS = 10.0
-_CODE = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from lager.extract.engines.process import main; main()"
-)
+_CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from lager.extract.engines.local import main; main()"
 
 
 class LocalEngine:
@@ -95,3 +94,27 @@ def visible_gpus() -> list[str]:
     named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     n = torch.cuda.device_count()
     return named if len(named) == n else [str(number) for number in range(n)]
+
+
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Read the orders, carry them out and print the result."""
+    result = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints
+    call = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, name="lager-parent", daemon=True).start()
+
+    from .engine import read_call
+
+    try:
+        print(json.dumps(read_call(call)), file=result, flush=True)
+    except KeyboardInterrupt:  # the terminal tells every process; the one that started this one speaks for all
+        sys.exit(_INTERRUPTED)
+
+
+def _end_with_parent() -> None:
+    """End when the parent has: its end of the pipe closes then. What is written so far is whole."""
+    sys.stdin.read()
+    os._exit(1)

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ...data.cache.manifest import MANIFEST, RUN
 from ...data.errors import LagerError
-from ...data.manifest import MANIFEST, RUN
-from ...data.run_status import run_status
-from ..progress import ItemProgress
+from ...data.progress import ItemProgress
+from ...data.run.run_status import run_status
 from .engine import Ended, Engine
 
 Say = Callable[[str], None]

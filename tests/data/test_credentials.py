@@ -1,8 +1,8 @@
 import pytest
-from lager.data.cache_writer import CacheWriter
-from lager.data.credentials import scrubbed
 from lager.data.errors import LagerError
-from lager.data.items import load_items
+from lager.data.open_items import load_items
+from lager.data.run.cache_writer import CacheWriter
+from lager.data.safe_text import scrubbed
 from support.caches import identity, make_items, make_shard
 
 

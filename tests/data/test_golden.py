@@ -7,13 +7,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from lager.data.cache import FeatureCache
-from lager.data.canonical import seal, sha256_file
+from lager.data.cache.feature_cache import FeatureCache
+from lager.data.cache.shard_rows import join_rows, row_differences
 from lager.data.errors import LagerError
-from lager.data.export import export_cache
-from lager.data.repair import repair_cache
-from lager.data.shard_rows import join_rows, row_differences
-from lager.data.verify import verify_cache
+from lager.data.files.canonical import seal, sha256_file
+from lager.data.tools.export import export_cache
+from lager.data.tools.repair import repair_cache
+from lager.data.tools.verify import verify_cache
 from support.golden import IDS, golden_rows, write_golden
 
 GOLDEN = Path(__file__).parent / "golden"

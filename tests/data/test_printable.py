@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 from lager.data.errors import LagerError
-from lager.data.printable import printable
+from lager.data.safe_text import printable
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 from lager.cli import main
-from lager.data.cache import FeatureCache
-from lager.data.cache_writer import CacheWriter
-from lager.data.terminal import SafeStream
+from lager.data.cache.feature_cache import FeatureCache
+from lager.data.run.cache_writer import CacheWriter
+from lager.data.safe_text import SafeStream
 from support.caches import identity, make_cache, make_items, make_shard
 
 EVIL = "\x1b[2J\x1b]0;owned\x07[red]\u202e:smile:\x9b31m"
@@ -68,8 +68,8 @@ def written(folder):
 
 
 def test_results_and_reports_hold_no_control_characters(cache, tmp_path, monkeypatch):
-    from lager.evaluate.cache_evaluation import evaluate_cache
-    from lager.evaluate.outputs import write_outputs
+    from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
+    from lager.evaluate.report.outputs import write_outputs
 
     evaluation = evaluate_cache(FeatureCache.open(cache), ["e-score"], resamples=0, by=["group"])
     write_outputs(evaluation, tmp_path / "results")

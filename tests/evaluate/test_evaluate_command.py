@@ -8,10 +8,11 @@ import sys
 import numpy as np
 import pytest
 from lager.cli import main
-from lager.data.cache import FeatureCache
-from lager.train.aggregator_file import save_aggregator
-from lager.train.folds import cluster_folds
-from lager.train.strategies import ABLATION, STRATEGIES, derived, fit_strategy
+from lager.data.cache.feature_cache import FeatureCache
+from lager.train.aggregator.aggregator_file import save_aggregator
+from lager.train.aggregator.strategy_names import ABLATION, STRATEGIES
+from lager.train.strategies.fit import derived, fit_strategy
+from lager.train.strategies.folds import cluster_folds
 from lager.train.training_run import train_on_cache
 from support.caches import make_cache
 

@@ -19,7 +19,7 @@ from support.published import (
 @pytest.fixture(scope="module")
 def reproduce(repository):
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(repository / "benchmarks"))
+        patch.syspath_prepend(str(repository / "benchmarks" / "reproduce"))
         yield importlib.import_module("reproduce")
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from lager.extract.judge import load_judge
-from lager.extract.parts import find_parts
-from lager.extract.readout import read_batch, read_steps
-from lager.extract.steps import plan_steps
+from lager.extract.model.judge import load_judge
+from lager.extract.model.parts import find_parts
+from lager.extract.readout.readout import read_batch, read_steps
+from lager.extract.readout.steps import plan_steps
 from support.extraction import run, write_items
 from support.tiny_models import FAMILIES, random_prompts, save_judge, tiny_model
 

@@ -8,8 +8,8 @@ import typer
 from lager.data.errors import LagerError
 from lager.extract.command import extract
 from lager.extract.dry_run import dry_run
-from lager.extract.judge import Judge, load_judge
-from lager.extract.read_shard import ShardReader
+from lager.extract.model.judge import Judge, load_judge
+from lager.extract.run.shard_reader import ShardReader
 from support.extraction import run, write_items
 from support.tiny_models import save_judge, tiny_tokenizer
 from tokenizers import processors

@@ -7,7 +7,7 @@ import pytest
 import torch
 from lager.data.errors import LagerError
 from lager.extract.extractor import extract_features
-from lager.extract.judge import load_judge
+from lager.extract.model.judge import load_judge
 from support.extraction import run, write_items
 from support.tiny_models import CHAT_TEMPLATE, save_judge, tiny_tokenizer
 

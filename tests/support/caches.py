@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from lager.data.cache import FeatureCache
-from lager.data.cache_writer import CacheWriter
-from lager.data.items import TABLE_SCHEMA, Items
+from lager.data.cache.feature_cache import FeatureCache
+from lager.data.cache.shard_rows import take_rows
+from lager.data.cache.shards import ShardData
+from lager.data.items.items import TABLE_SCHEMA, Items
+from lager.data.run.cache_writer import CacheWriter
 from lager.data.scale import Scale
-from lager.data.shard_rows import take_rows
-from lager.data.shards import ShardData
 
 SCALE = Scale.parse("1-5")
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from lager.data.readouts import Readouts
+from lager.data.cache.readouts import Readouts
 from lager.data.scale import Scale
 
 SCALE = Scale.parse("1-5")

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from lager.data.cache import FeatureCache
+from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
-from lager.train.aggregator import Aggregator
-from lager.train.aggregator_file import in_sample, load_aggregator
+from lager.train.aggregator.aggregator import Aggregator
+from lager.train.aggregator.aggregator_file import in_sample, load_aggregator
 from lager.train.command import train, weights_line
-from lager.train.strategies import fit_strategy
+from lager.train.strategies.fit import fit_strategy
 from lager.train.training_run import train_on_cache
 from support.caches import make_cache
 from support.readouts import SCALE

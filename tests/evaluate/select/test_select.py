@@ -4,10 +4,11 @@ import random
 import polars as pl
 import pytest
 from lager.cli import main
-from lager.data.aspects import ASPECTS
 from lager.data.errors import LagerError
-from lager.data.item_files import read_rows
-from lager.evaluate.select import choose, read_scored_records
+from lager.data.items.small_files import read_rows
+from lager.data.templates.aspects import ASPECTS
+from lager.evaluate.select import choose
+from lager.evaluate.select.records import read_scored_records
 from support.published import write_jsonl
 
 

@@ -6,8 +6,8 @@ import shlex
 
 import pytest
 from lager.cli import main
-from lager.data.aspects import ASPECTS
-from lager.data.item_files import read_rows
+from lager.data.items.small_files import read_rows
+from lager.data.templates.aspects import ASPECTS
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from lager.data.cache import FeatureCache
-from lager.data.verify import verify_cache
-from lager.data.worker_records import WORKERS
+from lager.data.cache.feature_cache import FeatureCache
+from lager.data.run.worker_records import WORKERS
+from lager.data.tools.verify import verify_cache
 
 
 @pytest.fixture(scope="session")

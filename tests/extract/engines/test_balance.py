@@ -5,18 +5,18 @@ import sys
 
 import numpy as np
 import pytest
-from lager.data.items import load_items
-from lager.data.shard_size import MOST_SHARDS, shard_advice, suggested_shard_size
-from lager.extract.engines.shard_costs import shard_costs
+from lager.data.open_items import load_items
+from lager.data.run.shard_size import MOST_SHARDS, shard_advice, suggested_shard_size
+from lager.extract.workers.deal import shard_costs
 
 
 @pytest.fixture(scope="module")
 def balance(repository):
-    sys.path.insert(0, str(repository / "benchmarks"))
+    sys.path.insert(0, str(repository / "benchmarks" / "timings"))
     try:
         yield importlib.import_module("balance")
     finally:
-        sys.path.remove(str(repository / "benchmarks"))
+        sys.path.remove(str(repository / "benchmarks" / "timings"))
 
 
 @pytest.mark.shared
@@ -30,7 +30,9 @@ def test_on_summeval_the_last_of_eight_workers_ends_within_15_percent_of_the_mea
         for fields in items.fields
     ]
     size = suggested_shard_size(len(items))
-    seconds = balance.planned_costs(prompts, size) * 3e-3  # what a token took on one core: benchmarks/balance.py
+    seconds = (
+        balance.planned_costs(prompts, size) * 3e-3
+    )  # what a token took on one core: benchmarks/timings/balance.py
     costs = shard_costs(items.fields, n_items=len(items), shard_size=size, share_prefixes=True)
     assert balance.balance(balance.simulate(costs, seconds, n_workers=8))["last_over_mean"] < 1.15
     assert balance.balance(balance.simulate(costs, seconds, n_workers=8, take_over=False))["last_over_mean"] < 1.15

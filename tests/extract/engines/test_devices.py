@@ -3,8 +3,8 @@
 import pytest
 import torch
 from lager.extract.engines.local import LocalEngine, share_of, visible_gpus
-from lager.extract.engines.on_ray import gpus_of_worker
-from lager.extract.run import _own_device
+from lager.extract.engines.ray_engine import gpus_of_worker
+from lager.extract.run.worker import _own_device
 
 EIGHT = list("01234567")
 

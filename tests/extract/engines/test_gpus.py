@@ -9,9 +9,9 @@ import time
 
 import pytest
 import torch
-from lager.data.cache import FeatureCache
-from lager.data.run_status import run_status
-from lager.data.worker_records import WORKERS
+from lager.data.cache.feature_cache import FeatureCache
+from lager.data.run.run_status import run_status
+from lager.data.run.worker_records import WORKERS
 from support.processes import n_shards, wait_for
 
 pytestmark = [

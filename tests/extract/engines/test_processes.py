@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from lager.data.run_status import run_status
+from lager.data.run.run_status import run_status
 from support.processes import n_shards, wait_for
 
 pytestmark = pytest.mark.slow

@@ -7,13 +7,13 @@ import subprocess
 import sys
 
 import pytest
-from lager.data.cache import FeatureCache
+from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
-from lager.data.run_status import run_status
+from lager.data.run.run_status import run_status
 from lager.extract.engines import slurm_queue
-from lager.extract.engines.on_submitit import SubmititEngine, _outside_of_jobs
 from lager.extract.engines.slurm_options import make_executor
 from lager.extract.engines.slurm_queue import SlurmQueue
+from lager.extract.engines.submitit_engine import SubmititEngine, _outside_of_jobs
 from support.extraction import run, write_items
 from support.processes import n_shards, wait_for
 from support.tiny_models import save_judge

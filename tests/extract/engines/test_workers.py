@@ -10,19 +10,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import pytest
 from lager.cli import main
-from lager.data.cache import FeatureCache
+from lager.data.cache.feature_cache import FeatureCache
+from lager.data.cache.manifest import MANIFEST
 from lager.data.errors import LagerError
-from lager.data.manifest import MANIFEST
-from lager.data.run_status import run_status
-from lager.data.verify import verify_cache
-from lager.data.worker_records import WORKERS, WorkerRecord, make_folders, remove_records
-from lager.extract import prepare
-from lager.extract.engines import presence
-from lager.extract.engines.call import make_call, read_call
-from lager.extract.engines.engine import Ended
+from lager.data.run.run_status import run_status
+from lager.data.run.worker_records import WORKERS, WorkerRecord, make_folders, remove_records
+from lager.data.tools.verify import verify_cache
+from lager.extract.engines.engine import Ended, make_call, read_call
 from lager.extract.engines.supervise import MOST_RESTARTS, run_workers
-from lager.extract.judge import load_judge
-from lager.extract.read_shard import ShardReader
+from lager.extract.model.judge import load_judge
+from lager.extract.planning import prepare
+from lager.extract.run.shard_reader import ShardReader
+from lager.extract.workers import presence
 from support.extraction import run, write_items
 from support.tiny_models import save_judge
 

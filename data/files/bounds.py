@@ -1,0 +1,33 @@
+"""Reading files that may be compressed, no further than fits their size."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+from ..errors import LagerError
+from .json_text import DOCUMENT
+
+_FREE_BYTES, _MOST_GAIN = 256 << 20, 100  # what may come out of a file: so much, or so many times its size
+
+
+def read_unpacked(path: Path, *, what: str) -> bytes:
+    """Return the content of a file, unpacked where it is gzip.
+
+    Raises
+    ------
+    LagerError
+        When it cannot be read or is cut off, or more comes out of it than of any such file.
+    """
+    try:
+        limit = min(DOCUMENT.size, max(_FREE_BYTES, _MOST_GAIN * path.stat().st_size))
+        with path.open("rb") as file:
+            compressed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if compressed else path.open("rb") as file:
+            content = file.read(limit + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise LagerError(f"cannot read {what} {path}: {getattr(error, 'strerror', None) or error}") from None
+    if len(content) > limit:
+        raise LagerError(f"{what} {path} holds more than {limit >> 20} MiB: split it, or unpack it first")
+    return content

@@ -1,0 +1,151 @@
+"""Locks between processes, on a file beside what is locked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..errors import LagerError
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time into the block, as far as the file system has locks; a lock ends with its process."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems have none
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+class FileLock:
+    """A lock that is held until it is closed, forgotten, or its process ends.
+
+    A copy in another process holds a lock for reading of its own.
+
+    Parameters
+    ----------
+    descriptor : int or None
+        Of the lock's open file, locked; None where there was nothing to lock.
+    path : Path
+        Its name.
+    """
+
+    def __init__(self, descriptor: int | None, path: Path) -> None:
+        self.descriptor, self.path = descriptor, path
+
+    def close(self) -> None:
+        """Give the lock back."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+    def __enter__(self) -> FileLock:
+        """Hold the lock for a block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the lock back."""
+        self.close()
+
+    def __del__(self) -> None:
+        """Give the lock back."""
+        self.close()
+
+    def __reduce__(self) -> tuple[Callable[[Path], FileLock], tuple[Path]]:
+        """Lock again where the copy arrives."""
+        return lock_for_reading, (self.path,)
+
+
+def lock_for_reading(path: Path) -> FileLock:
+    """Lock beside other readers; where nothing can be written, nothing needs to be locked.
+
+    Raises
+    ------
+    LagerError
+        When there are no locks, as on some network disks.
+    """
+    lock = None
+    try:
+        lock = lock_file(path, shared=True)
+    except LagerError:
+        if os.access(path.parent, os.W_OK):
+            raise
+    return lock or FileLock(None, path)
+
+
+def lock_file(path: Path, *, shared: bool, wait: bool = True) -> FileLock | None:
+    """Lock a file, which is made when it is not there; None when another process has it and `wait` is off.
+
+    Raises
+    ------
+    LagerError
+        When the file cannot be made, or there are no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        raise LagerError("this system has no file locks, so caches cannot be pulled on it; copy the folder") from None
+    kind = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+    try:
+        while True:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(_opened(path, shared=shared), path)
+            try:
+                fcntl.flock(lock.descriptor, kind)  # type: ignore[arg-type]  # just opened
+            except BlockingIOError:
+                return None
+            if _is_still(lock):
+                return lock  # else it was removed while we waited
+    except OSError as error:
+        raise LagerError(
+            f"cannot lock {path}: {error.strerror or error}; choose a folder that can be written, on a disk with locks "
+            "(LAGER_HOME is the store's)"
+        ) from None
+
+
+def _opened(path: Path, *, shared: bool) -> int:
+    """Open a lock's file; for reading alone where somebody else made it, or the disk is read-only."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError:
+        if not shared or not path.exists():
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+@contextmanager
+def only_process(path: Path, *, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock `path` alone, after waiting for it where need be; the file is gone afterwards.
+
+    Raises
+    ------
+    LagerError
+        As `lock_file`.
+    """
+    lock = lock_file(path, shared=False, wait=False)
+    if lock is None:
+        say(f"waiting for another process that holds {path}")
+        lock = lock_file(path, shared=False)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # before the lock is given back: who waits for it notices
+        if lock is not None:
+            lock.close()
+
+
+def _is_still(lock: FileLock) -> bool:
+    try:
+        return lock.descriptor is not None and os.path.samestat(lock.path.stat(), os.fstat(lock.descriptor))
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,257 @@
+"""Items: what is judged, with its human scores and the columns that agreement is computed by."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import polars as pl
+
+from ..errors import LagerError
+from ..files.canonical import canonical_json
+from ..scale import Scale
+from .small_files import parse_id, parse_scores
+
+Kind = Literal["fields", "prompt", "messages"]
+TABLE_SCHEMA: dict[str, Any] = {
+    "item_id": pl.String,
+    "scores": pl.List(pl.Float64),
+    "group": pl.String,
+    "cluster": pl.String,
+    "system": pl.String,
+}
+_ROLES = ("messages", "prompt")
+
+
+class ItemIds(NamedTuple):
+    """The ids of a run, as its record has them.
+
+    Attributes
+    ----------
+    n : int
+        How many there are.
+    sha256 : str
+        Hash of the canonical JSON of their list, in input order.
+    """
+
+    n: int
+    sha256: str
+
+
+def hash_ids(blocks: Iterable[Sequence[str]]) -> ItemIds:
+    """Return number and hash of ids that come in blocks."""
+    n, digest = 0, hashlib.sha256(b"[")
+    for ids in blocks:
+        if ids:
+            digest.update((b"," if n else b"") + canonical_json(list(ids))[1:-1].encode())
+            n += len(ids)
+    digest.update(b"]")
+    return ItemIds(n, digest.hexdigest())
+
+
+@dataclass(frozen=True)
+class Items:
+    """Judging items in input order.
+
+    Parameters
+    ----------
+    item_id : tuple of str
+        Unique ids.
+    fields : tuple of dict
+        The template's fields of each item, or ``{"prompt": str}``, or ``{"messages": list}``.
+    kind : {"fields", "prompt", "messages"}
+        Which of the three.
+    table : polars.DataFrame
+        item_id; scores, a list of float with one number per annotator, empty where unlabelled; group, cluster and
+        system, strings or null; and the columns that make up the group when there are several.
+    scale : Scale or None
+        The scale of the source's own human scores, where the source fixes one.
+    source : dict
+        Where the items come from, for the provenance.
+    template : str or None
+        The bundled template that suits the source, where it needs one of its own; ``-reasoning`` behind it is the form
+        for judges that write first.
+    """
+
+    item_id: tuple[str, ...]
+    fields: tuple[dict[str, Any], ...]
+    kind: Kind
+    table: pl.DataFrame
+    scale: Scale | None = None
+    source: dict[str, Any] = field(default_factory=dict)
+    template: str | None = None
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.item_id)
+
+    @property
+    def ids(self) -> ItemIds:
+        """How many ids there are, and their hash."""
+        return hash_ids([self.item_id])
+
+    def part(self, rows: range) -> Items:
+        """Return consecutive items."""
+        span = slice(rows.start, rows.stop)
+        return replace(self, item_id=self.item_id[span], fields=self.fields[span], table=self.table[span])
+
+    def take(self, rows: Sequence[int]) -> Items:
+        """Return the items at `rows`, in that order."""
+        return replace(
+            self,
+            item_id=tuple(self.item_id[i] for i in rows),
+            fields=tuple(self.fields[i] for i in rows),
+            table=self.table[list(rows)],
+        )
+
+    def on_scale(self, scale: Scale, *, human_range: tuple[float, float] | None = None) -> Items:
+        """Return the items with human scores on `scale`.
+
+        Parameters
+        ----------
+        scale : Scale
+            The judge's scale.
+        human_range : tuple of float, optional
+            The range of the human scores, mapped linearly onto the scale.
+
+        Raises
+        ------
+        LagerError
+            When a score lies outside the scale, or outside `human_range`.
+        """
+        mapping = ScoreMapping.onto(scale, human_range)
+        flat = self.table["scores"].explode(empty_as_null=False).drop_nulls()
+        if len(outside := flat.filter(mapping.outside(flat))):
+            raise mapping.error(len(outside), len(flat), first=outside[0])
+        return replace(self, table=mapping.apply(self.table))
+
+
+class ScoreMapping(NamedTuple):
+    """Where human scores may lie, and how they go onto the judge's scale: ``(score - low) * factor + start``.
+
+    Attributes
+    ----------
+    low, high : float
+        The range of the human scores.
+    factor, start : float
+        1 and `low` where the scores are on the scale as they are.
+    """
+
+    low: float
+    high: float
+    factor: float
+    start: float
+
+    @classmethod
+    def onto(cls, scale: Scale, human_range: tuple[float, float] | None) -> ScoreMapping:
+        """Return the mapping of scores in `human_range`, those on the scale itself when None."""
+        low, high = human_range or (scale.low, scale.high)
+        if not low < high:
+            raise LagerError(f"human range {low:g}-{high:g}: expected LOW below HIGH")
+        if human_range is None:
+            return cls(low, high, 1.0, low)
+        return cls(low, high, (scale.high - scale.low) / (high - low), scale.low)
+
+    def outside(self, scores: pl.Series) -> pl.Series:
+        """Return which scores lie outside the range."""
+        return (scores < self.low - 1e-9) | (scores > self.high + 1e-9)
+
+    def error(self, n_outside: int, n_scores: int, *, first: float) -> LagerError:
+        """Return what to tell of scores outside the range."""
+        return LagerError(
+            f"{n_outside} of {n_scores} human scores lie outside {self.low:g}-{self.high:g} (the first is {first:g}): "
+            "give the range they were made on as --human-range LO-HI, or another --scale"
+        )
+
+    def apply(self, table: pl.DataFrame) -> pl.DataFrame:
+        """Return an item table with the scores mapped."""
+        if (self.factor, self.start) == (1.0, self.low):
+            return table
+        mapped = pl.col("scores").list.eval((pl.element() - self.low) * self.factor + self.start)
+        return table.with_columns(mapped)
+
+
+@dataclass(frozen=True)
+class RowForm:
+    """How the rows of a file become items.
+
+    Parameters
+    ----------
+    path : Path
+        The file, for errors and the record.
+    kind : {"fields", "prompt", "messages"}
+        What the rows hold.
+    group, cluster : tuple of str
+        Columns that name an item's group, and its shared source text.
+    """
+
+    path: Path
+    kind: Kind
+    group: tuple[str, ...]
+    cluster: tuple[str, ...]
+
+    @classmethod
+    def of(cls, columns: Sequence[str], group: Sequence[str], cluster: str | None, *, path: Path) -> RowForm:
+        """Return the form of a file with these columns; `LagerError` when one that is named is not there."""
+        for name in (*group, *([cluster] if cluster else [])):
+            if name not in columns:
+                raise LagerError(f"{path} has no column {name!r}: it has {', '.join(columns)}")
+        return cls(path, _kind(columns), tuple(group) or ("group",), (cluster or "cluster",))
+
+    def items(self, rows: Sequence[dict[str, Any]], *, start: int = 0) -> Items:
+        """Return rows as items; `start` is the number of rows before them.
+
+        Raises
+        ------
+        LagerError
+            When an id, a score or a prompt is not what it must be.
+        """
+        numbered, path = list(enumerate(rows, start=start + 1)), self.path
+        ids = [parse_id(row["id"], row=n, path=path) if "id" in row else str(n - 1) for n, row in numbered]
+        table = {
+            "item_id": ids,
+            "scores": [parse_scores(row.get("score"), row=n, path=path) for n, row in numbered],
+            "group": [_joined(row, self.group) for row in rows],
+            "cluster": [_joined(row, self.cluster) for row in rows],
+            "system": [_joined(row, ("system",)) for row in rows],
+        }
+        extra = [name for name in self.group if name not in TABLE_SCHEMA] if len(self.group) > 1 else []
+        for name in extra:
+            table[name] = [_joined(row, (name,)) for row in rows]
+        schema = TABLE_SCHEMA | dict.fromkeys(extra, pl.String)
+        fields = tuple(_fields(row, self.kind, row_number=n, path=path) for n, row in numbered)
+        return Items(tuple(ids), fields, self.kind, pl.DataFrame(table, schema=schema), source={"file": path.name})
+
+
+def _kind(columns: Sequence[str]) -> Kind:
+    for role in _ROLES:
+        if role in columns:
+            return role  # type: ignore[return-value]
+    return "fields"
+
+
+def _fields(row: dict[str, Any], kind: Kind, *, row_number: int, path: Path) -> dict[str, Any]:
+    if kind == "fields":
+        return {key: value for key, value in row.items() if key not in {"id", "score"} and value is not None}
+    value = row.get(kind)
+    if kind == "prompt" and not (isinstance(value, str) and value):
+        raise LagerError(f"{path}, row {row_number}: prompt is {type(value).__name__}, expected text")
+    if kind == "messages" and not _are_messages(value):
+        raise LagerError(f"{path}, row {row_number}: messages must be a list of objects with role and content, as text")
+    return {kind: value}
+
+
+def _are_messages(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) > 0
+        and all(isinstance(m, dict) and isinstance(m.get("role"), str) and "content" in m for m in value)
+    )
+
+
+def _joined(row: dict[str, Any], columns: tuple[str, ...]) -> str | None:
+    values = [row.get(name) for name in columns]
+    return None if all(value is None for value in values) else " / ".join("" if v is None else str(v) for v in values)

@@ -1,0 +1,144 @@
+"""Rows of large JSONL, CSV and Parquet files by their number, without the whole file in memory."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import polars as pl
+
+from ..errors import LagerError
+from ..files.json_text import RECORD
+from ..files.parquet import check_parquet
+from .small_files import parse_jsonl, readable
+
+_INDEXED = 64
+_GROUP_ROWS = 4096
+
+
+class RowFile(Protocol):
+    """A file whose rows can be read by their number.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    columns : list of str
+        The columns that any row has, in the order in which they are met.
+    n_rows : int
+        How many rows there are.
+    """
+
+    path: Path
+    columns: list[str]
+    n_rows: int
+
+    def read(self, start: int, stop: int) -> list[dict[str, Any]]:
+        """Return the rows from `start` to before `stop`, as `lager.data.items.small_files.read_rows` does."""
+        ...
+
+
+def open_rows(path: Path) -> RowFile:
+    """Open a file whose name ends in .jsonl, .ndjson, .csv or .parquet.
+
+    Raises
+    ------
+    LagerError
+        When the file is missing, empty or not readable; a bad JSON line is named by its number.
+    """
+    kinds: dict[str, Callable[[Path], RowFile]] = {
+        ".jsonl": JsonlRows,
+        ".ndjson": JsonlRows,
+        ".csv": CsvRows,
+        ".parquet": ParquetRows,
+    }
+    with readable(path, what="item file"):
+        rows = kinds[path.suffix.lower()](path)
+    if not rows.n_rows:
+        raise LagerError(f"item file {path} is empty: expected at least one row")
+    return rows
+
+
+class JsonlRows:
+    """Rows of a JSONL file: the place of every 64th one is kept, the rest is found from there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.n_rows = path, 0
+        columns: dict[str, None] = {}
+        self._places = array("q")  # in bytes, of every `_INDEXED`th row
+        self._numbers = array("q")  # the numbers of their lines
+        with path.open("rb") as file:
+            at = 3 if file.read(3) == b"\xef\xbb\xbf" else 0
+            file.seek(at)
+            for number, line in enumerate(_lines(file), start=1):
+                for row in parse_jsonl([line.decode("utf-8")], path=path, first=number):
+                    columns |= dict.fromkeys(row)
+                    if self.n_rows % _INDEXED == 0:
+                        self._places.append(at)
+                        self._numbers.append(number)
+                    self.n_rows += 1
+                at += len(line)
+        self.columns = list(columns)
+
+    def read(self, start: int, stop: int) -> list[dict[str, Any]]:
+        """Return the rows from `start` to before `stop`."""
+        rows: list[dict[str, Any]] = []
+        block = start // _INDEXED
+        with self.path.open("rb") as file:
+            file.seek(self._places[block])
+            for number, line in enumerate(_lines(file), start=self._numbers[block]):
+                rows += parse_jsonl([line.decode("utf-8")], path=self.path, first=number)
+                if len(rows) == stop - block * _INDEXED:
+                    break
+        return rows[start - block * _INDEXED :]
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file; of one that is longer than a record may be, no more than shows that it is."""
+    return iter(lambda: file.readline(4 * RECORD.size + 1), b"")
+
+
+class ParquetRows:
+    """Rows of a Parquet file; of a row group no more is decoded than the rows that are asked for need."""
+
+    def __init__(self, path: Path, *, named: Path | None = None) -> None:
+        self.path = named or path
+        try:
+            check_parquet(path)
+        except ValueError as error:
+            raise LagerError(
+                f"cannot read item file {self.path}: {error}; it is damaged, restore it from a copy"
+            ) from None
+        self._scan = pl.scan_parquet(path, glob=False)
+        self.columns = self._scan.collect_schema().names()
+        self.n_rows = int(self._scan.select(pl.len()).collect().item())
+        self.n_bytes = path.stat().st_size
+
+    def read(self, start: int, stop: int) -> list[dict[str, Any]]:
+        """Return the rows from `start` to before `stop`."""
+        return self.frame(start, stop, self.columns).to_dicts()
+
+    def frame(self, start: int, stop: int, columns: Sequence[str]) -> pl.DataFrame:
+        """Return some columns of the rows from `start` to before `stop`; no other column is decoded."""
+        with readable(self.path, what="item file"):
+            return self._scan.select(columns).slice(start, stop - start).collect()
+
+
+class CsvRows(ParquetRows):
+    """Rows of a CSV file, in which a row's place cannot be told: a temporary Parquet copy is read in its stead."""
+
+    def __init__(self, path: Path) -> None:
+        folder = tempfile.mkdtemp(prefix="lager-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        copy = Path(folder) / "rows.parquet"
+        if path.stat().st_size:
+            scan = pl.scan_csv(path, infer_schema=False, encoding="utf8", glob=False)
+            scan.sink_parquet(copy, row_group_size=_GROUP_ROWS)
+        else:
+            pl.DataFrame().write_parquet(copy)
+        super().__init__(copy, named=path)

@@ -1,0 +1,87 @@
+"""The machine: its cores, how much memory may be used, and whether a cluster answers at its address."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from .errors import LagerError
+
+_SECONDS = 30
+
+
+def silent_port(address: str | None) -> str | None:
+    """Return why nothing answers at ``[SCHEME://]HOST:PORT``; None where something does, or there is no port in it."""
+    if address is None:
+        return None
+    host, colon, port = address.rsplit("://", maxsplit=1)[-1].rpartition(":")
+    if not (colon and port.isdigit()):
+        return None
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        return str(error)
+    return None
+
+
+# Starting processes takes as long as reading some hundred shards of the usual size.
+_MANY = 256
+T = TypeVar("T")
+
+
+def for_each(function: Callable[..., T], arguments: Sequence[tuple[Any, ...]], *, jobs: int | None) -> Iterator[T]:
+    """Yield a function's results in order, computed in `jobs` processes.
+
+    Parameters
+    ----------
+    function : callable
+        One that other processes can import.
+    arguments : sequence of tuple
+        Of each call.
+    jobs : int, optional
+        This process alone for few calls, else all its cores, when None.
+    """
+    if jobs is None:
+        jobs = 1 if len(arguments) < _MANY else n_cores()
+    if jobs == 1:
+        for one in arguments:
+            yield function(*one)
+        return
+    from joblib import Parallel, delayed
+
+    yield from Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*one) for one in arguments)
+
+
+def n_cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_UNKNOWN = 8_000_000_000
+_VARIABLE = "LAGER_MEMORY"
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
+
+
+def memory_allowed() -> int:
+    """Return how many bytes a step may take that needs every read-out at once.
+
+    What the environment variable LAGER_MEMORY says (``8GB``), else half of the machine's memory, 8 GB where unknown.
+
+    Raises
+    ------
+    LagerError
+        When the variable is no size.
+    """
+    given = os.environ.get(_VARIABLE)
+    if given is None:
+        try:
+            return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+        except (AttributeError, ValueError, OSError):  # systems that do not say
+            return _UNKNOWN
+    match = _SIZE.fullmatch(given.strip())
+    if match is None:
+        raise LagerError(f"{_VARIABLE}={given!r}: expected a size such as 8GB or 500MB")
+    return int(float(match[1]) * 1000 ** " KMGT".index(match[2].upper() or " "))

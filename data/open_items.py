@@ -1,0 +1,77 @@
+"""Opening items by name: a file, large or small, or a benchmark in its published format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import LagerError
+from .items.items import Items, RowForm
+from .items.large_files import open_rows
+from .items.lazy_items import ItemSource, LazyItems
+from .items.small_files import check_unique, read_rows
+from .items.survey import SurveyOf, survey_items
+
+
+def load_items(spec: str | Path, *, group: Sequence[str] = (), cluster: str | None = None) -> Items:
+    """Read items from a file, or from a benchmark in its published format.
+
+    Parameters
+    ----------
+    spec : str or Path
+        A JSONL, CSV or Parquet file, or ``benchmark:NAME=PATH#PART``.
+    group : sequence of str
+        Columns whose values together name an item's group; a column called ``group`` when empty.
+    cluster : str, optional
+        Column of the shared source text; a column called ``cluster`` when None.
+
+    Raises
+    ------
+    LagerError
+        When the file is missing, empty or malformed, ids repeat, or a score is not a finite number.
+    """
+    if str(spec).startswith("benchmark:"):
+        from .benchmarks.load import load_benchmark
+
+        if group or cluster:
+            raise LagerError("--group and --cluster: a benchmark declares its own; leave them out")
+        return load_benchmark(str(spec).removeprefix("benchmark:"))
+    path = Path(spec)
+    rows = read_rows(path)
+    form = RowForm.of(list(dict.fromkeys(name for row in rows for name in row)), group, cluster, path=path)
+    items = form.items(rows)
+    check_unique(list(items.item_id), path=path)
+    return items
+
+
+# Smaller files are read whole: that is simpler to look at, and takes some hundred MB at most. Parquet is compressed.
+EAGER_BYTES, EAGER_PARQUET_BYTES = 16 << 20, 2 << 20
+_LAZY = (".jsonl", ".ndjson", ".csv", ".parquet")
+
+
+def open_items(
+    spec: str | Path, *, group: Sequence[str] = (), cluster: str | None = None,
+    survey: SurveyOf = survey_items,
+) -> ItemSource:  # fmt: skip
+    """Open items: those of a large file are read when they are asked for, all others at once.
+
+    Parameters
+    ----------
+    spec, group, cluster
+        As for `lager.data.open_items.load_items`.
+    survey : callable
+        How a large file is looked through.
+
+    Raises
+    ------
+    LagerError
+        As there: a large file is looked through once, so that its faults are found now.
+    """
+    path = Path(spec)
+    most = EAGER_PARQUET_BYTES if path.suffix.lower() == ".parquet" else EAGER_BYTES
+    large = path.suffix.lower() in _LAZY and path.is_file() and path.stat().st_size > most
+    if not large or str(spec).startswith("benchmark:"):
+        return load_items(spec, group=group, cluster=cluster)
+    file = open_rows(path)
+    form = RowForm.of(file.columns, group, cluster, path=path)
+    return LazyItems(file, form, survey(file, form))

@@ -1,0 +1,142 @@
+"""Text from others, as it may be shown: it moves no cursor, turns no writing round, hides nothing, tells no secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+_SHORT = {"\x7f": "\\u007f"}  # which JSON leaves as it is
+_JOINERS = "\u200c\u200d"  # emoji and several scripts need them
+
+
+def printable(text: object, *, keep: str = "") -> str:
+    r"""Return text with control characters, line breaks and marks of direction written as escapes like ``\u001b``.
+
+    They are those of JSON, so that JSON text stays JSON and keeps its meaning.
+
+    Parameters
+    ----------
+    text : object
+        Anything; `str` of it.
+    keep : str
+        Characters that stay, such as line breaks.
+    """
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(char if char in keep or _is_plain(char) else _escape(char) for char in text)
+
+
+def _is_plain(char: str) -> bool:
+    return char.isprintable() or char in _JOINERS or unicodedata.category(char) == "Zs"
+
+
+def _escape(char: str) -> str:
+    return _SHORT.get(char) or json.dumps(char)[1:-1]
+
+
+# A `Path` made of a URL has one slash where there were two, and is recognised as well.
+_URL = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]+:/{1,3})(?P<rest>[^\s'\"<>`]*)")
+_AUTHORITY = re.compile(r"[^/?#]*")
+_PORT = re.compile(r"\d*\Z")
+_SECRETS = (
+    re.compile(r"\bhf_[A-Za-z0-9]{16,}"),  # Hugging Face
+    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}"),  # AWS
+    re.compile(r"\bya29\.[\w.-]+"),  # Google
+    re.compile(r"(?i)(?<=\bbearer )[\w.~+/=-]+"),
+    re.compile(r"(?i)(?<=\bbasic )[A-Za-z0-9+/=]{8,}"),
+)
+
+# Where tools keep secrets of other forms; what such a variable holds is never told.
+_VARIABLES = (
+    "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_KEY",
+)  # fmt: skip
+_SHORTEST = 8  # characters; a shorter value would take words out of any text
+
+
+def scrubbed(text: str) -> str:
+    """Return `text` without the user information and queries of its URLs, known tokens and the environment's secrets.
+
+    Signed links and access tokens travel in queries, so a query is left out whole: ``?...`` stands for it.
+    """
+    text = _URL.sub(_scrub_url, text)
+    for value in filter(None, map(os.environ.get, _VARIABLES)):
+        text = text.replace(value, "***") if len(value) >= _SHORTEST else text
+    for secret in _SECRETS:
+        text = secret.sub("***", text)
+    return text
+
+
+def scrubbed_json(value: Any) -> Any:
+    """Return a JSON value with all its text `scrubbed`."""
+    if isinstance(value, str):
+        return scrubbed(value)
+    if isinstance(value, Mapping):
+        return {key: scrubbed_json(one) for key, one in value.items()}
+    return [scrubbed_json(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _scrub_url(match: re.Match[str]) -> str:
+    rest = match["rest"]
+    authority = _AUTHORITY.match(rest)[0]  # type: ignore[index]  # the pattern matches the empty text too
+    user, _, password = authority.partition(":")
+    if "@" in authority:
+        rest = rest[authority.rindex("@") + 1 :]
+    elif user and not _PORT.match(password) and "@" in rest:  # a password with a slash in it
+        rest = rest[rest.rindex("@") + 1 :]
+    cut = re.search(r"[?#]", rest)
+    return match["scheme"] + (rest if cut is None else f"{rest[: cut.start()]}?...")
+
+
+# What tables and progress bars need on a terminal: colours, to the start of the line, erase it, up, hide the cursor.
+_OWN = re.compile(r"(\r|\x1b\[[\d;]*m|\x1b\[\d?K|\x1b\[\d*A|\x1b\[\?25[lh])")
+
+
+class SafeStream:
+    r"""A text stream that shows control characters as escapes, but for line breaks, tabs and, on a terminal, colours.
+
+    What is JSON stays the same JSON: there such characters stand in text only, where the escapes mean the same.
+
+    Parameters
+    ----------
+    stream : file object
+        Where text goes.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_terminal = stream.isatty()
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        if not text.isprintable():
+            parts = _OWN.split(text) if self._is_terminal else [text]
+            parts[::2] = [printable(part, keep="\n\t") for part in parts[::2]]
+            text = "".join(parts)
+        return self._stream.write(text)
+
+    def writelines(self, lines: Any) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is the stream's own."""
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def safe_streams() -> Iterator[None]:
+    """Put a `SafeStream` before standard output and standard error."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = SafeStream(sys.stdout), SafeStream(sys.stderr)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before

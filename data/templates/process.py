@@ -1,0 +1,110 @@
+"""A template of a stranger in a process of its own: stopped when it does not answer or takes too much memory."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock, Timer
+from typing import Any, NamedTuple
+
+from ..errors import LagerError
+from .child import MEGABYTES
+
+_CHILD = Path(__file__).with_name("child.py")
+_SECONDS_TO_START, _SECONDS = 60, 5
+
+
+class Failed(NamedTuple):
+    """What a template did instead of making a prompt.
+
+    Attributes
+    ----------
+    kind : str
+        ``UndefinedError`` when it needs a field that is not there, else the name of an error.
+    """
+
+    kind: str
+
+
+class TemplateProcess:
+    """Renders a template, item by item.
+
+    Parameters
+    ----------
+    name : str
+        What to call it in messages.
+    text : str
+        Its Jinja source.
+
+    Attributes
+    ----------
+    variables : frozenset of str
+        The names that the text takes from outside.
+
+    Raises
+    ------
+    LagerError
+        When the text is no template, with its line.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        self._name = name
+        self._lock = Lock()
+        # -P: the script's folder is no place to import from
+        command = [sys.executable, "-P", str(_CHILD)]
+        pipe = subprocess.PIPE
+        self._child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+        self.close = weakref.finalize(self, _stop, self._child)
+        answer = self._ask(text, seconds=_SECONDS_TO_START)
+        if "variables" not in answer:
+            self.close()
+            raise LagerError(f"template {name}, line {answer['line']}: {answer['message']}; mend the template")
+        self.variables = frozenset(answer["variables"])
+
+    def render(self, values: Mapping[str, Any]) -> str | Failed:
+        """Return the prompt of one item, or how it failed.
+
+        Raises
+        ------
+        LagerError
+            When the template does not come to an end.
+        """
+        answer = self._ask(dict(values), seconds=_SECONDS)
+        return answer["prompt"] if "prompt" in answer else Failed(answer["failed"])
+
+    def _ask(self, question: Any, *, seconds: float) -> dict[str, Any]:
+        child = self._child
+        assert child.stdin is not None
+        assert child.stdout is not None
+        with self._lock:
+            timer = Timer(seconds, child.kill)
+            timer.daemon = True
+            timer.start()
+            try:
+                child.stdin.write(json.dumps(question, default=str).encode() + b"\n")
+                child.stdin.flush()
+                line = child.stdout.readline()
+            except OSError:  # it is gone already
+                line = b""
+            finally:
+                timer.cancel()
+        if not line:
+            raise LagerError(
+                f"template {self._name} took more than {seconds:g} s or {MEGABYTES} MiB of memory for one item: mend it"
+            )
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            with suppress(OSError):  # what was not sent yet cannot be
+                pipe.close()

@@ -1,0 +1,70 @@
+"""By which column agreement is averaged: the declared group, or columns named with ``--by``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ...data.errors import LagerError
+from ...data.items.item_table import object_column
+from ...data.items.score_files import nearest
+
+_NEVER = ("item_id", "scores", "text")
+
+
+def parse_by(text: str) -> tuple[str, ...]:
+    """Read ``aspect`` or ``dataset,aspect``.
+
+    Raises
+    ------
+    LagerError
+        When no name is left.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise LagerError(f"--by {text!r}: expected the name of a column, or several with commas between them")
+    return names
+
+
+def label_series(items: pl.DataFrame, name: str) -> pl.Series | None:
+    """Return a column of the items, or None when it is missing or all null."""
+    return None if name not in items.columns or items[name].is_null().all() else items[name]
+
+
+def group_column(items: pl.DataFrame, by: Sequence[str] = ()) -> NDArray[np.object_] | None:
+    """Return the groups of `group_series` as an ndarray of shape (n_items,)."""
+    found = group_series(items, by)
+    return None if found is None else object_column(found.to_frame("group"), "group")
+
+
+def group_series(items: pl.DataFrame, by: Sequence[str] = (), *, level: str | None = None) -> pl.Series | None:
+    """Return the groups that agreement is averaged over, or None where there are none.
+
+    Parameters
+    ----------
+    items : polars.DataFrame
+    by : sequence of str
+        Columns whose values together name the group; the declared ``group`` when empty.
+    level : str, optional
+        The level asked for, which has to be one with groups when columns are named.
+
+    Raises
+    ------
+    LagerError
+        When a column is not there, or the level has no groups.
+    """
+    if not by:
+        return label_series(items, "group")
+    if level == "pooled":
+        raise LagerError("--by groups the items and --level pooled does not: leave one of them out")
+    known = [name for name in items.columns if name not in _NEVER and not items[name].is_null().all()]
+    for name in by:
+        if name not in known:
+            raise LagerError(
+                f"--by: no item has a column {name!r}: {nearest(name, known) if known else 'there is none'}"
+            )
+    parts = [pl.col(name).cast(pl.String).fill_null("(none)") for name in by]
+    return items.select(pl.concat_str(parts, separator=" / ").alias("by"))["by"]

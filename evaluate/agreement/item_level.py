@@ -1,0 +1,115 @@
+"""Agreement over items: pooled, or inside each group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..metrics.metrics import METRICS, NO_SCALE
+from ..weighted.cluster_pairs import ClusterPairs
+from ..weighted.context import NOTHING, Context
+from ..weighted.pairing import Pairing
+from ..weighted.ranking import Ranking, WeightedRanking, all_once
+from ..weighted.segments import Segments, narrow, runs
+
+_KEPT_ITEMS = 200_000  # the order of so many is worth its memory when resamples follow
+
+
+class ItemLevel:
+    """Items compared with items of the same segment; sorted once, weighted many times, unless they are very many.
+
+    Parameters
+    ----------
+    human : ndarray of shape (n_items,)
+        Finite human scores.
+    scores : sequence of ndarray of shape (n_items,)
+        Finite scores of every judge.
+    labels : tuple of str
+        Names of the segments.
+    segment : ndarray of shape (n_items,)
+        Index of each item's segment; every segment has an item.
+    context : Context
+        What some metrics need besides.
+    """
+
+    def __init__(
+        self,
+        human: NDArray[np.float64],
+        scores: Sequence[NDArray[np.float64]],
+        *,
+        labels: tuple[str, ...],
+        segment: NDArray[np.intp],
+        context: Context = NOTHING,
+    ) -> None:
+        self.labels = labels
+        self.sizes = np.bincount(segment, minlength=len(labels)).astype(np.intp)
+        self._human, self._scores = human, scores
+        self._segment, self._context = segment, context
+
+    def values(self, weights: NDArray[np.float64], metrics: Sequence[str]) -> NDArray[np.float64]:
+        """Return each metric under weights: shape (n_scores, n_metrics, n_segments, n_resamples)."""
+        arranged = self._arranged
+        weights = weights if all_once(weights) else weights[arranged.rows]
+        human = WeightedRanking(arranged.human, weights)
+        out = np.empty((len(self._scores), len(metrics), len(self.sizes), weights.shape[1]))
+        for s in range(len(self._scores)):
+            pairing = self._pairing(s)
+            pair = pairing.weighted(weights, human)
+            for m, name in enumerate(metrics):
+                known = pairing.context.labels is not None or not METRICS[name].needs_labels
+                out[s, m] = METRICS[name].compute(pair) if known else np.nan
+        if not self._keeps:
+            del self._arranged
+        return out
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether orders are worth their memory for the resamples that follow."""
+        return len(self._segment) <= _KEPT_ITEMS
+
+    @cached_property
+    def _arranged(self) -> _Arranged:
+        return _Arranged(self._human, self._segment, self._context)
+
+    def _pairing(self, score: int) -> Pairing:
+        """Return a judge beside the humans."""
+        arranged = self._arranged
+        if score in arranged.pairings:
+            return arranged.pairings[score]
+        ranking = Ranking(self._scores[score][arranged.rows], arranged.human.segments)
+        pairing = Pairing(ranking, arranged.human, arranged.context.of_judge(score), arranged.cluster_pairs)
+        if self._keeps:
+            arranged.pairings[score] = pairing
+        return pairing
+
+    def why_undefined(self, score: int, segment: int, metric: str) -> str:
+        """Say why a metric of one score is undefined in a segment."""
+        if METRICS[metric].needs_labels and self._context.labels is None:
+            return NO_SCALE
+        if not METRICS[metric].needs_variation:
+            return METRICS[metric].undefined
+        if self.sizes[segment] < 2:
+            return "fewer than 2 items"
+        if self._arranged.human.classes.sizes[segment] == 1:
+            return "constant human scores"
+        if self._pairing(score).score.classes.sizes[segment] == 1:
+            return "constant scores"
+        return "no variation beyond rounding"
+
+
+class _Arranged:
+    """The human side by segment, and the judges that were put beside it."""
+
+    def __init__(self, human: NDArray[np.float64], segment: NDArray[np.intp], context: Context) -> None:
+        single = bool((segment == segment[0]).all())
+        self.rows: Any = slice(None) if single else narrow(np.argsort(segment, kind="stable"), len(segment))
+        self.human = Ranking(human[self.rows], Segments(runs(segment[self.rows]), len(segment)))
+        cluster = None if context.cluster is None else context.cluster[self.rows]
+        self.context = replace(context, cluster=cluster)
+        self.cluster_pairs = None if cluster is None else ClusterPairs(cluster, self.human)
+        self.pairings: dict[int, Pairing] = {}

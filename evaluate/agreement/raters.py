@@ -1,0 +1,116 @@
+"""Several annotators' scores of the same items: reliability of their mean, and their alpha."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from ...data.items.item_table import flat_scores
+
+
+@dataclass(frozen=True)
+class Raters:
+    """Scores of n items, each with its own number of annotators.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_items,)
+        Annotators of each item.
+    values : ndarray of shape (n_scores,)
+        Their scores, item after item.
+    """
+
+    counts: NDArray[np.intp]
+    values: NDArray[np.float64]
+
+    @classmethod
+    def from_lists(cls, scores: Sequence[Sequence[float]] | pl.Series) -> Raters:
+        """Read one list of scores an item."""
+        if isinstance(scores, pl.Series):
+            flat, counts = flat_scores(scores)
+            return cls(counts, flat)
+        counts = np.array([len(one) for one in scores], dtype=np.intp)
+        return cls(counts, np.array([value for one in scores for value in one], dtype=np.float64))
+
+    @property
+    def starts(self) -> NDArray[np.intp]:
+        """Where each item's scores start in `values`."""
+        return np.asarray(np.cumsum(self.counts) - self.counts, dtype=np.intp)
+
+    def take(self, rows: NDArray[np.bool_]) -> Raters:
+        """Return the scores of some items."""
+        return Raters(self.counts[rows], self.values[np.repeat(rows, self.counts)])
+
+    def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Add up a number per score within each item: shape (n_items,)."""
+        item = np.repeat(np.arange(len(self.counts)), self.counts)
+        return np.asarray(np.bincount(item, weights=values, minlength=len(self.counts)), dtype=np.float64)
+
+    def against_the_others(self) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Yield each rater's scores and the means of the others, NaN where an item has no such rater or no others.
+
+        A rater is a place in the items' lists: where annotators differ from item to item, the first, the second and
+        so on of each item. Places that fewer than half of the items with two scores have are passed over: figures of a
+        few items would weigh as much as the others.
+        """
+        totals, several = self.sums(self.values), self.counts[self.counts >= 2]
+        for place in range(int(np.median(several)) if len(several) else 0):
+            there = (self.counts > place) & (self.counts >= 2)
+            own = np.full(len(self.counts), np.nan)
+            own[there] = self.values[self.starts[there] + place]
+            yield own, (totals - own) / np.maximum(self.counts - 1, 1)
+
+
+def ceiling(raters: Raters) -> float | str:
+    """Return the square root of the reliability of the annotators' mean, or why there is none.
+
+    One-way random effects (ICC(1), Shrout & Fleiss 1979; unequal counts as in Searle, Casella & McCulloch 1992,
+    section 3.6): with m_i scores of item i, N in all, ``MSB`` and ``MSW`` the mean squares between and within items
+    and ``m0 = (N - sum(m_i**2) / N) / (n - 1)``, the variances are ``sb = (MSB - MSW) / m0`` and ``sw = MSW``; the
+    means have variance ``sb + sw mean(1 / m_i)``, of which sb is the items'. The square root bounds a correlation with
+    the means.
+    """
+    labelled = raters.take(raters.counts > 0)
+    counts, n = labelled.counts.astype(np.float64), len(labelled.counts)
+    total = float(counts.sum())
+    if n < 2 or total <= n:
+        return "fewer than 2 items, or no item with 2 annotators"
+    means = labelled.sums(labelled.values) / counts
+    overall = labelled.values.mean()
+    between = float(np.sum(counts * (means - overall) ** 2) / (n - 1))
+    residuals = labelled.values - np.repeat(means, labelled.counts)
+    within = float(np.sum(residuals**2) / (total - n))
+    if between == within == 0:
+        return "constant human scores"
+    m0 = (total - float(np.sum(counts**2)) / total) / (n - 1)
+    items = (between - within) / m0
+    if items <= 0:
+        return "annotators agree no better than by chance"
+    return math.sqrt(items / (items + within * float(np.mean(1 / counts))))
+
+
+def raters_alpha(raters: Raters) -> float | str:
+    """Return Krippendorff's alpha of the annotators for interval data, or why there is none.
+
+    Over items with two scores or more, N values in all: ``1 - Do / De`` with
+    ``Do = (1/N) sum_i 2 (m_i sum(v**2) - sum(v)**2) / (m_i - 1)`` and
+    ``De = 2 (N sum(v**2) - sum(v)**2) / (N (N - 1))``
+    (Krippendorff 2011).
+    """
+    several = raters.take(raters.counts >= 2)
+    n = len(several.values)
+    if n == 0:
+        return "no item with 2 annotators"
+    values = several.values - several.values.mean()
+    expected = 2 * (n * float(np.sum(values**2)) - float(np.sum(values)) ** 2) / (n * (n - 1))
+    if np.ptp(several.values) == 0 or expected <= 0:
+        return "constant human scores"
+    counts = several.counts.astype(np.float64)
+    spread = counts * several.sums(values**2) - several.sums(values) ** 2
+    observed = float(np.sum(2 * spread / (counts - 1))) / n
+    return 1 - observed / expected

@@ -1,0 +1,119 @@
+"""An evaluation: the figures, the scores behind them, and all that a reader has to know about both."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from ...data.scale import Scale
+from ..agreement.grouping import group_column
+from ..agreement.result import Agreement
+from ..metrics.metrics import SHOWN
+from .scoring import StrategyScores
+
+if TYPE_CHECKING:
+    from ...data.cache.feature_cache import FeatureCache
+    from ...train.aggregator.aggregator import Aggregator
+
+_FEW_CLUSTERS = 20
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Agreement of strategies and other judges with human scores.
+
+    Parameters
+    ----------
+    agreement : Agreement
+        The figures.
+    scored : tuple of StrategyScores
+        The scores behind them, in the same order.
+    items : polars.DataFrame
+        item_id, scores, group, cluster, system of the items, and ``text`` where it was kept.
+    scale : Scale or None
+        The score scale, where it is known.
+    about : mapping
+        What was evaluated, for results.json and the report; JSON types only.
+    shown : tuple of str
+        The metrics of the table.
+    skipped : mapping of str to str
+        Strategies without figures, and why.
+    notes : tuple of str
+        What a reader should know.
+    cache : FeatureCache or None
+        What was evaluated, where it was a cache.
+    aggregators : mapping of str to sequence of Aggregator
+        What scored, by strategy: one, or one for each fold.
+    """
+
+    agreement: Agreement
+    scored: tuple[StrategyScores, ...]
+    items: pl.DataFrame
+    scale: Scale | None
+    about: Mapping[str, Any]
+    shown: tuple[str, ...] = SHOWN
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    cache: FeatureCache | None = None
+    aggregators: Mapping[str, Sequence[Aggregator]] = field(default_factory=dict)
+
+    @property
+    def human(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Mean human score of each item, NaN where there is none."""
+        return self.items["scores"].list.mean().fill_null(np.nan).to_numpy()
+
+    @property
+    def group(self) -> np.ndarray[tuple[int], np.dtype[np.object_]] | None:
+        """The group of each item that agreement is averaged over, None where there is none."""
+        return group_column(self.items, self.about.get("by", ()))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ``--json`` prints and results.json holds: no NaN, null with a reason instead."""
+        out = self.agreement.as_json()
+        for row, scored in zip(out["results"], self.scored, strict=True):
+            row |= {"source": scored.source, "in_sample": scored.in_sample}
+        out["shown"] = list(self.shown)
+        out["skipped"] = [{"strategy": name, "reason": reason} for name, reason in self.skipped.items()]
+        out["notes"] = list(self.notes)
+        out["about"] = dict(self.about)
+        if self.cache is not None:
+            out["cache"] = {
+                "fingerprint": self.cache.fingerprint,
+                "items_hash": self.cache.items_hash,
+                "content_hash": self.cache.content_hash,
+                "readout_id": self.cache.readout_id,
+                "scale": self.cache.scale.as_json(),
+                "rows": self.cache.n_items,
+            }
+        return out
+
+
+def reading_notes(agreement: Agreement) -> list[str]:
+    """Return what the intervals and tests of an evaluation do not carry."""
+    notes = []
+    n_clusters = agreement.n_clusters
+    if agreement.resamples and n_clusters is not None and 1 < n_clusters < _FEW_CLUSTERS:
+        notes.append(f"the intervals rest on {n_clusters} clusters only; of so few they are usually too narrow")
+    if agreement.comparison is not None and agreement.resamples:
+        compared = len(agreement.comparison.differences)
+        smallest = 2 * compared / (agreement.resamples + 1)
+        if smallest >= 0.05:
+            notes.append(
+                f"with {agreement.resamples} resamples no difference can be significant after Holm's correction over "
+                f"{compared} strategies: give --resamples {40 * compared} or more"
+            )
+    return notes
+
+
+#: What figures of a few strategies show.
+FOCUS = ("e-score", "lager", "lager-tuned")
+
+
+def in_focus(names: Collection[str]) -> list[str]:
+    """Return the three strategies that a figure can show, in their order: those of `FOCUS`, else the first ones."""
+    chosen = sorted(names, key=lambda name: name not in FOCUS)[:3]
+    return [name for name in names if name in chosen]

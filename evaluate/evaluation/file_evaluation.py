@@ -1,0 +1,87 @@
+"""Compare judges whose scores are in files, without a feature cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ...data.errors import LagerError
+from ...data.items.score_files import read_external, read_human_scores
+from ...data.scale import Scale
+from ..agreement.agreement import evaluate_scores
+from ..agreement.grouping import group_series, label_series
+from ..metrics.metrics import SHOWN
+from ..weighted.context import DEFAULT_THRESHOLD
+from .evaluation import Evaluation, reading_notes
+from .scoring import StrategyScores
+
+
+def evaluate_score_files(
+    scores: Path,
+    external: Sequence[str],
+    *,
+    scale: Scale | None = None,
+    level: str | None = None,
+    by: Sequence[str] = (),
+    shown: Sequence[str] = SHOWN,
+    threshold: float = DEFAULT_THRESHOLD,
+    baseline: str | None = None,
+    interval: str = "percentile",
+    resamples: int = 1000,
+    seed: int = 42,
+    progress: Callable[[str, float], None] | None = None,
+) -> Evaluation:
+    """Compare files of judges' scores with a file of human scores.
+
+    Parameters
+    ----------
+    scores : Path
+        Human scores: id, score, and group, cluster, system where there are any.
+    external : sequence of str
+        Judges, each as ``FILE:COLUMN``.
+    scale : Scale, optional
+        The score scale; without it metrics of labels are null.
+    level, by, threshold, baseline, interval, resamples, seed
+        See `evaluate_scores`; `by` names columns of the score file.
+    shown : sequence of str
+        Metrics of the table.
+    progress : callable, optional
+        Called with what is being done and the fraction of it that is done.
+
+    Raises
+    ------
+    LagerError
+        When a file or an option cannot be used.
+    """
+    if not external:
+        raise LagerError("there is nothing to evaluate: give a CACHE, or --scores FILE and --external FILE:COLUMN")
+    items = read_human_scores(scores, scale)
+    judges = read_external(external, items, scale)
+    agreement = evaluate_scores(
+        items["scores"].list.mean().fill_null(float("nan")).to_numpy(),
+        {judge.name: judge.scores for judge in judges},
+        group=group_series(items, by, level=level),
+        cluster=label_series(items, "cluster"),
+        system=label_series(items, "system"),
+        annotators=items["scores"].to_list(),
+        level=level,
+        scale=scale,
+        threshold=threshold,
+        baseline=baseline,
+        interval=interval,
+        resamples=resamples,
+        seed=seed,
+        progress=None if progress is None else lambda done: progress("resampling", done),
+    )
+    notes = reading_notes(agreement)
+    if scale is None:
+        notes.append("metrics of labels are left out: give --scale for them")
+    return Evaluation(
+        agreement=agreement,
+        scored=tuple(StrategyScores(one.name, one.scores, "external", 0, True) for one in judges),
+        items=items,
+        scale=scale,
+        about={"scores": scores.name, "external": [Path(spec).name for spec in external], "by": list(by)},
+        shown=tuple(shown),
+        notes=tuple(notes),
+    )

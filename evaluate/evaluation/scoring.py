@@ -1,0 +1,287 @@
+"""Scores of strategies for the items of a cache, each from the source that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.cache.feature_cache import FeatureCache
+from ...data.cache.readouts import Readouts
+from ...data.errors import LagerError
+from ...train.aggregator.aggregator import Aggregator
+from ...train.aggregator.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator
+from ...train.aggregator.predictions import predict_all
+from ...train.aggregator.strategy_names import TUNED, fitted_as, is_bound_to_scale, needs_fitting
+from ...train.strategies.fit import derived, fit_strategy, untrained, why_not
+from ...train.strategies.folds import Split, cluster_folds
+from ...train.training_run import train_on_cache
+
+#: Strategies whose scores are no scores on the human scale.
+OFF_SCALE = ("length",)
+NO_SOURCE = "needs fitting: give --train CACHE, --aggregator FILE or --folds N"
+
+
+class StrategyScores(NamedTuple):
+    """One strategy's scores of a cache's items.
+
+    Parameters
+    ----------
+    name : str
+        What the tables call it.
+    scores : ndarray of shape (n_items,)
+        NaN in rows that it does not score.
+    source : str
+        Where its parameters come from: none, train, aggregator or folds; external for scores from a file.
+    in_sample : int
+        Evaluated rows that it was fitted on.
+    on_scale : bool
+        Whether the scores are on the human scale.
+    """
+
+    name: str
+    scores: NDArray[np.float64]
+    source: str
+    in_sample: int
+    on_scale: bool
+
+
+@dataclass
+class CacheScorer:
+    """Scores a cache's items by one strategy after another, and keeps what was skipped and should be known.
+
+    Parameters
+    ----------
+    cache : FeatureCache
+        The items to score.
+    preset : str
+        Variant of the strategies that are fitted here or need no fitting.
+    seed : int
+        Of fits and folds.
+    """
+
+    cache: FeatureCache
+    preset: str = "converged"
+    seed: int = 42
+    skipped: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    aggregators: dict[str, list[Aggregator]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Read the valid rows once; refuse a cache on which nothing can be evaluated."""
+        self._valid = np.flatnonzero(self.cache.valid)
+        labelled = np.isfinite(self.cache.mean_scores)
+        if not labelled.any():
+            raise LagerError(
+                f"cache {self.cache.path} has no human scores: give --scores FILE with columns id and score"
+            )
+        if not labelled[self._valid].any():
+            raise LagerError(
+                f"none of the {labelled.sum()} items with a human score in cache {self.cache.path} is valid: see the "
+                "reasons with lager cache info"
+            )
+        self.readouts = self.cache.readouts()
+        self._evaluated = self.cache.valid & labelled
+        self._to_score: list[_Source] = []
+        self._out_of_fold: list[StrategyScores] = []
+
+    def add_untrained(self, names: Iterable[str]) -> None:
+        """Score by strategies that need no fitting."""
+        for name in names:
+            aggregator = untrained(name, n_layers=self.cache.n_layers, scale=self.cache.scale, preset=self.preset)
+            self._add(_Source(name, aggregator, "none"))
+
+    def add_files(self, paths: Sequence[Path], wanted: Sequence[str], *, force: bool) -> set[str]:
+        """Score by aggregator files; a lager-tuned one gives the wanted ones of the other tuned strategies too.
+
+        Returns
+        -------
+        set of str
+            The strategies that came from the files.
+        """
+        records = [(path, load_aggregator(path)) for path in paths]
+        strategies = [record.aggregator.strategy for _, record in records]
+        provided: set[str] = set()
+        for path, record in records:
+            self._note(check_applies(record, self.cache, force=force), about=str(path))
+            own = record.aggregator.strategy
+            family = [name for name in TUNED if name in wanted and name != own] if own == "lager-tuned" else []
+            for name in (own, *family):
+                label = name if strategies.count(own) == 1 else f"{name}@{path.stem}"
+                if any(label == other.label for other in self._to_score):
+                    raise LagerError(f"two aggregators would both be called {label}: rename one of the files")
+                self._add(_Source(label, _variant(record.aggregator, name), "aggregator", record))
+                provided.add(name)
+        return provided
+
+    def add_trained(self, names: Sequence[str], train: FeatureCache, *, force: bool) -> None:
+        """Fit strategies on another cache, lager-tuned's weights once for all that share them."""
+        readouts = train.readouts()
+        for base, members in fitted_once(names).items():
+            reason = why_not(base, readouts, self.preset)
+            if is_bound_to_scale(base) and train.scale != self.cache.scale:
+                reason = f"learns scores on the training scale {train.scale}, the cache is on {self.cache.scale}"
+            if reason is not None:
+                self.skipped |= dict.fromkeys(members, reason)
+                continue
+            run = train_on_cache(train, strategy=base, preset=self.preset, seed=self.seed)
+            self._note((*run.notes, *check_applies(run.record, self.cache, force=force)), about=f"{train.path}")
+            for name in members:
+                self._add(_Source(name, _variant(run.record.aggregator, name), "train", run.record))
+
+    def add_folds(self, names: Sequence[str], n_folds: int, *, progress: Callable[[float], None] | None = None) -> None:
+        """Score every labelled item by parameters fitted without its fold; folds keep clusters whole."""
+        rows, folds = labelled_folds(self.readouts, n_folds, self.seed)
+        labelled = self.readouts.take(rows)
+        for fold in folds:
+            train = labelled.take(fold.train)
+            self.skipped |= {
+                name: reason for name in names if (reason := why_not(name, train, self.preset)) is not None
+            }
+        names = [name for name in names if name not in self.skipped]
+        out = {name: np.full(len(self.readouts), np.nan) for name in names}
+        for done, fold in enumerate(folds, start=1):
+            train, test = labelled.take(fold.train), labelled.take(fold.test)
+            fitted: dict[str, Aggregator] = {}
+            for base, members in fitted_once(names).items():
+                one = fit_strategy(base, train, preset=self.preset, seed=self.seed)
+                fitted |= {name: _variant(one, name) for name in members}
+            for name, aggregator in fitted.items():
+                self.aggregators.setdefault(name, []).append(aggregator)
+            for name, scores in predict_all(fitted, test).items():
+                out[name][rows[fold.test]] = scores
+            if progress is not None:
+                progress(done / n_folds)
+        self._out_of_fold += [self._scores(name, name, scores, "folds") for name, scores in out.items()]
+        if "group-mean" in names:
+            self.notes.append(
+                "group-mean is out of fold: inside a group it is the mean of the other folds, which leans against the "
+                "scores left out, so its correlation there is below 0 by construction"
+            )
+
+    def score(self, *, progress: Callable[[float], None] | None = None) -> list[StrategyScores]:
+        """Score by everything that was added, in one pass over the read-outs; these are let go then."""
+        aggregators = {one.label: one.aggregator for one in self._to_score}
+        found = predict_all(aggregators, self.readouts, progress=progress)
+        del self.readouts
+        keys = self.cache.prompt_keys() if any(one.record is not None for one in self._to_score) else None
+        scored = []
+        for one in self._to_score:
+            seen = 0
+            if one.record is not None and keys is not None:
+                seen = int((in_sample(one.record, keys) & self._evaluated).sum())
+            strategy = one.aggregator.strategy
+            scored.append(self._scores(one.label, strategy, found.pop(one.label), one.source, seen))
+        self._to_score.clear()  # with the training rows of each
+        return [*scored, *self._out_of_fold]
+
+    def _add(self, source: _Source) -> None:
+        self.aggregators[source.label] = [source.aggregator]
+        self._to_score.append(source)
+
+    def _scores(
+        self, label: str, strategy: str, scores: NDArray[np.float64], source: str, n_in_sample: int = 0
+    ) -> StrategyScores:
+        everywhere = scores
+        if len(self._valid) < self.cache.n_items:
+            everywhere = np.full(self.cache.n_items, np.nan)
+            everywhere[self._valid] = scores
+        return StrategyScores(label, everywhere, source, n_in_sample, strategy not in OFF_SCALE)
+
+    def _note(self, notes: Iterable[str], *, about: str) -> None:
+        for note in notes:
+            if (line := f"{about}: {note}") not in self.notes:
+                self.notes.append(line)
+
+
+class _Source(NamedTuple):
+    """What scores: a label for the tables, parameters, where they come from, and what they were fitted on."""
+
+    label: str
+    aggregator: Aggregator
+    source: str
+    record: AggregatorRecord | None = None
+
+
+def labelled_folds(readouts: Readouts, n_folds: int, seed: int) -> tuple[NDArray[np.intp], list[Split]]:
+    """Return the rows that have a human score, and the folds that these are split into."""
+    rows = np.flatnonzero(np.isfinite(readouts.human))
+    cluster = None if readouts.cluster is None else readouts.cluster[rows]
+    return rows, cluster_folds(cluster, len(rows), n_folds, seed)
+
+
+def fitted_once(names: Iterable[str]) -> Mapping[str, list[str]]:
+    """Group strategies by the one that has to be fitted for them."""
+    out: dict[str, list[str]] = {}
+    for name in names:
+        out.setdefault(fitted_as(name), []).append(name)
+    return out
+
+
+def _variant(fitted: Aggregator, name: str) -> Aggregator:
+    """Return a fitted aggregator as another strategy with the same weights."""
+    return fitted if fitted.strategy == name else derived(fitted, name)
+
+
+def choose_aggregators(
+    cache: FeatureCache, strategies: Sequence[str], files: Sequence[Path], *, force: bool
+) -> tuple[dict[str, Aggregator], list[str]]:
+    """Return what is to be applied to a cache, by name, and what the user should know, one line each.
+
+    Parameters
+    ----------
+    cache : FeatureCache
+    strategies : sequence of str
+        Names of strategies that need no fitting.
+    files : sequence of Path
+        Aggregator files.
+    force : bool
+        Apply aggregators of other read-outs anyway.
+
+    Raises
+    ------
+    LagerError
+        When a strategy needs fitting, or an aggregator does not apply.
+    """
+    chosen: dict[str, Aggregator] = {}
+    notes: list[str] = []
+    for name in strategies:
+        if needs_fitting(name):
+            raise LagerError(f"{name} needs fitting: give an aggregator file of it with --aggregator")
+        chosen[name] = untrained(name, n_layers=cache.n_layers, scale=cache.scale)
+    for path in files:
+        record = load_aggregator(path)
+        notes += [f"{path}: {note}" for note in check_applies(record, cache, force=force)]
+        name = record.aggregator.strategy
+        name = f"{name}@{path.stem}" if name in chosen else name
+        if name in chosen:
+            raise LagerError(f"two aggregators would both be called {name}: rename one of the files")
+        if seen := int(in_sample(record, cache.prompt_keys()).sum()):
+            notes.append(f"{name}: in-sample, {seen} of {cache.n_items} items are among its training items")
+        chosen[name] = record.aggregator
+    return chosen, notes
+
+
+def scores_and_distributions(
+    cache: FeatureCache, aggregators: Mapping[str, Aggregator]
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64] | None]]:
+    """Return for each its scores, shape (n_items,), and distributions over the labels, shape (n_items, n_labels).
+
+    Both are NaN in rows that are not valid; the distribution is None for strategies without one.
+    """
+    readouts, valid = cache.readouts(), np.flatnonzero(cache.valid)
+    out = {}
+    for name, aggregator in aggregators.items():
+        score = np.full(cache.n_items, np.nan)
+        proba = np.full((cache.n_items, len(cache.scale)), np.nan) if aggregator.has_proba else None
+        dataset = aggregator.dataset
+        for places, block in readouts.blocks([] if dataset is None else [dataset]):
+            score[valid[places]] = aggregator.predict(block)
+            if proba is not None:
+                proba[valid[places]] = aggregator.predict_proba(block)
+        out[name] = (score, proba)
+    return out

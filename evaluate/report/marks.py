@@ -1,0 +1,150 @@
+"""What tables say beside the figures: which is best, which differs from the baseline, what is missing and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..agreement.difference import SIGNIFICANT
+from ..agreement.intervals import NO_RESAMPLES
+from ..agreement.result import Agreement, Estimate
+from ..evaluation.evaluation import Evaluation
+from ..metrics.metrics import METRICS
+
+LEVELS = {"pooled": "pooled over all items", "group": "mean over groups", "system": "between systems"}
+
+
+def headline(agreement: Agreement) -> Iterator[str]:
+    """Yield what was compared, in lines."""
+    yield f"Agreement with humans, {LEVELS[agreement.level]}"
+    counts = [f"{agreement.n} of {agreement.n_labelled} labelled items scored ({agreement.coverage:.1%})"]
+    counts += [] if agreement.n_groups is None else [f"{agreement.n_groups} groups"]
+    counts += [] if agreement.n_clusters is None else [f"{agreement.n_clusters} clusters"]
+    yield ", ".join(counts)
+    unit = "items" if agreement.n_clusters is None else "clusters"
+    if agreement.resamples:
+        kind = {"percentile": "percentile", "bca": "BCa"}[agreement.interval]
+        drawn = f"{agreement.resamples} resamples, seed {agreement.seed}"
+        yield f"[low, high]: 95 % {kind} bootstrap over {unit}, {drawn}"
+
+
+def best_strategies(evaluation: Evaluation) -> dict[str, set[str]]:
+    """Return for each shown metric the strategies with the best figure; a mark, no claim that they differ.
+
+    A strategy that has seen evaluated rows is out of competition. A description has no best.
+    """
+    fair = {one.name for one in evaluation.scored if not one.in_sample}
+    best: dict[str, set[str]] = {}
+    for metric in evaluation.shown:
+        if METRICS[metric].better is None:
+            best[metric] = set()
+            continue
+        values = {
+            one.strategy: value
+            for one in evaluation.agreement.strategies
+            if one.strategy in fair and (value := one.metrics[metric].estimate) is not None
+        }
+        choose = min if METRICS[metric].better == "lower" else max
+        top = choose(values.values(), default=None)
+        best[metric] = {name for name, value in values.items() if value == top}
+    return best
+
+
+def significance(agreement: Agreement, strategy: str, metric: str) -> str:
+    """Return ``+`` or ``-`` for a figure significantly above or below the baseline's, else nothing."""
+    if agreement.comparison is None or strategy == agreement.comparison.baseline:
+        return ""
+    one = agreement.comparison.differences[strategy][metric]
+    if not one.significant or not one.difference:
+        return ""
+    return "+" if one.difference > 0 else "-"
+
+
+def footnotes(evaluation: Evaluation) -> Iterator[str]:
+    """Yield what the figures leave out and what they do not prove."""
+    agreement = evaluation.agreement
+    in_sample = {one.name: one.in_sample for one in evaluation.scored if one.in_sample}
+    fair = " of those that are not in-sample" if in_sample else ""
+    if agreement.comparison is None:
+        yield f"* best in its column{fair}; whether it differs from the next one is another question"
+    else:
+        unit = "items" if agreement.n_clusters is None else "clusters"
+        compared = len(agreement.comparison.differences)
+        yield f"* best in its column{fair}"
+        yield (
+            f"+ above, - below {agreement.comparison.baseline} with p < {SIGNIFICANT} ({LEVELS[agreement.level]}; "
+            f"paired bootstrap over {unit}, Holm's correction over {compared} strategies for each metric)"
+        )
+    if in_sample:
+        counts = _grouped((str(count), name) for name, count in in_sample.items())
+        for count, names in counts.items():
+            yield f"in-sample: {count} of the evaluated rows were among the training rows of {', '.join(names)}"
+    yield from human_lines(evaluation)
+    missing = _grouped(
+        (f"{strategy.strategy}: {said}", METRICS[metric].title)
+        for strategy in agreement.strategies
+        for metric in evaluation.shown
+        for said in reasons(strategy.metrics[metric])
+    )
+    for about, titles in missing.items():
+        yield f"{', '.join(titles)} of {about}"
+    for strategy in agreement.strategies:
+        if strategy.n != agreement.n:
+            yield f"{strategy.strategy} has scores for {strategy.n} items only ({strategy.coverage:.1%})"
+    for reason, names in _grouped((why, name) for name, why in evaluation.skipped.items()).items():
+        yield f"skipped: {', '.join(names)}: {reason}"
+    for note in evaluation.notes:
+        yield f"note: {note}"
+
+
+def human_lines(evaluation: Evaluation) -> Iterator[str]:
+    """Yield what the annotators reach among themselves, and how near the best strategy comes."""
+    reference = evaluation.agreement.human_reference
+    if reference is None or reference.reason is not None:
+        return
+    yield (
+        f"human: one rater of an item against the mean of the others, {reference.n} items; a strategy "
+        "against the same targets is in the files"
+    )
+    ceiling, alpha = reference.ceiling, reference.alpha
+    known = [f"{what} {figure(value.estimate)}" for what, value in (
+        ("ceiling of a correlation with the raters' mean", ceiling), ("Krippendorff's alpha of the raters", alpha)
+    ) if value.estimate is not None]  # fmt: skip
+    if known:
+        yield ", ".join(known)
+    metric = evaluation.shown[0]
+    for name in sorted(best_strategies(evaluation)[metric])[:1]:
+        share = reference.shares[name][metric]
+        reached = [
+            f"{value:.0%} of {what}"
+            for value, what in ((share.of_human, "human"), (share.of_ceiling, "the ceiling"))
+            if value is not None
+        ]
+        if reached:
+            yield f"{name} reaches {' and '.join(reached)} in {METRICS[metric].title}"
+
+
+def reasons(value: Estimate) -> Iterator[str]:
+    """Yield why a figure, its interval or some of its groups are missing."""
+    if value.estimate is None:
+        yield f"none, {value.reason}"
+        return
+    if value.undefined_groups:
+        total = value.undefined_groups + (value.groups or 0)
+        yield f"undefined in {value.undefined_groups} of {total} groups, which the mean leaves out"
+    if value.reason is not None and value.reason != NO_RESAMPLES:
+        yield f"no interval, {value.reason}"
+    elif value.undefined_resamples:
+        yield f"undefined in {value.undefined_resamples} resamples, which the interval leaves out"
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Collect the second members by the first, both in order of appearance."""
+    out: dict[str, list[str]] = {}
+    for key, member in pairs:
+        out.setdefault(key, []).append(member)
+    return out
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """Return a number as text, without the sign of a zero; ``-`` for none."""
+    return "-" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"

@@ -1,0 +1,186 @@
+"""The cells of a sweep: what is fitted on which items, decided by names and numbers, never by the order of work."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.cache.readouts import Readouts
+from ...data.errors import LagerError
+from ...train.aggregator.strategy_names import needs_fitting
+from ...train.strategies.fit import derived, fit_strategy
+from ...train.strategies.folds import cluster_codes, cluster_folds
+from ..agreement.agreement import evaluate_scores
+from ..evaluation.scoring import OFF_SCALE, fitted_once
+
+Protocol = Literal["curve", "folds"]
+
+
+class Work(NamedTuple):
+    """Cells that share one fit: strategies with the same weights, on the same draw."""
+
+    protocol: Protocol
+    """`curve`: fitted on a draw of the training cache, scored on the test cache; `folds`: on the training cache, out of
+    fold."""
+    fitted: str
+    """The strategy that is fitted."""
+    members: tuple[str, ...]
+    """The strategies that are scored with it."""
+    size: int | None
+    """Labels drawn; None for all."""
+    draw: int
+    """Number of the draw, or of the fold that is left out."""
+
+    def keys(self) -> list[tuple[str, str, int | None, int]]:
+        """Return what names each cell."""
+        return [(self.protocol, member, self.size, self.draw) for member in self.members]
+
+    def seed(self, base: int) -> int:
+        """Return the seed of the cell's own randomness."""
+        return derived_seed(base, self.protocol, self.fitted, self.size, self.draw)
+
+
+def plan(
+    strategies: Sequence[str], *, n_labelled: int, folds: int, sizes: Iterable[int], seeds: int
+) -> tuple[list[Work], list[int]]:
+    """Return all work, and the sizes for which there are too few labels.
+
+    A strategy that needs no fitting has one cell of size 0, and one a fold.
+
+    Raises
+    ------
+    LagerError
+        When a number is out of range, or nothing is left to do.
+    """
+    asked = sorted(set(sizes))
+    if any(size < 2 for size in asked) or seeds < 0 or folds < 0 or folds == 1:
+        raise LagerError(
+            f"got sizes {asked}, {seeds} seeds, {folds} folds: expected sizes and folds of 2 or more, or 0"
+        )
+    possible = [size for size in asked if size <= n_labelled]
+    work: list[Work] = []
+    for fitted, members in fitted_once(strategies).items():
+        named = tuple(members)
+        if needs_fitting(fitted):
+            work += [Work("curve", fitted, named, size, draw) for size in possible for draw in range(seeds)]
+        else:
+            work.append(Work("curve", fitted, named, 0, 0))
+        work += [Work("folds", fitted, named, None, fold) for fold in range(folds)]
+    if not work:
+        raise LagerError("the sweep has no cells: give --sizes that the labels suffice for, or --folds of 2 or more")
+    return work, [size for size in asked if size > n_labelled]
+
+
+def drawn_rows(train: Readouts, size: int, draw: int, *, seed: int) -> NDArray[np.intp]:
+    """Return the rows of a draw: clusters in random order, the first so many items.
+
+    A larger size contains the smaller one of the same draw, and all strategies see the same items.
+    """
+    codes = cluster_codes(train.cluster, len(train))
+    random = np.random.default_rng(derived_seed(seed, "draw", draw))
+    place = random.permutation(int(codes.max()) + 1)
+    return np.sort(np.argsort(place[codes], kind="stable")[:size])
+
+
+def fold_of(train: Readouts, fold: int, n_folds: int, *, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows to fit and the rows to score when a fold is left out."""
+    split = cluster_folds(train.cluster, len(train), n_folds, seed)[fold]
+    return split.train, split.test
+
+
+def derived_seed(*parts: object) -> int:
+    """Return a seed that depends on nothing but the parts."""
+    return int.from_bytes(hashlib.sha256("|".join(map(str, parts)).encode()).digest()[:4], "big")
+
+
+#: What is measured in every cell, in the order of the columns.
+MEASURED = ("spearman", "pearson", "kendall", "mae", "rmse")
+
+Row = dict[str, Any]
+
+
+class SweepData(NamedTuple):
+    """What every cell needs; arrives in a worker as read-only arrays."""
+
+    train: Readouts
+    test: Readouts
+    level: str
+    preset: str
+    folds: int
+    seed: int
+
+
+def run_work(work: Work, data: SweepData) -> list[Row]:
+    """Return one row per cell; a fit that fails leaves its reason in place of figures.
+
+    One thread is used inside, so that a row does not depend on how many workers there are.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        train, test = _items(work, data)
+        try:
+            fitted = fit_strategy(work.fitted, train, preset=data.preset, seed=work.seed(data.seed))
+            scores = {
+                name: (fitted if name == fitted.strategy else derived(fitted, name)).predict(test)
+                for name in work.members
+            }
+        except LagerError as error:
+            return [_row(work, name, train, test, reason=str(error)) for name in work.members]
+        return [_measured(work, name, one, train=train, test=test, level=data.level) for name, one in scores.items()]
+
+
+def _items(work: Work, data: SweepData) -> tuple[Readouts, Readouts]:
+    """Return the items to fit and to score."""
+    if work.protocol == "folds":
+        fit, score = fold_of(data.train, work.draw, data.folds, seed=data.seed)
+        return data.train.take(fit), data.train.take(score)
+    if not work.size:
+        return data.train.take(np.arange(0)), data.test
+    return data.train.take(drawn_rows(data.train, work.size, work.draw, seed=data.seed)), data.test
+
+
+def _measured(
+    work: Work, name: str, scores: NDArray[np.float64], *, train: Readouts, test: Readouts, level: str
+) -> Row:
+    """Return a cell's row."""
+    agreement = evaluate_scores(
+        test.human,
+        {name: scores},
+        group=test.group if level == "group" else None,
+        level=level,
+        metrics=MEASURED,
+        off_scale=[name] if name in OFF_SCALE else [],
+        resamples=0,
+    )[name]
+    figures: Mapping[str, float | None] = {metric: agreement.metrics[metric].estimate for metric in MEASURED}
+    pooled = agreement.pooled["spearman"].estimate
+    reason = next((one.reason for one in agreement.metrics.values() if one.estimate is None and one.reason), None)
+    return _row(work, name, train, test, figures=figures, pooled=pooled, reason=reason)
+
+
+def _row(
+    work: Work,
+    name: str,
+    train: Readouts,
+    test: Readouts,
+    *,
+    figures: Mapping[str, float | None] | None = None,
+    pooled: float | None = None,
+    reason: str | None = None,
+) -> Row:
+    return {
+        "protocol": work.protocol,
+        "strategy": name,
+        "size": work.size,
+        "draw": work.draw,
+        "n_train": len(train),
+        "n_test": len(test),
+        **(figures or dict.fromkeys(MEASURED)),
+        "spearman_pooled": pooled,
+        "reason": reason,
+    }

@@ -1,0 +1,92 @@
+"""Where the cells of a sweep are computed: this machine, or a cluster of Ray or Dask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ...data.errors import LagerError
+from ...data.machine import silent_port
+
+_SECONDS = 30
+# The address of a cluster that is made for the sweep, on this machine, and goes away with it.
+HERE = "local"
+
+
+@contextmanager
+def joblib_engine(engine: str | None, address: str | None) -> Iterator[None]:
+    """Let joblib compute on a cluster while the block runs.
+
+    Parameters
+    ----------
+    engine : {"ray", "dask"} or None
+        None for processes of this machine.
+    address : str or None
+        Of the cluster: ``ray://HOST:10001`` or ``auto`` for Ray, ``tcp://HOST:8786`` for Dask, ``local`` for a new one
+        on this machine.
+
+    Raises
+    ------
+    LagerError
+        When the engine is unknown or not installed, or nothing answers at the address.
+    """
+    if engine is None or address is None:
+        yield
+        return
+    engines = {"ray": _ray, "dask": _dask}
+    if engine not in engines:
+        raise LagerError(f"--engine {engine}: expected one of {', '.join(engines)}, and the address of the cluster")
+    from joblib import parallel_config
+
+    if reason := silent_port(address):
+        raise _no_answer(engine, address, reason)
+    with engines[engine](address), parallel_config(backend=engine):
+        yield
+
+
+@contextmanager
+def _ray(address: str) -> Iterator[None]:
+    try:
+        import ray
+        from ray.util.joblib import register_ray
+    except ImportError:
+        raise _missing("ray") from None
+    where = {"include_dashboard": False} if address == HERE else {"address": address}
+    try:
+        ray.init(**where, log_to_driver=False, logging_level="error")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise _no_answer("ray", address, error) from None
+    try:
+        register_ray()
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _dask(address: str) -> Iterator[None]:
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise _missing("dask") from None
+    if address == HERE:
+        with LocalCluster(threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster):
+            yield
+        return
+    try:
+        client = Client(address, timeout=_SECONDS)
+    except (OSError, ValueError) as error:
+        raise _no_answer("dask", address, error) from None
+    with client:
+        yield
+
+
+def _missing(engine: str) -> LagerError:
+    return LagerError(f"--engine {engine} needs an extra: pip install 'lager[{engine}]'")
+
+
+def _no_answer(engine: str, address: str, reason: object) -> LagerError:
+    line = (str(reason).strip().splitlines() or [type(reason).__name__])[0]
+    return LagerError(
+        f"--engine {engine} {address}: no cluster answers there ({line}); start one, or give 'local' as its address"
+    )

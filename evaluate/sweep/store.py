@@ -1,0 +1,102 @@
+"""The rows of a sweep on disk: appended one by one, and found again by the next run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ...data.errors import LagerError
+from ...data.files.canonical import canonical_json
+from ...data.files.json_text import parse_json
+from ...data.files.writing import read_json, write_json
+from .cells import Row
+
+SWEEP_JSON, CELLS = "sweep.json", "cells.jsonl"
+_KEY = ("protocol", "strategy", "size", "draw")
+
+Key = tuple[Any, ...]
+
+
+class SweepStore:
+    """Finished cells in a folder.
+
+    A row is one line of cells.jsonl, written and synced before the next; a line cut off by a crash is dropped when the
+    folder is opened again, and its cell is done anew.
+
+    Parameters
+    ----------
+    folder : Path
+        New, or of an earlier run with the same identity.
+    identity : dict
+        What the rows depend on besides their key: data, level, preset, seed.
+
+    Raises
+    ------
+    LagerError
+        When the folder holds another sweep, with what differs, or something else.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
+        self.folder = folder
+        self.rows: dict[Key, Row] = {}
+        if folder.exists() and not folder.is_dir():
+            raise LagerError(f"--out {folder} is a file: give a folder")
+        if (folder / SWEEP_JSON).exists():
+            _check_identity(folder, read_json(folder / SWEEP_JSON, what="sweep"), identity)
+            self._read()
+        elif folder.exists() and any(folder.iterdir()):
+            raise LagerError(f"--out {folder} is not empty and holds no sweep: choose another folder")
+        else:
+            write_json(folder / SWEEP_JSON, identity, indent=1)
+
+    def done(self, keys: list[tuple[str, str, int | None, int]]) -> bool:
+        """Return whether all these cells are finished."""
+        return all(key in self.rows for key in keys)
+
+    def append(self, rows: list[Row]) -> None:
+        """Keep finished cells."""
+        fresh = [row for row in rows if key_of(row) not in self.rows]
+        text = "".join(canonical_json(row) + "\n" for row in fresh)
+        try:
+            with (self.folder / CELLS).open("ab") as file:
+                file.write(text.encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise LagerError(f"cannot write {self.folder / CELLS}: {error.strerror or error}") from None
+        self.rows |= {key_of(row): row for row in fresh}
+
+    def _read(self) -> None:
+        path = self.folder / CELLS
+        if not path.exists():
+            return
+        content = path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(), start=1):
+            try:
+                row = parse_json(line)
+                self.rows[key_of(row)] = row
+            except (ValueError, KeyError, TypeError):
+                raise LagerError(
+                    f"{path}, line {number} is no row of a sweep: remove that line, or choose another folder"
+                ) from None
+        if len(whole) < len(content):  # the last write was cut off
+            with path.open("rb+") as file:
+                file.truncate(len(whole))
+
+
+def key_of(row: Row) -> Key:
+    """Return what names a row's cell."""
+    return tuple(row[part] for part in _KEY)
+
+
+def _check_identity(folder: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    differs = [key for key in sorted({*found, *expected}) if found.get(key) != expected.get(key)]
+    if differs:
+        shown = ", ".join(f"{key} {_short(found.get(key))} instead of {_short(expected.get(key))}" for key in differs)
+        raise LagerError(f"--out {folder} holds another sweep: {shown}; choose another folder")
+
+
+def _short(value: object) -> str:
+    return str(value)[:12]

@@ -1,0 +1,195 @@
+"""Sweeps: strategies by labels used and by folds, in parallel, to be stopped and taken up again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...data.cache.feature_cache import FeatureCache
+from ...data.cache.readouts import Readouts
+from ...data.cache.stored_readouts import check_memory
+from ...data.errors import LagerError
+from ...data.files.canonical import sha256_json
+from ...train.aggregator.strategy_names import expand, is_bound_to_scale, needs_fitting
+from ...train.strategies.fit import why_not
+from ...train.strategies.folds import cluster_folds
+from .cells import Row, SweepData, Work, plan, run_work
+from .store import SweepStore, key_of
+from .tables import write_tables
+
+FORMAT_VERSION = 1
+# Batches of work handed out at once where a backend cannot give results back one by one.
+_BATCHES_PER_WORKER = 4
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A finished sweep.
+
+    Parameters
+    ----------
+    rows : tuple of dict
+        One per cell that was asked for.
+    skipped : mapping of str to str
+        Strategies without cells, and why.
+    notes : tuple of str
+        What a reader should know.
+    new : int
+        Cells that this run computed; the others were there.
+    written : tuple of Path
+        The tables.
+    """
+
+    rows: tuple[Row, ...]
+    skipped: dict[str, str]
+    notes: tuple[str, ...]
+    new: int
+    written: tuple[Path, ...]
+
+
+def run_sweep(
+    train: FeatureCache,
+    test: FeatureCache,
+    out: str | Path,
+    *,
+    strategies: Sequence[str] = ("all",),
+    folds: int = 5,
+    sizes: Sequence[int] = (50, 100, 200, 500, 1000),
+    seeds: int = 10,
+    jobs: int | None = -1,
+    level: str | None = None,
+    preset: str = "converged",
+    seed: int = 42,
+    progress: Callable[[float], None] | None = None,
+) -> Sweep:
+    """Fit every strategy on draws and folds of one cache and compare its scores with human scores.
+
+    Parameters
+    ----------
+    train, test : FeatureCache
+        Draws of `train` are fitted and `test` is scored (protocol `curve`); `train` is also scored out of fold
+        (protocol `folds`).
+    out : str or Path
+        Folder for the rows and tables. One of an earlier run of the same data is taken up: what is done stays.
+    strategies : sequence of str
+        Names; ``all`` for every one that has a fixed name.
+    folds, sizes, seeds
+        Number of folds, numbers of labels, draws of each; 0 folds or seeds leave that protocol out.
+    jobs : int or None
+        Worker processes, -1 for one per core. None leaves it to ``joblib.parallel_config``, whose backend is used in
+        any case.
+    level : {"pooled", "group"}, optional
+        ``group`` where the test cache declares groups, else ``pooled``.
+    preset, seed
+        As in `evaluate_cache`; every draw, fold and fit has a seed of its own that follows from this one.
+    progress : callable, optional
+        Called with the fraction that is done.
+
+    Raises
+    ------
+    LagerError
+        When the caches do not fit each other, or the folder holds another sweep.
+    """
+    data, notes = _data(train, test, level=level, preset=preset, folds=folds, seed=seed)
+    names, skipped = _possible(expand(strategies), data)
+    work, too_large = plan(names, n_labelled=len(data.train), folds=folds, sizes=sizes, seeds=seeds)
+    if too_large:
+        notes.append(
+            f"left out sizes {', '.join(map(str, too_large))}: the training cache has {len(data.train)} labels"
+        )
+    if folds:
+        cluster_folds(data.train.cluster, len(data.train), folds, seed)  # refuses too many before anything is written
+    store = SweepStore(Path(out), _identity(train, test, data))
+    todo = [one for one in work if not store.done(one.keys())]
+    total, done = len(work), len(work) - len(todo)
+    before = len(store.rows)
+    for rows in _results(todo, data, jobs):
+        store.append(rows)
+        done += 1
+        if progress is not None:
+            progress(done / total)
+    asked = {key for one in work for key in one.keys()}  # noqa: SIM118
+    rows = [row for row in store.rows.values() if key_of(row) in asked]
+    written = write_tables(list(store.rows.values()), store.folder)
+    return Sweep(tuple(rows), skipped, tuple(notes), len(store.rows) - before, tuple(written))
+
+
+def _results(todo: Sequence[Work], data: SweepData, jobs: int | None) -> Iterator[list[Row]]:
+    """Yield rows as they are finished, on whatever backend joblib is configured with."""
+    from joblib import Parallel, delayed, effective_n_jobs
+
+    try:
+        parallel = Parallel(n_jobs=jobs, return_as="generator_unordered")
+        yield from parallel(delayed(run_work)(work, data) for work in todo)
+    except ValueError as error:
+        if "return_as" not in str(error):
+            raise
+        size = _BATCHES_PER_WORKER * effective_n_jobs(jobs)
+        for first in range(0, len(todo), size):
+            yield from Parallel(n_jobs=jobs)(delayed(run_work)(work, data) for work in todo[first : first + size])
+
+
+def _data(
+    train: FeatureCache, test: FeatureCache, *, level: str | None, preset: str, folds: int, seed: int
+) -> tuple[SweepData, list[str]]:
+    """Return the labelled items of both caches and notes on them."""
+    if train.readout_id != test.readout_id or train.n_layers != test.n_layers:
+        raise LagerError(
+            f"cache {train.path} has read-outs {train.readout_id[:12]}, cache {test.path} has {test.readout_id[:12]}: "
+            "sweep caches of the same model, read-out and dtype"
+        )
+    if level not in {None, "pooled", "group"}:
+        raise LagerError(f"unknown level {level!r} of a sweep: choose pooled or group")
+    if level == "group" and test.column("group") is None:
+        raise LagerError(f"level group needs groups, and cache {test.path} declares none: choose --level pooled")
+    labelled = [_labelled(train), _labelled(test)]
+    chosen = level or ("pooled" if test.column("group") is None else "group")
+    notes = []
+    if train.content_hash != test.content_hash:
+        seen = {one.tobytes() for one in train.prompt_sha256[train.valid]}
+        shared = sum(one.tobytes() in seen for one in test.prompt_sha256[test.valid])
+        if shared:
+            notes.append(f"{shared} prompts of the test cache are in the training cache too: its curves are in-sample")
+    else:
+        notes.append("training and test cache are the same: the curves are in-sample, the folds are not")
+    return SweepData(labelled[0], labelled[1], chosen, preset, folds, seed), notes
+
+
+def _labelled(cache: FeatureCache) -> Readouts:
+    readouts = cache.readouts()
+    rows = np.isfinite(readouts.human)
+    if not rows.any():
+        raise LagerError(f"cache {cache.path} has no valid items with a human score: add scores to its items")
+    check_memory(readouts.logits, what="a sweep")
+    return readouts.take(rows).loaded()
+
+
+def _possible(names: Sequence[str], data: SweepData) -> tuple[list[str], dict[str, str]]:
+    """Return the strategies that can be fitted on these caches, and why the others cannot."""
+    skipped: dict[str, str] = {}
+    for name in names:
+        reason = why_not(name, data.train) if needs_fitting(name) else None
+        if is_bound_to_scale(name) and data.train.scale != data.test.scale:
+            reason = f"learns scores on the training scale {data.train.scale}, the test cache is on {data.test.scale}"
+        if reason is not None:
+            skipped[name] = reason
+    return [name for name in names if name not in skipped], skipped
+
+
+def _identity(train: FeatureCache, test: FeatureCache, data: SweepData) -> dict[str, object]:
+    """Return what every row depends on; sizes, seeds and strategies may grow from run to run."""
+    return {
+        "format": "lager-sweep",
+        "format_version": FORMAT_VERSION,
+        "train": train.content_hash,
+        "test": test.content_hash,
+        "train_scores": sha256_json(train.scores),
+        "test_scores": sha256_json(test.scores),
+        "level": data.level,
+        "preset": data.preset,
+        "folds": data.folds,
+        "seed": data.seed,
+    }

@@ -1,0 +1,283 @@
+"""The judge: a frozen causal LM with its tokenizer, ready to be read."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...data.errors import LagerError
+from .checkpoint import Checkpoint, find_checkpoint
+from .quantize import compute_dtype, describe_quantization, quantization_config
+
+if TYPE_CHECKING:
+    from .parts import Parts
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A loaded model.
+
+    Parameters
+    ----------
+    model, tokenizer : object
+        The Hugging Face model, in evaluation mode, and its tokenizer.
+    parts : Parts
+        Blocks, final norm and unembedding.
+    checkpoint : Checkpoint
+        The files it was loaded from.
+    quantization : dict or None
+        How the weights were quantised on loading.
+    total_blocks : int or None
+        How many blocks the model has where only the first ones were loaded; None where all were.
+    """
+
+    model: Any
+    tokenizer: Any
+    parts: Parts
+    checkpoint: Checkpoint
+    quantization: dict[str, Any] | None = None
+    total_blocks: int | None = None
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights, such as ``bfloat16``."""
+        return str(self.model.dtype).removeprefix("torch.")
+
+    @property
+    def attention(self) -> str:
+        """The attention implementation in use, such as ``sdpa``."""
+        return str(getattr(self.model.config, "_attn_implementation", None) or "eager")
+
+    @property
+    def n_layers(self) -> int:
+        """The number of decoder blocks that are loaded, L; a read-out has L + 1 entries."""
+        return len(self.parts.blocks)
+
+    @property
+    def context_length(self) -> int | None:
+        """The longest prompt in tokens, None where the architecture sets no limit."""
+        length = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return length if isinstance(length, int) and length > 0 else None
+
+    @property
+    def pad_id(self) -> int:
+        """The token that fills the right of shorter prompts."""
+        return self.tokenizer.pad_token_id or 0
+
+    @property
+    def devices(self) -> list[str]:
+        """The names of the devices that hold weights."""
+        import torch
+
+        used = sorted({str(parameter.device) for parameter in self.model.parameters()})
+        return [torch.cuda.get_device_name(name) if name.startswith("cuda") else name for name in used]
+
+
+def require_extra() -> None:
+    """Raise `LagerError` when torch or transformers is not installed."""
+    missing = [name for name in ("torch", "transformers") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise LagerError(
+            f"reading a model needs {' and '.join(missing)}, which this environment lacks: "
+            "python -m pip install 'lager[extract]'"
+        )
+
+
+def load_judge(
+    name: str | Path,
+    *,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    dtype: str = "auto",
+    device: str | None = None,
+    attn: str | None = None,
+    quantize: str | None = None,
+    layers_path: str | None = None,
+    norm_path: str | None = None,
+    first_blocks: int | None = None,
+) -> Judge:
+    """Load a causal LM and its tokenizer, and find the parts that a read-out needs.
+
+    Parameters
+    ----------
+    name : str or Path
+        A local folder or a hub id. Only safetensors weights are read.
+    revision : str, optional
+        A version on the hub.
+    trust_remote_code : bool
+        Whether Python code that comes with the checkpoint may run.
+    dtype : {"auto", "float32", "bfloat16", "float16"}
+        Of the weights; "auto" takes the checkpoint's.
+    device : str, optional
+        Such as ``cpu``, ``cuda:1`` or ``mps``; ``auto`` spreads the weights over all devices. The best single one
+        when None.
+    attn : str, optional
+        Attention implementation, such as ``sdpa`` or ``eager``; transformers' choice when None.
+    quantize : {"4bit", "8bit"}, optional
+        Quantise the blocks' weights with bitsandbytes while loading.
+    layers_path, norm_path : str, optional
+        Where the blocks and the final norm are, when they cannot be found.
+    first_blocks : int, optional
+        Load so many blocks alone, and read the layer entries up to the last of them; all where the model has no more.
+
+    Raises
+    ------
+    BlocksDifferError
+        When the first blocks are others where the rest is missing; see `lager.extract.model.first_blocks`.
+    LagerError
+        When torch or transformers is missing, the checkpoint is not complete, or its parts cannot be found.
+    """
+    require_extra()
+    if dtype not in DTYPES:
+        raise LagerError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
+    quantization = describe_quantization(quantize, dtype)
+    with _quiet_libraries(bars=True):  # the bars of a download are wanted
+        checkpoint = find_checkpoint(name, revision=revision, code=trust_remote_code)
+    with _quiet_libraries(bars=False):
+        tokenizer = _load_tokenizer(checkpoint, trust_remote_code=trust_remote_code)
+        config, shortened = _configurations(checkpoint, first_blocks, trust_remote_code=trust_remote_code)
+        model = _load_model(
+            checkpoint,
+            config=shortened,
+            dtype=dtype if quantization is None else compute_dtype(dtype),
+            device=_choose_device(device),
+            attn=attn,
+            quantization=quantization,
+            trust_remote_code=trust_remote_code,
+        )
+        from .parts import find_parts
+
+        parts = find_parts(model, layers_path=layers_path, norm_path=norm_path)
+        if shortened is None:
+            return Judge(model, tokenizer, parts, checkpoint, quantization)
+        from .first_blocks import check_same_blocks, number_of_blocks
+
+        check_same_blocks(model, config, parts.paths["layers"], trust_remote_code=trust_remote_code)
+    parts = parts._replace(whole=False)
+    return Judge(model, tokenizer, parts, checkpoint, quantization, number_of_blocks(config))
+
+
+def _choose_device(device: str | None) -> str:
+    import torch
+
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if device == "auto":
+        return device
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise LagerError(f"device {device!r} cannot be used here: expected cpu, cuda, cuda:N, mps or auto") from None
+    return device
+
+
+def _source(checkpoint: Checkpoint) -> dict[str, Any]:
+    folder = Path(checkpoint.name).expanduser()
+    local = folder.is_dir()
+    return {
+        "pretrained_model_name_or_path": str(folder) if local else checkpoint.name,
+        "revision": checkpoint.revision or "main",
+    }
+
+
+def _load_tokenizer(checkpoint: Checkpoint, *, trust_remote_code: bool) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(**_source(checkpoint), trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise LagerError(f"cannot load the tokenizer of {checkpoint.name}: {_first_line(error)}") from None
+
+
+def _configurations(
+    checkpoint: Checkpoint, first_blocks: int | None, *, trust_remote_code: bool
+) -> tuple[Any, Any | None]:
+    """Return the model's configuration, and that of its first blocks; None for the second where all are loaded."""
+    if first_blocks is None:
+        return None, None
+    from transformers import AutoConfig
+
+    from .first_blocks import number_of_blocks, shortened_config
+
+    try:
+        config = AutoConfig.from_pretrained(**_source(checkpoint), trust_remote_code=trust_remote_code)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise LagerError(f"cannot read the configuration of {checkpoint.name}: {_first_line(error)}") from None
+    total = number_of_blocks(config)
+    if total is not None and first_blocks >= total:
+        return config, None
+    return config, shortened_config(config, first_blocks)
+
+
+def _load_model(
+    checkpoint: Checkpoint,
+    *,
+    config: Any | None,
+    dtype: str,
+    device: str,
+    attn: str | None,
+    quantization: dict[str, Any] | None,
+    trust_remote_code: bool,
+) -> Any:
+    import transformers
+
+    auto_model: Any = transformers.AutoModelForCausalLM
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "trust_remote_code": trust_remote_code}
+    if config is not None:
+        options["config"] = config
+    if attn is not None:
+        options["attn_implementation"] = attn
+    if quantization is not None:
+        # Quantised weights are made on their device and cannot be moved.
+        options |= {"quantization_config": quantization_config(quantization), "device_map": {"": device}}
+    if device == "auto":
+        options["device_map"] = "auto"
+    try:
+        model, info = auto_model.from_pretrained(**_source(checkpoint), **options, output_loading_info=True)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
+        raise LagerError(f"cannot load {checkpoint.name} as a causal LM: {_first_line(error)}") from None
+    # Weights that a checkpoint lacks are filled with random numbers: never read those.
+    if wrong := sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]])):
+        raise LagerError(
+            f"{checkpoint.name}: its files lack {len(wrong)} weights of {type(model).__name__}, or have another shape "
+            f"for them; the first is {wrong[0]}; choose a checkpoint with a language-model head, or download it again"
+        )
+    if config is not None:
+        from .first_blocks import BlocksDifferError, number_of_blocks, unused_before
+
+        if unused := unused_before(info["unexpected_keys"], number_of_blocks(config) or 0):
+            raise BlocksDifferError(f"{checkpoint.name}: without its later blocks {unused[0]} is not used")
+    model.eval().requires_grad_(False)
+    return model if "device_map" in options else model.to(device)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"
+
+
+@contextmanager
+def _quiet_libraries(*, bars: bool) -> Iterator[None]:
+    """Keep the warnings and retry notices of the libraries off the terminal, and their progress bars unless wanted."""
+    import huggingface_hub
+    import transformers
+
+    logging: Any = transformers.utils.logging
+    hub: Any = huggingface_hub.utils.logging
+    level, hub_level, shown = logging.get_verbosity(), hub.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    hub.set_verbosity_error()
+    if not bars:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        hub.set_verbosity(hub_level)
+        if shown:
+            logging.enable_progress_bar()

@@ -1,0 +1,130 @@
+"""What a cache's fingerprint is made of: everything that changes the numbers, nothing that does not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...data.items.lazy_items import ItemSource
+from ..model.judge import Judge
+from ..prompts.prompt_format import PromptFormat
+from .planner import Planner
+
+_LIBRARIES = ("lager", "torch", "transformers", "tokenizers", "numpy")
+
+
+def cache_identity(
+    judge: Judge, prompt_format: PromptFormat, items: ItemSource, planner: Planner, *, batch_tokens: int,
+    poolings: Sequence[str] = (), hashes: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return the identity that a cache writer takes.
+
+    Parameters
+    ----------
+    judge, prompt_format, items, planner
+        The model, what it reads, and where.
+    batch_tokens : int
+        Padded tokens of a batch.
+    poolings : sequence of str
+        Of the hidden states that are stored too.
+    hashes : mapping, optional
+        Of the checkpoint's files, where they are known; all are read when None.
+
+    Returns
+    -------
+    dict
+        ``inputs`` (hashed to the fingerprint), ``readout_inputs`` (hashed to the read-out id that an aggregator
+        depends on), ``scale``, and ``recorded`` (kept, not hashed).
+    """
+    hashes = judge.checkpoint.hashes() if hashes is None else hashes
+    readout = readout_contract(judge)
+    scale = prompt_format.scale.as_json()
+    inputs: dict[str, Any] = {
+        **hashes,
+        "prompt": _prompt_inputs(prompt_format, items),
+        "scale": {**scale, **_score_tokens(planner)},
+        "condition": planner.condition.as_json(planner.stop_ids),
+        "readout": readout,
+        "dtype": judge.dtype,
+        "quantization": judge.quantization,
+        "attention": judge.attention,
+        "backend": "transformers",
+    }
+    import torch
+
+    recorded = {
+        "model": judge.checkpoint.public_name,
+        "revision": judge.checkpoint.revision,
+        "trust_remote_code": judge.checkpoint.runs_code,
+        "architecture": type(judge.model).__name__,
+        "modules": judge.parts.paths,
+        "devices": judge.devices,
+        "batch_tokens": batch_tokens,
+        "versions": {name: importlib.metadata.version(name) for name in _libraries(judge)}
+        | {"torch": str(torch.__version__)},  # with the build, such as +cu130, which metadata may leave out
+    }
+    if poolings:
+        inputs["hidden"] = list(poolings)
+    return {"inputs": inputs, "readout_inputs": readout_inputs(judge, hashes), "scale": scale, "recorded": recorded}
+
+
+def readout_inputs(judge: Judge, hashes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an aggregator depends on.
+
+    Parameters
+    ----------
+    judge : Judge
+        The model.
+    hashes : mapping
+        Of its checkpoint's files.
+    """
+    inputs = {"weights": hashes["weights"], "readout": readout_contract(judge), "dtype": judge.dtype}
+    return inputs if judge.quantization is None else {**inputs, "quantization": judge.quantization}
+
+
+def _libraries(judge: Judge) -> tuple[str, ...]:
+    return _LIBRARIES if judge.quantization is None else (*_LIBRARIES, judge.quantization["method"])
+
+
+def _score_tokens(planner: Planner) -> dict[str, Any]:
+    if planner.forms is not None:
+        # A row's dataset `label_form` says which of these it was read with.
+        return {"token_ids_of_forms": [list(form) for form in planner.forms.ids]}
+    tokens = planner.tokens
+    return {
+        "token_ids": list(tokens.label_ids),
+        "prefix_token_ids": list(tokens.prefix_ids),
+        "separator": tokens.sep,
+    }
+
+
+def readout_contract(judge: Judge) -> dict[str, Any]:
+    """Return what the read-outs are, with the bias, scale and cap of this model's head."""
+    head = judge.parts.head
+    return {
+        "version": 1,
+        "logits": "h_l . W_U[M]",
+        "logits_normed": "cap(scale * (norm(h_l) . W_U[M] + bias))",
+        "entries": "embedding output, block outputs, the last after the final norm",
+        "n_layers": judge.total_blocks or judge.n_layers,
+        "bias": head.bias is not None,
+        "scale": head.scale,
+        "cap": head.cap,
+        "projection": judge.parts.projection is not None,
+    }
+
+
+def _prompt_inputs(prompt_format: PromptFormat, items: ItemSource) -> dict[str, Any]:
+    chat = prompt_format.chat
+    template = prompt_format.template if items.kind == "fields" else None
+    return {
+        "kind": items.kind,
+        "template": None if template is None else template.text,
+        "chat_template": None if chat is None else chat.template,
+        "chat_args": None if chat is None else dict(chat.args),
+        "system": prompt_format.system,
+        "answer_prefix": prompt_format.answer_prefix,
+        "truncate_field": prompt_format.truncate_field,
+        "max_field_tokens": prompt_format.max_field_tokens,
+    }

@@ -1,0 +1,103 @@
+"""What a run is given: items, template and scale, chosen and checked before a model is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...data.errors import LagerError
+from ...data.items.lazy_items import ItemSource
+from ...data.items.survey import SurveyOf, survey_items
+from ...data.open_items import open_items
+from ...data.scale import Scale
+from ...data.templates.template import REASONING, Template, load_template
+
+DEFAULT_SCALE = "1-5"
+# The condition's own, where it has one.
+DEFAULT_TEMPLATE = {"reasoning": "reasoning"}
+
+
+def read_items(
+    items: str | Path | ItemSource, group: Sequence[str], cluster: str | None, *, survey: SurveyOf = survey_items
+) -> ItemSource:
+    """Return items in memory as they are, and open all others; a `LagerError` when they cannot be read.
+
+    `survey` is how a large file is looked through.
+    """
+    if isinstance(items, str | Path):
+        return open_items(items, group=group, cluster=cluster, survey=survey)
+    if group or cluster:
+        raise LagerError("group and cluster name columns of a file: items in memory have theirs already")
+    return items
+
+
+def read_template(template: str | Path | None, items: ItemSource, *, condition: str = "direct") -> Template | None:
+    """Return the judging template of items that come as fields; None for others.
+
+    If None is asked for, it is the one of the items' source, else the one of the condition.
+
+    Raises
+    ------
+    LagerError
+        When the template cannot be read, or is given for items that need none.
+    """
+    if items.kind == "fields":
+        return load_template(template or _default_template(items, condition))
+    if template is not None:
+        raise LagerError(f"--template {template}: the items come as {items.kind} and need no template; leave it out")
+    return None
+
+
+def _default_template(items: ItemSource, condition: str) -> str:
+    if items.template is None:
+        return DEFAULT_TEMPLATE.get(condition, "direct")
+    return items.template + (REASONING if condition == "reasoning" else "")
+
+
+def choose_scale(scale: str | Scale | None, items: ItemSource) -> Scale:
+    """Return the scale that was asked for, else the items' own, else 1-5."""
+    if isinstance(scale, Scale):
+        return scale
+    return Scale.parse(scale) if scale is not None else items.scale or Scale.parse(DEFAULT_SCALE)
+
+
+def draw_items(items: ItemSource, limit: int | None, seed: int) -> ItemSource:
+    """Return a seeded draw of `limit` items, in input order."""
+    if limit is None or limit >= len(items):
+        return items
+    rows = np.random.default_rng(seed).choice(len(items), size=limit, replace=False)
+    return items.take(sorted(int(row) for row in rows))
+
+
+POOLINGS = ("mean", "last", "min", "max")
+
+
+def check_features(features: Sequence[str], pooling: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the poolings that are asked for, in a fixed order; none without the feature "hidden".
+
+    Raises
+    ------
+    LagerError
+        When a name is unknown, or the two do not go together.
+    """
+    unknown = sorted(set(features) - {"logits", "hidden"})
+    if unknown or "logits" not in features:
+        raise LagerError(f"--features {','.join(features)}: expected logits, or logits,hidden")
+    if "hidden" not in features:
+        if pooling is not None:
+            raise LagerError("--pooling is about hidden states: add --features logits,hidden, or leave it out")
+        return ()
+    asked = ("last",) if pooling is None else tuple(pooling)
+    if not asked or not set(asked) <= set(POOLINGS):
+        raise LagerError(f"--pooling {','.join(asked)}: expected some of {','.join(POOLINGS)}")
+    return tuple(name for name in POOLINGS if name in asked)
+
+
+def size_text(n_bytes: int) -> str:
+    """Return a size for people, such as ``1.5 GiB``."""
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{n_bytes / 1024:.1f} KiB"

@@ -1,0 +1,158 @@
+"""Items to token ids: template, system text, chat template, answer prefix, one field cut to a length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.errors import LagerError
+from ...data.items.items import Items
+from ...data.scale import Scale
+from ...data.templates.template import Template
+from .chat import Chat
+
+_PROBE = "a b"
+_TOKENIZED = 256
+
+
+@dataclass(frozen=True)
+class PromptFormat:
+    """How an item becomes a prompt.
+
+    Parameters
+    ----------
+    tokenizer : object
+        A Hugging Face tokenizer.
+    scale : Scale
+        What templates tell the judge to answer with.
+    template : Template or None
+        For items that come as fields.
+    chat : Chat or None
+        The tokenizer's chat template; prompts are plain text without it.
+    system : str or None
+        System message; before the prompt, a blank line between, where there is no chat template.
+    answer_prefix : str
+        Beginning of the judge's answer.
+    truncate_field : str or None
+        The field that is cut before rendering.
+    max_field_tokens : int or None
+        To how many tokens; 0 empties it.
+    """
+
+    tokenizer: Any
+    scale: Scale
+    template: Template | None = None
+    chat: Chat | None = None
+    system: str | None = None
+    answer_prefix: str = ""
+    truncate_field: str | None = None
+    max_field_tokens: int | None = None
+    special_prefix: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Check that the options go together."""
+        if (self.truncate_field is None) != (self.max_field_tokens is None):
+            raise LagerError("--truncate-field and --max-field-tokens go together: give both or neither")
+        if self.max_field_tokens is not None and self.max_field_tokens < 0:
+            raise LagerError(f"--max-field-tokens {self.max_field_tokens}: expected 0 or more")
+        prefix = () if self.chat is not None else _special_prefix(self.tokenizer)
+        object.__setattr__(self, "special_prefix", prefix)
+
+    def render(self, items: Items) -> list[str]:
+        """Return the text of every item's prompt.
+
+        Raises
+        ------
+        LagerError
+            When a field is missing or the chat template refuses an item; it names the item and quotes no text.
+        """
+        texts = []
+        for item_id, fields in zip(items.item_id, items.fields, strict=True):
+            try:
+                texts.append(self._render(items.kind, fields))
+            except LagerError as error:
+                raise LagerError(f"item {item_id!r}: {error}") from None
+        return texts
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return token ids, with a BOS only where the tokenizer sets one and no chat template does."""
+        if not texts:
+            return []
+        ids = self.tokenizer(list(texts), add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
+        return [[*self.special_prefix, *row] for row in ids]
+
+    def token_arrays(self, texts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """Return token ids as arrays; lists take ten times the memory, so there are never many of them at once."""
+        parts = (texts[start : start + _TOKENIZED] for start in range(0, len(texts), _TOKENIZED))
+        return [prompt_array(row) for part in parts for row in self.tokenize(part)]
+
+    def _render(self, kind: str, fields: Mapping[str, Any]) -> str:
+        if self.truncate_field is not None:
+            fields = self._truncated(fields)
+        if kind == "messages":
+            messages = [dict(message) for message in fields["messages"]]
+        else:
+            text = fields["prompt"] if kind == "prompt" else self._from_template(fields)
+            messages = [{"role": "user", "content": text}]
+        if self.system is not None:
+            if messages[0]["role"] == "system":
+                raise LagerError("it brings its own system message: leave --system out")
+            messages = [{"role": "system", "content": self.system}, *messages]
+        if self.chat is not None:
+            return self.chat.render(messages) + self.answer_prefix
+        if kind == "messages":
+            raise LagerError("it comes as messages, but the tokenizer has no chat template: give prompts as text")
+        return "\n\n".join(message["content"] for message in messages) + self.answer_prefix
+
+    def _from_template(self, fields: Mapping[str, Any]) -> str:
+        if self.template is None:
+            raise LagerError("it comes as fields, and no template was given")
+        return self.template.render(fields, scale=self.scale)
+
+    def _truncated(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        name, limit = self.truncate_field, self.max_field_tokens
+        text = fields.get(name) if name is not None else None
+        if not isinstance(text, str):
+            raise LagerError(
+                f"--truncate-field {name}: it has no text of that name; its fields are {', '.join(sorted(fields))}"
+            )
+        return {**fields, str(name): cut_text(self.tokenizer, text, int(limit or 0))}
+
+
+def cut_text(tokenizer: Any, text: str, n_tokens: int) -> str:
+    """Return `text` up to the end of its n-th token, unchanged when it has no more than that.
+
+    Raises
+    ------
+    LagerError
+        When the tokenizer cannot tell where its tokens lie in the text.
+    """
+    if n_tokens == 0:
+        return ""
+    if not getattr(tokenizer, "is_fast", False):
+        raise LagerError("--truncate-field needs a tokenizer that gives offsets (one with a tokenizer.json)")
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, truncation=False, verbose=False)
+    offsets = encoded["offset_mapping"]
+    return text if len(offsets) <= n_tokens else text[: offsets[n_tokens - 1][1]]
+
+
+def prompt_array(ids: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return token ids as the array that is hashed and read."""
+    return np.asarray(ids, dtype=np.int32)
+
+
+def _special_prefix(tokenizer: Any) -> tuple[int, ...]:
+    """Return the special tokens that the tokenizer puts before a plain text, such as a BOS.
+
+    What it puts after a text (some append an EOS) is left out: a prompt that has ended has no score position.
+    """
+    plain = tokenizer(_PROBE, add_special_tokens=False)["input_ids"]
+    whole = tokenizer(_PROBE)["input_ids"]
+    for start in range(len(whole) - len(plain) + 1):
+        if whole[start : start + len(plain)] == plain:
+            return tuple(whole[:start])
+    raise LagerError("the tokenizer changes a text when it adds its special tokens: such a tokenizer cannot be used")

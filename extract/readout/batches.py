@@ -1,0 +1,131 @@
+"""Batches of similar length under a budget of padded tokens."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ...data.errors import LagerError
+
+DEFAULT_BATCH_TOKENS = 8192
+
+
+def plan_batches(lengths: Sequence[int], *, batch_tokens: int = DEFAULT_BATCH_TOKENS) -> list[list[int]]:
+    """Return rows in batches: longest first, each at most `batch_tokens` after padding.
+
+    A prompt longer than the budget is a batch by itself. The plan depends on the lengths and the budget alone.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Tokens of each row.
+    batch_tokens : int
+        Rows of a batch times the tokens of its longest.
+    """
+    if batch_tokens < 1:
+        raise LagerError(f"--batch-tokens {batch_tokens}: expected at least 1")
+    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+    batches: list[list[int]] = []
+    for row in order:
+        # The first row of a batch is its longest, so it sets the width.
+        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= batch_tokens:
+            batches[-1].append(row)
+        else:
+            batches.append([row])
+    return batches
+
+
+# How CUDA, MPS and the CPU allocator say it; the first is also a class of its own, a RuntimeError.
+_SAYINGS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory", "alloc_failed")
+
+T = TypeVar("T")
+
+
+@dataclass
+class BatchBudget:
+    """The padded tokens of a batch: what was asked for, less once memory did not hold it.
+
+    Parameters
+    ----------
+    tokens : int
+        Padded tokens.
+    say : callable
+        Takes the line that tells of a smaller budget; it is told once.
+    lowered : bool
+        Whether memory has run out.
+    """
+
+    tokens: int
+    say: Callable[[str], None]
+    lowered: bool = False
+
+    def read(
+        self, lengths: Sequence[int], read: Callable[[list[int], int], Iterable[tuple[list[int], T]]]
+    ) -> Iterator[tuple[list[int], T]]:
+        """Read rows batch by batch; those that memory does not hold are read again in smaller batches.
+
+        Parameters
+        ----------
+        lengths : sequence of int
+            Tokens of each row.
+        read : callable
+            Takes rows and the budget, and yields batches of them, each with its result.
+
+        Yields
+        ------
+        list of int
+            The rows of a batch.
+        object
+            Its result.
+
+        Raises
+        ------
+        LagerError
+            When a single row does not fit into memory.
+        """
+        left = list(range(len(lengths)))
+        while left:
+            try:
+                for rows, result in read(left, self.tokens):
+                    yield rows, result
+                    left = sorted(set(left) - set(rows))
+                return
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+                message = (str(error) or type(error).__name__).splitlines()[0][:120]
+            # Past the `except` block nothing holds on to the failed pass any more.
+            _free_memory()
+            self._lower([lengths[row] for row in left], message)
+
+    def _lower(self, lengths: Sequence[int], message: str) -> None:
+        tokens = min(self.tokens, max(lengths) * len(lengths))
+        if tokens <= min(lengths):
+            raise LagerError(
+                f"a prompt of up to {max(lengths)} tokens does not fit into memory ({message}): choose a smaller "
+                "--dtype or --quantize, spread the weights with --device auto, or cut a field with --truncate-field"
+            )
+        self.tokens = tokens // 2
+        if not self.lowered:
+            self.say(
+                f"out of memory: going on with batches of {self.tokens} padded tokens, and fewer where need be; "
+                "--batch-tokens sets them"
+            )
+        self.lowered = True
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory ran out, on a device or on the host."""
+    return any(saying in str(error).lower() for saying in _SAYINGS) or type(error).__name__ == "OutOfMemoryError"
+
+
+def _free_memory() -> None:
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()

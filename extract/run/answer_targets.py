@@ -1,0 +1,126 @@
+"""What is read in each row of a shard: which tokens, and which token stands for which label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.errors import LagerError
+from ..model.judge import Judge
+from ..planning.plan import Plan
+from ..prompts.condition import Condition
+from ..prompts.generated_labels import NO_FORM, LabelForms, find_score, token_pieces
+from ..readout.batches import BatchBudget, plan_batches
+from ..readout.generate import Generated, check_padding, generate_batch
+
+NO_SCORE = "the generated text has no score label"
+NO_COUNTERPARTS = "the score is written as a token that other labels lack"
+
+
+class Targets(NamedTuple):
+    """The rows of a shard.
+
+    Attributes
+    ----------
+    tokens : list of ndarray of shape (n_tokens,)
+        Token ids up to the read-out position: the prompt, and what the judge wrote before its score.
+    label_ids : list of tuple of int
+        The score tokens of each row.
+    reasons : list of str
+        Why a row cannot be read, empty where it can.
+    optional : dict
+        Further datasets of the shard.
+    """
+
+    tokens: list[NDArray[np.int32]]
+    label_ids: list[tuple[int, ...]]
+    reasons: list[str]
+    optional: dict[str, Any]
+
+
+def prompt_targets(plan: Plan) -> Targets:
+    """Return targets at the prompts' ends."""
+    return Targets(list(plan.prompts), [plan.tokens.label_ids] * len(plan), list(plan.reasons), {})
+
+
+class AnswerTargets:
+    """Lets the judge write, and finds where in its text the score is.
+
+    Parameters
+    ----------
+    judge : Judge
+        The model.
+    condition, stop_ids
+        As those of `lager.extract.planning.plan.Plan`.
+    forms : LabelForms
+        Which tokens are labels.
+    budget : BatchBudget
+        Padded tokens of a batch, the new ones included.
+    advance : callable
+        Told the number of items after each batch.
+    keep_text : bool
+        Whether the generated text is stored.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        condition: Condition,
+        stop_ids: tuple[int, ...],
+        forms: LabelForms,
+        *,
+        budget: BatchBudget,
+        advance: Callable[[int], None],
+        keep_text: bool,
+    ) -> None:
+        self.judge, self.forms, self.budget = judge, forms, budget
+        self.condition, self.stop_ids = condition, stop_ids
+        self.advance, self.keep_text = advance, keep_text
+        self._checked = False
+
+    def find(self, plan: Plan) -> Targets:
+        """Return targets before the scores that the judge writes."""
+        reasons, tokens = list(plan.reasons), list(plan.prompts)
+        form = np.zeros(len(plan), dtype=np.uint8)
+        texts = [""] * len(plan)
+        readable = [i for i, reason in enumerate(reasons) if not reason]
+        self.advance(len(plan) - len(readable))
+        for batch, answers in self._answers([tokens[i] for i in readable]):
+            for i, answer in zip((readable[n] for n in batch), answers, strict=True):
+                reasons[i], at, form[i] = self._locate(answer)
+                tokens[i] = np.concatenate([tokens[i], answer.ids[:at]])
+                texts[i] = self.judge.tokenizer.decode(answer.ids) if self.keep_text else ""
+            self.advance(len(batch))
+        optional = {"label_form": form} | ({"generated": texts} if self.keep_text else {})
+        return Targets(tokens, [self.forms.ids[f] for f in form], reasons, optional)
+
+    def _answers(self, prompts: list[NDArray[np.int32]]) -> Any:
+        new = self.condition.max_new_tokens
+
+        def write(rows: list[int], batch_tokens: int) -> Any:
+            for members in plan_batches([lengths[row] for row in rows], batch_tokens=batch_tokens):
+                batch = [rows[i] for i in members]
+                texts = [prompts[row] for row in batch]
+                if not self._checked:
+                    check_padding(self.judge, texts)
+                    self._checked = True
+                yield batch, generate_batch(self.judge, texts, max_new_tokens=new, stop_ids=self.stop_ids)
+
+        lengths = [len(prompt) + new for prompt in prompts]
+        return self.budget.read(lengths, write)
+
+    def _locate(self, answer: Generated) -> tuple[str, int, int]:
+        """Return why there is no score, or "", with the index of its token and its form."""
+        condition = self.condition
+        if condition.must_end and not answer.ended:
+            return f"the generated text was cut off after {condition.max_new_tokens} tokens", 0, 0
+        ids = answer.ids.tolist()
+        if condition.score_rule is None:
+            raise LagerError("a condition that generates needs a score rule")
+        score = find_score(ids, token_pieces(self.judge.tokenizer, ids), self.forms.tokens, rule=condition.score_rule)
+        if score is None:
+            return NO_SCORE, 0, 0
+        return (NO_COUNTERPARTS, 0, 0) if score.form == NO_FORM else ("", score.at, score.form)

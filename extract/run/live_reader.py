@@ -1,0 +1,165 @@
+"""Reading items as they come, without a cache: one loaded judge, and any number of items one part after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from ...data.cache.shards import ShardData
+from ...data.errors import LagerError
+from ...data.files.canonical import sha256_json
+from ...data.items.items import Items
+from ..model.judge import Judge
+from ..planning.identity import cache_identity, readout_inputs
+from ..planning.plan import NoReadablePromptError, Plan, Say
+from ..planning.planner import Planner, make_planner
+from ..planning.prefix_sharing import Sharing
+from ..prompts.condition import DIRECT, Condition
+from ..prompts.prompt_format import PromptFormat
+from ..readout.batches import BatchBudget
+from .shard_reader import ShardReader
+
+
+class LiveReader:
+    """Reads parts of items in turn; what the first part settles (separator, score tokens) holds for all.
+
+    Parameters
+    ----------
+    judge : Judge
+        The model, or its first blocks alone; entries that are not computed are NaN.
+    prompt_format : PromptFormat
+        How items become prompts.
+    batch_tokens : int
+        Padded tokens of a batch.
+    say : callable
+        Takes each line that the user should see.
+    condition : Condition
+        When the judge is read.
+    sep : str, optional
+        What stands between prompt and label; settled on the first part when None.
+    poolings : sequence of str
+        Of the hidden states that are read too.
+    share_prefixes : bool
+        Whether what the prompts of a part share is computed once, where that saves work and the model allows it.
+    advance : callable, optional
+        Told the number of items after each batch.
+    """
+
+    def __init__(
+        self,
+        judge: Judge,
+        prompt_format: PromptFormat,
+        *,
+        batch_tokens: int,
+        say: Say,
+        condition: Condition = DIRECT,
+        sep: str | None = None,
+        poolings: Sequence[str] = (),
+        share_prefixes: bool = True,
+        advance: Callable[[int], None] | None = None,
+    ) -> None:
+        self.judge, self.prompt_format, self.condition, self.sep = judge, prompt_format, condition, sep
+        self.poolings = tuple(poolings)
+        self.fingerprint: str | None = None
+        self._budget = BatchBudget(batch_tokens, say)
+        self._say = say
+        self._advance = _ignore if advance is None else advance
+        self._planner: Planner | None = None
+        self._checked = False
+        self._sharing = Sharing(judge, wanted=share_prefixes and not poolings, batch_tokens=batch_tokens, say=say)
+
+    @property
+    def n_layers(self) -> int:
+        """The blocks of the whole model, L."""
+        return self.judge.total_blocks or self.judge.n_layers
+
+    def readout_id(self) -> str:
+        """Return the hash of weights, read-out and dtype that a cache of this judge would have; reads all weights."""
+        return sha256_json(readout_inputs(self.judge, self._hashes))
+
+    @cached_property
+    def _hashes(self) -> dict[str, Any]:
+        return dict(self.judge.checkpoint.hashes())
+
+    def read(self, items: Items) -> ShardData:
+        """Return the read-outs of some items, L + 1 entries each; what cannot be read is not valid and says why.
+
+        Raises
+        ------
+        LagerError
+            When an item cannot be rendered, its score tokens are others than those of the items before, or the
+            self-check fails.
+        """
+        try:
+            plan = self._plan(items)
+        except NoReadablePromptError as error:
+            self._advance(len(items))
+            return self._nothing(items, error.reason)
+        reader = ShardReader(
+            self.judge, self.planner, budget=self._budget, share_prefixes=self._sharing.shares(plan),
+            advance=self._advance, say=self._say, poolings=self.poolings, checked=self._checked,
+        )  # fmt: skip
+        data = reader.read(items.item_id, plan)
+        self._checked = reader.checked
+        return self._padded(data)
+
+    @property
+    def planner(self) -> Planner:
+        """What the first part that could be read settled."""
+        if self._planner is None:
+            raise ValueError("nothing has been read yet")
+        return self._planner
+
+    def _plan(self, items: Items) -> Plan:
+        """Plan some items; the first ones settle separator and score tokens."""
+        if self._planner is not None:
+            return self._planner.plan(items)
+        planner = make_planner(
+            self.judge, self.prompt_format, items, budget=self._budget, stored_sep=self.sep, say=self._say,
+            condition=self.condition,
+        )  # fmt: skip
+        if not self.judge.parts.whole and planner.tokens.sep != self.sep:
+            raise LagerError(
+                f"the first blocks alone cannot tell how the score follows the prompt, and {self.sep!r} between "
+                "them, as in training, does not give one token a label here: end the prompts as in training"
+            )
+        identity = cache_identity(
+            self.judge, self.prompt_format, items, planner, batch_tokens=self._budget.tokens, poolings=self.poolings,
+            hashes=self._hashes,
+        )  # fmt: skip
+        self._planner, self.sep = planner, planner.tokens.sep
+        self.fingerprint = sha256_json(identity["inputs"])
+        return planner.plan_rows(items, range(len(items)))[1]
+
+    def _padded(self, data: ShardData) -> ShardData:
+        """Return the rows with entries of NaN for the blocks that are not loaded."""
+        missing = self.n_layers - self.judge.n_layers
+        if not missing:
+            return data
+        entries = ((0, 0), (0, missing), (0, 0))
+        logits, normed = (np.pad(x, entries, constant_values=np.nan) for x in (data.logits, data.logits_normed))
+        return replace(data, logits=logits, logits_normed=normed)
+
+    def _nothing(self, items: Items, reason: str) -> ShardData:
+        """Return rows none of which can be read."""
+        n = len(items)
+        unread = np.full((n, self.n_layers + 1, len(self.prompt_format.scale)), np.nan, dtype=np.float32)
+        return ShardData(
+            item_id=list(items.item_id),
+            prompt_sha256=np.zeros((n, 32), dtype=np.uint8),
+            n_tokens=np.zeros(n, dtype=np.int32),
+            logits=unread,
+            logits_normed=unread,
+            logsumexp=np.full(n, np.nan, dtype=np.float32),
+            position=np.full(n, -1, dtype=np.int32),
+            valid=np.zeros(n, dtype=np.bool_),
+            reason=[reason] * n,
+        )
+
+
+def _ignore(n: int) -> None:
+    """Count nothing."""

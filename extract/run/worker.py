@@ -1,0 +1,208 @@
+"""One worker's run, from the items to its shards and, if it is the last one, to the manifest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from ...data.cache.feature_cache import FeatureCache
+from ...data.cache.manifest import MANIFEST
+from ...data.errors import LagerError
+from ...data.items.lazy_items import ItemSource, blocks
+from ...data.items.survey import survey_items
+from ...data.progress import silent, to_stderr
+from ...data.run.cache_writer import CacheWriter
+from ...data.run.finalize import Finalized
+from ...data.run.shard_size import shard_advice
+from ..model.judge import Judge, require_extra
+from ..planning.prepare import prepare_reading
+from ..readout.batches import DEFAULT_BATCH_TOKENS
+from ..readout.likely_tokens import LOW_MASS
+from ..workers.ranks import Rank
+from ..workers.shared_survey import survey_once
+
+Say = Callable[[str], None]
+
+
+class WorkerDone(NamedTuple):
+    """What one worker did.
+
+    Attributes
+    ----------
+    shards, items : int
+        How many it read.
+    complete : bool
+        Whether the cache is complete.
+    report : tuple of str
+        What there is to say of the cache, where this worker wrote its manifest.
+    """
+
+    shards: int
+    items: int
+    complete: bool
+    report: tuple[str, ...] = ()
+
+
+def run_worker(
+    model: str | Path | Judge,
+    items: str | Path | ItemSource,
+    *,
+    cache: Path,
+    rank: Rank,
+    wait: bool,
+    quiet: bool,
+    max_invalid: float = 0.1,
+    max_failures: int = 0,
+    limit: int | None = None,
+    seed: int = 42,
+    human_range: tuple[float, float] | None = None,
+    keep_text: bool = False,
+    private: bool = False,
+    batch_tokens: int = DEFAULT_BATCH_TOKENS,
+    shard_size: int | None = None,
+    share_prefixes: bool = True,
+    deterministic: bool = False,
+    **options: Any,
+) -> WorkerDone:
+    """Read one worker's share in this process, and what others leave; the last worker writes the manifest.
+
+    Parameters
+    ----------
+    rank : Rank
+        Which worker this is.
+    wait : bool
+        Whether to wait for a manifest that another worker writes.
+
+    All others are those of `lager.extract.extractor.extract_features`.
+
+    Raises
+    ------
+    LagerError
+        As there.
+    """
+    say = silent if quiet else to_stderr
+    if not 0 <= max_invalid <= 1:
+        raise LagerError(f"--max-invalid {max_invalid:g}: expected a part between 0 and 1")
+    if max_failures < 0:
+        raise LagerError(f"--max-failures {max_failures}: expected 0 or more")
+    if deterministic:
+        batch_tokens, share_prefixes = 1, False
+    survey = partial(survey_once, cache=cache, say=say) if rank.world_size > 1 else survey_items
+    reading = prepare_reading(
+        model, items, folder=cache, say=say, limit=limit, seed=seed, human_range=human_range, survey=survey,
+        batch_tokens=batch_tokens, **{**options, "device": _own_device(options.get("device"))},
+    )  # fmt: skip
+    judge, planner, loaded = reading.judge, reading.planner, reading.items
+
+    from ..planning.identity import cache_identity
+    from ..workers.presence import Presence
+    from .shard_run import check_all_failures, check_text_is_kept, done_shards
+    from .worker_share import finish, plan_share, read_share
+
+    human = list(human_range) if human_range else None
+    writer = CacheWriter.start(
+        cache,
+        identity=cache_identity(
+            judge, reading.prompt_format, loaded, planner, batch_tokens=batch_tokens, poolings=reading.poolings
+        ),
+        item_id=loaded.ids,
+        shard_size=shard_size,
+        options={"limit": limit, "seed": seed, "human_range": human, "keep_text": keep_text,
+                 "batch_tokens": batch_tokens, "share_prefixes": share_prefixes, "deterministic": deterministic},
+        provenance={"human_range": human, "source": loaded.source},
+        private=private,
+        new_items=True,
+    )  # fmt: skip
+    for notice in (writer.notice, shard_advice(writer.n_items, writer.n_shards, n_workers=rank.world_size)):
+        if notice:
+            say(notice)
+    complete = writer.finished()
+    if complete is not None and len(done_shards(writer, planner, loaded, relabel=False)) == writer.n_shards:
+        _check_complete(complete, loaded, keep_text=keep_text, say=say)
+        return WorkerDone(0, 0, True)
+    own, order = plan_share(loaded, writer, rank, share_prefixes=share_prefixes and not reading.poolings)
+    # What others are to read is theirs to check; what another worker writes from now on is sound.
+    there = [shard for shard in own if writer.exists(shard)]
+    done = set(done_shards(writer, planner, loaded, among=there, keep_text=keep_text))
+    redo = [shard for shard in there if shard not in done]
+    if done and rank.world_size == 1:
+        left = len(loaded) - sum(len(writer.rows(shard)) for shard in done)
+        say(f"continuing: {len(done)} of {writer.n_shards} shards are there, {left} items left")
+    elif done:
+        say(f"continuing: {len(done)} of this worker's {len(own)} shards are there")
+    if keep_text and planner.condition.generates:
+        check_text_is_kept(writer, sorted(done))
+
+    def check() -> None:
+        if rank.world_size > 1:
+            check_all_failures(writer, planner, max_invalid=max_invalid)
+
+    with Presence(cache, rank=rank, devices=judge.devices, max_failures=max_failures) as presence:
+        read_share(
+            reading, writer, presence, order=[shard for shard in order if shard not in done], own=own,
+            redo=redo, done=sorted(done), share_prefixes=share_prefixes, say=say, max_invalid=max_invalid,
+            shown=not quiet and rank.world_size == 1, keep_text=keep_text,
+        )  # fmt: skip
+        finished = finish(writer, presence, check=check, wait=wait, say=say)
+    report = () if finished is None else _report(finished, cache, judge.n_layers)
+    for line in report:
+        say(line)
+    record = presence.record
+    return WorkerDone(record.shards_done, record.items_done, (cache / MANIFEST).exists(), report)
+
+
+def _own_device(device: str | None) -> str | None:
+    """Return the device of one of several workers that torchrun or Slurm put on a machine, where all GPUs are seen."""
+    local = next((os.environ[name] for name in ("LOCAL_RANK", "SLURM_LOCALID") if os.environ.get(name)), "")
+    if device is not None or not local.isdecimal():
+        return device
+    require_extra()
+    import torch
+
+    n = torch.cuda.device_count()
+    return f"cuda:{int(local) % n}" if n > 1 else None
+
+
+def _check_complete(cache: FeatureCache, items: ItemSource, *, keep_text: bool, say: Say) -> None:
+    """Raise `LagerError` when a complete cache is not what is asked for."""
+    if keep_text and "text" not in cache.items.columns:
+        raise LagerError(
+            f"cache {cache.path} is complete, without the prompts' text: choose another folder for --keep-text"
+        )
+    if not _same_tables(cache.items, items):
+        raise LagerError(
+            f"cache {cache.path} is complete and holds other scores or columns than the input: join new scores with "
+            "--scores when training or evaluating, or choose another folder for --cache"
+        )
+    say(f"cache {cache.path} is complete already: {cache.n_items} items")
+
+
+def _same_tables(table: pl.DataFrame, items: ItemSource) -> bool:
+    """Return whether an item table is that of the items; further columns do not count."""
+    start = 0
+    for block in blocks(items):
+        stored = table[start : start + len(block)]
+        if not set(block.table.columns) <= set(stored.columns) or not stored[block.table.columns].equals(block.table):
+            return False
+        start += len(block)
+    return start == len(table)
+
+
+def _report(finished: Finalized, folder: Path, n_layers: int) -> tuple[str, ...]:
+    """Return what was written, and how much of the model's probability the score tokens hold."""
+    lines = [f"wrote {folder}: {finished.rows} items, {finished.valid} valid, {n_layers} layers"]
+    lines += [f"  not valid: {n}, {reason}" for reason, n in finished.reasons.items()]
+    mass = finished.score_mass
+    if mass is not None:
+        lines.append(f"score mass: median {mass:.3f}")
+    if mass is not None and mass < LOW_MASS:
+        lines.append(
+            f"warning: at the read-out the model gives the score labels a median probability of {mass:.3f}, expected "
+            f"{LOW_MASS:g} or more: look at the prompt's end, the chat template, --answer-prefix and --scale"
+        )
+    return tuple(lines)

@@ -1,0 +1,219 @@
+"""A worker's presence in a run: its record with a heartbeat, the shards it takes, and those that fail."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Collection, Generator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+
+from ...data.cache.manifest import MANIFEST, shard_name
+from ...data.errors import LagerError
+from ...data.run.cache_writer import check_still_there
+from ...data.run.run_status import written_shards
+from ...data.run.worker_records import (
+    BEAT_SECONDS,
+    WorkerRecord,
+    file_system_now,
+    forget_failure,
+    make_folders,
+    read_failures,
+    record_failure,
+    remove_records,
+    this_machine,
+)
+from .claims import Claims
+from .ranks import ALONE, Rank
+
+POLL_SECONDS = 1.0
+_LOOKED_INTO = 16
+# Among its own shards a worker looks at what others did this many times more seldom.
+_OWN_PAUSES = 5
+_REASON_CHARACTERS = 300
+
+
+class Presence:
+    """One worker of a run; a context manager, in which its record is kept fresh.
+
+    Parameters
+    ----------
+    cache : Path
+        The cache's folder, in which the run has been started.
+    rank : Rank
+        Which worker this is.
+    devices : sequence of str
+        What it reads with.
+    max_failures : int
+        More failed shards than that, of all workers together, end the run.
+
+    Attributes
+    ----------
+    record : WorkerRecord
+        What others see of it.
+    redo : set of int
+        Shards that have a file which does not count, because it is damaged or of other prompts.
+    """
+
+    def __init__(self, cache: Path, *, rank: Rank = ALONE, devices: Sequence[str] = (), max_failures: int = 0) -> None:
+        self.cache, self.max_failures = cache, max_failures
+        self.record = WorkerRecord(
+            worker=f"{rank.rank:05d}-{secrets.token_hex(4)}",
+            rank=rank.rank,
+            world_size=rank.world_size,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            machine=this_machine(),
+            devices=list(devices),
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        self.redo: set[int] = set()
+        self._taken: dict[int, None] = {}  # claimed and not written yet, in this order
+        self.claims = Claims(cache, self.record.worker)
+        self._clock = time.monotonic()
+        self._over = threading.Event()
+        self._beat = threading.Thread(target=self._keep_fresh, name="lager-heartbeat", daemon=True)
+
+    def __enter__(self) -> Presence:
+        """Write the record and begin to renew it."""
+        make_folders(self.cache)
+        self._began = file_system_now(self.cache)
+        self.record.write(self.cache)
+        self._beat.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write the last record: claims that are still held are free for others then."""
+        self._over.set()
+        self._beat.join()
+        self._say("finished" if error is None else "stopped")
+        if (self.cache / MANIFEST).exists():  # this worker came when all was done
+            remove_records(self.cache)
+
+    def take(self, order: Sequence[int], *, own: Collection[int] | None = None) -> Generator[int]:
+        """Yield shards to read, each claimed, until every shard is there, has failed, or is this worker's to write.
+
+        A shard that another worker reads is waited for, and taken over should that worker die. One that was yielded
+        stays claimed until it is `written`, or this is closed.
+
+        Parameters
+        ----------
+        order : sequence of int
+            The shards that are not there, in the order in which this worker tries them.
+        own : collection of int, optional
+            Those that are this worker's to read, of which others seldom take one; all when None.
+        """
+        left, own = list(order), order if own is None else own
+        # The more workers there are, the more seldom each looks what the others did.
+        pause = max(POLL_SECONDS, self.record.world_size / 20)
+        try:
+            while left:
+                self._stay()
+                gone = (written_shards(self.cache) - self.redo) | self.failed() | set(self._taken)
+                left = [shard for shard in left if shard not in gone]
+                held, listed = self.claims.held(), time.monotonic()
+                claimed = [shard for shard in left if claim_name(shard) in held]
+                tries = [shard for shard in left if claim_name(shard) not in held]
+                # Of those that others hold a few are looked into, so that thousands of workers do not all ask for all.
+                tries += random.sample(claimed, min(len(claimed), _LOOKED_INTO))
+                taken = 0
+                for shard in tries:
+                    if time.monotonic() - listed > pause * (_OWN_PAUSES if shard in own else 1):
+                        break  # and look again
+                    if not self.claims.take(claim_name(shard)):
+                        continue
+                    if self._is_there(shard):
+                        self.claims.drop(claim_name(shard))
+                        continue
+                    taken += 1
+                    self._taken[shard] = None
+                    self._say("reading", shard)
+                    yield shard
+                if left and not taken and time.monotonic() - listed < pause:
+                    self._say("waiting")
+                    time.sleep(pause)
+            self._say("waiting")
+        finally:  # also where reading or writing failed, and this is closed
+            for shard in list(self._taken):
+                self._drop(shard)
+
+    def _stay(self) -> None:
+        """Make the folder of records again should it be gone: to a worker that had nothing to do the run was over."""
+        if not self.claims.folder.exists():
+            check_still_there(self.cache)
+            make_folders(self.cache)
+            self._write()
+
+    def _is_there(self, shard: int) -> bool:
+        return shard not in self.redo and (self.cache / shard_name(shard)).exists()
+
+    def written(self, shard: int, n_items: int) -> None:
+        """Count a shard of `n_items` that is there now, and give up its claim; any thread may say so."""
+        self.redo.discard(shard)
+        self.record.shards_done += 1
+        self.record.items_done += n_items
+        forget_failure(self.cache, shard)
+        self._drop(shard)
+        self._write()
+
+    def _drop(self, shard: int) -> None:
+        self.claims.drop(claim_name(shard))
+        self._taken.pop(shard, None)
+
+    def failed(self) -> set[int]:
+        """Return the shards that failed since this worker began; what failed in an earlier run is tried again."""
+        return {failure.shard for failure in read_failures(self.cache) if failure.at >= self._began}
+
+    def give_up(self, error: Exception) -> int:
+        """Record that a shard failed, and return its number: of those that are not written, the one taken first.
+
+        Raises
+        ------
+        LagerError
+            When that is one failure too many.
+        Exception
+            The error itself, when no failures are allowed or it is none of the shard's: that was written.
+        """
+        shard = next(iter(self._taken), None)
+        if not self.max_failures or shard is None or self._is_there(shard):
+            raise error
+        record_failure(self.cache, shard, reason=reason_of(error), worker=self.record.worker)
+        if len(self.failed()) > self.max_failures:
+            raise LagerError(
+                f"{len(self.failed())} shards failed, more than --max-failures {self.max_failures}; the last one, "
+                f"shard {shard}: {reason_of(error)}; `lager cache status {self.cache}` lists them"
+            ) from error
+        return shard
+
+    def _say(self, state: str, shard: int | None = None) -> None:
+        self.record.state, self.record.shard = state, shard
+        self._write()
+
+    def _write(self) -> None:
+        self.record.seconds = round(time.monotonic() - self._clock, 3)
+        with contextlib.suppress(OSError):  # a full disk shows when a shard is written
+            self.record.write(self.cache)
+
+    def _keep_fresh(self) -> None:
+        while not self._over.wait(BEAT_SECONDS):
+            self._write()
+
+
+def claim_name(shard: int) -> str:
+    """Return the name of the claim on a shard."""
+    return f"{shard:05d}"
+
+
+def reason_of(error: Exception) -> str:
+    """Return an error as one line; what a library says beyond its first line is left out."""
+    lines = str(error).strip().splitlines()
+    text = (lines[0] if lines else "")[:_REASON_CHARACTERS]
+    return text if isinstance(error, LagerError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,131 @@
+"""`lager compare`: several evaluations in one table, and what cannot be put side by side."""
+
+import csv
+import json
+
+import pytest
+from lager.cli import main
+from lager.evaluate.compare.runs import compare_runs
+from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
+from lager.evaluate.report.outputs import write_outputs
+from support.caches import make_cache
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Two models on two benchmarks; the second model has one of them only."""
+    folder = tmp_path_factory.mktemp("compare")
+    train = make_cache(folder / "train", 40, seed=9)
+    for name, model, benchmark, seed in (("a", "m1", "flask", 1), ("b", "m1", "help", 2), ("c", "m2", "flask", 3)):
+        cache = make_cache(folder / f"cache-{name}", 50, seed=seed)
+        cache.manifest["recorded"]["model"] = model
+        cache.manifest["provenance"]["source"] = {"benchmark": benchmark}
+        cache.manifest["fingerprint_inputs"]["condition"] = {"name": "direct"}
+        write_outputs(evaluate_cache(cache, train=train, resamples=20), folder / name)
+    return folder
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*arguments):
+        with pytest.raises(SystemExit) as exit_info:
+            main(["compare", *map(str, arguments)])
+        captured = capsys.readouterr()
+        return exit_info.value.code or 0, captured.out, captured.err
+
+    return call
+
+
+def of(results, name):
+    content = json.loads((results / name / "results.json").read_text())
+    return {row["strategy"]: row for row in content["results"]}
+
+
+def test_models_are_rows_benchmarks_and_conditions_columns_and_the_mean_is_last(results, run):
+    code, out, err = run(*(results / name for name in "abc"), "--json")
+    assert code == 0, err
+    content = json.loads(out)
+    assert content["columns"] == ["flask / direct", "help / direct"]
+    rows = {(row["model"], row["strategy"]): row for row in content["rows"]}
+    assert [key for key in rows] == [
+        (m, s) for m in ("m1", "m2") for s in ("vscore", "e-score", "lager", "lager-tuned")
+    ]
+    values = [of(results, name)["lager"]["spearman"]["estimate"] for name in "ab"]
+    assert rows["m1", "lager"]["mean"] == pytest.approx(sum(values) / 2, abs=1e-12)
+    assert rows["m1", "lager"]["columns"]["help / direct"]["estimate"] == values[1]
+    assert rows["m2", "lager"]["mean"] is None
+
+
+def test_the_best_of_each_column_is_marked_and_never_an_in_sample_row(results):
+    compared = compare_runs([results / name for name in "abc"])
+    assert any(row.in_sample for row in compared.rows)
+    fair = [row for row in compared.rows if not row.in_sample]
+    top = max(row.cells["flask / direct"]["estimate"] for row in fair)
+    assert compared.best()["flask / direct"] == top
+    errors = compare_runs([results / "a"], metric="mae")
+    assert errors.best()["mean"] == min(row.mean for row in errors.rows if not row.in_sample)
+
+
+def test_files_are_complete_and_never_overwritten(results, run, tmp_path):
+    arguments = [*(results / name for name in "abc"), "--out", tmp_path / "all"]
+    code, out, err = run(*arguments)
+    assert code == 0, err
+    names = {"compare.json", "compare.csv", "compare.md", "compare.tex", "report.html", "figures"}
+    assert {path.name for path in (tmp_path / "all").iterdir()} == names
+    assert "m1" in out
+    assert "no mean where a column is missing" in out
+    with (tmp_path / "all/compare.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["column"] for row in rows} == {"flask / direct", "help / direct", "mean"}
+    tex = (tmp_path / "all/compare.tex").read_text()
+    assert tex.count(r"\midrule") == 2
+    page = (tmp_path / "all/report.html").read_text()
+    assert 'id="figure-models"' in page
+    assert "default-src 'none'" in page
+    code, _, err = run(*arguments)
+    assert code == 1
+    assert "exists already" in err
+
+
+def test_levels_strategies_and_metrics_can_be_chosen(results, run):
+    _, out, _ = run(results / "a", "--level", "pooled", "--strategy", "prob", "--metric", "qwk", "--json")
+    content = json.loads(out)
+    (row,) = content["rows"]
+    assert row["strategy"] == "prob"
+    assert row["mean"] == of(results, "a")["prob"]["pooled"]["qwk"]["estimate"]
+
+
+def test_templates_of_one_model_are_rows_of_their_own(results, tmp_path):
+    for name, template in (("x", "aaa"), ("y", "bbb")):
+        content = json.loads((results / "a/results.json").read_text())
+        content["about"]["template"] = template
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.json").write_text(json.dumps(content))
+    compared = compare_runs([tmp_path / "x", tmp_path / "y"])
+    assert {row.model for row in compared.rows} == {"m1, template aaa", "m1, template bbb"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a", "nowhere"], "holds no results.json"),
+        (["a", "a"], "both evaluate m1"),
+        (["a", "--metric", "spearmen"], "did you mean spearman"),
+        (["a", "--level", "system"], "has figures of level group and pooled, not of system"),
+        (["a", "--level", "each"], "unknown level 'each'"),
+        (["a", "--strategy", "probe"], "no evaluation has any of the strategies probe"),
+        (["a", "pooled"], "are of levels group, pooled: compare them with --level pooled"),
+        (["old"], "is not in the format of this version"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line_and_exit_1(results, run, monkeypatch, arguments, message):
+    monkeypatch.chdir(results)
+    for name, change in (("pooled", {"level": "pooled"}), ("old", {"about": None})):
+        (results / name).mkdir(exist_ok=True)
+        content = json.loads((results / "b/results.json").read_text()) | change
+        (results / name / "results.json").write_text(json.dumps(content))
+    code, out, err = run(*arguments)
+    assert code == 1
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert out == ""

@@ -1,0 +1,119 @@
+"""`lager.Judge`: called with what is to be judged, one item or many."""
+
+import lager
+import numpy as np
+import pytest
+from lager.data.errors import LagerError
+from lager.data.open_items import load_items
+from lager.evaluate.score.score_items import score_items
+from lager.train.aggregator.aggregator_file import save_aggregator
+from lager.train.training_run import train_on_cache
+from support.extraction import run
+from support.tiny_models import save_judge
+
+TEXTS = ["A fox.", "A dog that jumps over the lazy fox.", "Nine quick answers."]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("judge")
+    template = folder / "plain.jinja"
+    template.write_text("Rate {{ response }} from {{ scale.lowest }} to {{ scale.highest }}.{{ instruction }}")
+    model = save_judge(folder / "model")
+    rows = [f'{{"id": "q{i}", "response": "{TEXTS[i % 3]} {i}", "score": {1 + i % 5}}}' for i in range(20)]
+    (folder / "items.jsonl").write_text("\n".join(rows))
+    cache = run(model, folder / "items.jsonl", folder / "cache", template=template)
+    save_aggregator(folder / "a.json", train_on_cache(cache, strategy="lager").record)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def judge(place):
+    return lager.Judge(place / "model", place / "a.json", quiet=True)
+
+
+def test_it_reads_as_in_training_and_says_what_lager_score_says(place, judge, tmp_path):
+    items = load_items(place / "items.jsonl")
+    scores = judge.score_items([{"response": fields["response"]} for fields in items.fields])
+    score_items(place / "model", place / "items.jsonl", place / "a.json", out=tmp_path / "s.parquet", say=print)
+    import polars as pl
+
+    table = pl.read_parquet(tmp_path / "s.parquet")
+    np.testing.assert_allclose([float(score) for score in scores], table["score"].to_numpy(), atol=1e-5)
+    np.testing.assert_allclose([score.score_mass for score in scores], table["score_mass"].to_numpy(), atol=1e-6)
+    assert judge.notes == []
+
+
+def test_one_item_gives_a_score_and_lists_give_one_each(judge):
+    alone = judge.score(response=TEXTS[0])
+    assert 1 <= float(alone) <= 5
+    assert sum(alone.distribution.values()) == pytest.approx(1.0)
+    assert (alone.valid, alone.reason) == (True, "")
+    many = judge.score(response=TEXTS, instruction=" Be strict.")
+    assert [type(one) for one in many] == [type(alone)] * 3
+    assert float(many[0]) != float(alone)  # the instruction is part of the prompt
+    each = [judge.score(response=text, instruction=" Be strict.") for text in TEXTS]
+    np.testing.assert_allclose([float(one) for one in many], [float(one) for one in each], atol=1e-5)
+    assert judge.score(response=[]) == []
+
+
+def test_what_cannot_be_read_has_no_number(judge):
+    long = judge.score(response="fox " * 400)
+    assert (long.score, long.distribution, long.valid) == (None, None, False)
+    assert "longer than the model's 128 tokens" in long.reason
+    with pytest.raises(LagerError, match="no score: the prompt is longer"):
+        float(long)
+    mixed = judge.score(response=[TEXTS[0], "fox " * 400])
+    assert [one.valid for one in mixed] == [True, False]
+
+
+def test_a_prompt_and_messages_can_be_given_instead_of_fields(place):
+    judge = lager.Judge(place / "model", place / "a.json", quiet=True)
+    prompt = judge.score(prompt="Rate it. Score:")
+    assert prompt.valid
+    assert "another template" in judge.notes[0]
+    assert [one.valid for one in judge.score(prompt=["Rate it.", "Rate this."])] == [True, True]
+
+
+def test_another_template_can_be_named_and_the_first_blocks_suffice(place, tmp_path):
+    from lager.data.cache.feature_cache import FeatureCache
+
+    early = train_on_cache(FeatureCache.open(place / "cache"), strategy="lager-early:1").record
+    judge = lager.Judge(place / "model", early, template="direct", quiet=True)
+    score = judge.score(instruction="Say something.", response=TEXTS[0])
+    assert score.score_mass is None
+    assert "only the first 1 of 3 blocks" in judge.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "nothing to score"),
+        ({"response": ["a", "b"], "instruction": ["c"]}, r"differ in length \(response has 2, instruction has 1\)"),
+        ({"answer": "a"}, "needs response, which the item lacks"),
+    ],
+)
+def test_what_is_wrong_with_a_call_is_told(judge, fields, message):
+    with pytest.raises(LagerError, match=message):
+        judge.score(**fields)
+
+
+def test_an_unknown_option_and_another_model_are_refused(place, tmp_path):
+    with pytest.raises(TypeError, match="no option colour"):
+        lager.Judge(place / "model", place / "a.json", colour="red")
+    other = save_judge(tmp_path / "other", seed=9)
+    with pytest.raises(LagerError, match="another model, read-out or dtype"):
+        lager.Judge(other, place / "a.json", quiet=True)
+    with pytest.raises(LagerError, match="expected a file of lager train, or a fitted estimator"):
+        lager.Judge(place / "model", 5, quiet=True)
+
+
+def test_the_reward_function_of_the_docs_takes_texts_and_messages(judge, repository):
+    page = (repository / "docs" / "score.md").read_text()
+    function = page[page.index("def judged(prompts") : page.index("trainer = GRPOTrainer")]
+    names = {"judge": judge}
+    exec(function, names)
+    texts = names["judged"]([""] * 2, [TEXTS[0], "fox " * 400])
+    assert texts == [pytest.approx(float(judge.score(instruction="", response=TEXTS[0]))), None]
+    messages = [[{"role": "user", "content": ""}]], [[{"role": "assistant", "content": TEXTS[0]}]]
+    assert names["judged"](*messages) == pytest.approx(texts[:1], abs=1e-5)

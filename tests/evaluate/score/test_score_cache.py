@@ -1,0 +1,212 @@
+"""`lager score CACHE`: an aggregator applied to what a model said before."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+from lager.cli import main_or_raise
+from lager.data.cache.feature_cache import FeatureCache
+from lager.data.errors import LagerError
+from lager.evaluate.score.score_cache import score_cache
+from lager.train.aggregator.aggregator import Aggregator
+from lager.train.aggregator.aggregator_file import load_aggregator, save_aggregator
+from lager.train.training_run import train_on_cache
+from support.caches import SCALE, make_cache
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return make_cache(tmp_path / "cache", 40, shard_size=16, invalid=frozenset({3, 17}))
+
+
+def fitted(cache, path, strategy="lager-tuned"):
+    save_aggregator(path, train_on_cache(cache, strategy=strategy).record)
+    return path
+
+
+def read(path):
+    if path.suffix == ".csv":
+        return pl.read_csv(path, schema_overrides={"reason": pl.String, "score": pl.Float64})
+    return pl.read_parquet(path)
+
+
+def test_every_row_is_there_in_order_with_the_aggregators_own_numbers(cache, tmp_path, capsys):
+    aggregator = fitted(cache, tmp_path / "a.json")
+    main_or_raise(["score", str(cache.path), "--aggregator", str(aggregator), "--out", str(tmp_path / "s.jsonl")])
+    assert "40 items, 2 without a score" in capsys.readouterr().out
+    rows = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in rows] == [f"item{i}" for i in range(40)]
+    one, readouts = load_aggregator(aggregator).aggregator, cache.readouts()
+    valid = [row for row in rows if row["valid"]]
+    np.testing.assert_allclose([row["score"] for row in valid], one.predict(readouts), atol=1e-12)
+    proba = one.predict_proba(readouts)
+    np.testing.assert_allclose([list(row["distribution"].values()) for row in valid], proba, atol=1e-12)
+    np.testing.assert_allclose([row["entropy"] for row in valid], -(proba * np.log(proba)).sum(axis=1), atol=1e-12)
+    np.testing.assert_allclose([row["score_mass"] for row in valid], cache.score_mass[cache.valid], atol=1e-12)
+    assert rows[3] == {
+        "id": "item3", "score": None, "distribution": None, "entropy": None, "score_mass": None, "valid": False,
+        "reason": "too long",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_tables_have_a_column_a_label_and_the_same_content(cache, tmp_path, ending):
+    aggregator = fitted(cache, tmp_path / "a.json")
+    score_cache(cache, aggregator, out=tmp_path / "s.jsonl")
+    out = tmp_path / f"s.{ending}"
+    scored = score_cache(cache, aggregator, out=out)
+    assert (scored.n_items, scored.n_valid, scored.n_in_sample) == (40, 38, 38)
+    table = read(out)
+    assert table.columns == [
+        "id", "score", "p_1", "p_2", "p_3", "p_4", "p_5", "entropy", "score_mass", "valid", "reason"
+    ]  # fmt: skip
+    rows = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    assert table["id"].to_list() == [row["id"] for row in rows]
+    assert table["score"].to_list() == [row["score"] for row in rows]
+    assert table["p_4"].to_list() == [row["distribution"] and row["distribution"]["4"] for row in rows]
+    assert table["score"][3] is None
+    assert not list(tmp_path.glob("*.partial*"))
+
+
+@pytest.mark.parametrize("strategy", ["vscore", "e-score", "prob", "ridge", "group-mean", "length", "lager-early:2"])
+def test_any_strategy_scores_and_one_without_a_distribution_has_none(cache, tmp_path, strategy):
+    aggregator = fitted(cache, tmp_path / "a.json", strategy)
+    score_cache(cache, aggregator, out=tmp_path / "s.parquet")
+    table = read(tmp_path / "s.parquet")
+    valid = table.filter("valid")
+    assert valid["score"].is_finite().all()
+    has_proba = load_aggregator(aggregator).aggregator.has_proba
+    assert valid["entropy"].is_null().any() == (not has_proba)
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_run_that_was_killed_goes_on_and_ends_in_the_same_file(cache, tmp_path, after, monkeypatch):
+    aggregator = fitted(cache, tmp_path / "a.json")
+    score_cache(cache, aggregator, out=tmp_path / "whole.csv")
+    read_shard, seen = FeatureCache.read_shard, []
+
+    def dies(self, number):
+        if number == after:
+            raise KilledError
+        return read_shard(self, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FeatureCache, "read_shard", dies)
+        with pytest.raises(KilledError):
+            score_cache(cache, aggregator, out=tmp_path / "s.csv")
+    assert not (tmp_path / "s.csv").exists()
+    with (tmp_path / "s.csv.partial").open("a") as file:
+        file.write('{"id": "half a r')  # what was written after the record
+
+    def watched(self, number):
+        seen.append(number)
+        return read_shard(self, number)
+
+    monkeypatch.setattr(FeatureCache, "read_shard", watched)
+    scored = score_cache(cache, aggregator, out=tmp_path / "s.csv")
+    assert seen == list(range(after, 3))
+    assert scored.n_valid == 38
+    assert scored.n_in_sample == 38
+    assert (tmp_path / "s.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_it_does_not_go_on_with_another_aggregator(cache, tmp_path, monkeypatch):
+    first, second = fitted(cache, tmp_path / "a.json"), fitted(cache, tmp_path / "b.json", "lager")
+
+    def dies(self, number):
+        raise KilledError
+
+    real = FeatureCache.read_shard
+    monkeypatch.setattr(FeatureCache, "read_shard", lambda self, n: real(self, n) if n == 0 else dies(self, n))
+    with pytest.raises(KilledError):
+        score_cache(cache, first, out=tmp_path / "s.jsonl")
+    with pytest.raises(LagerError, match=r"s\.jsonl\.partial was begun with another aggregator"):
+        score_cache(cache, second, out=tmp_path / "s.jsonl")
+
+
+def test_what_exists_is_not_overwritten_and_the_ending_says_the_format(cache, tmp_path):
+    aggregator = fitted(cache, tmp_path / "a.json")
+    (tmp_path / "s.csv").write_text("mine")
+    with pytest.raises(LagerError, match="exists already"):
+        score_cache(cache, aggregator, out=tmp_path / "s.csv")
+    with pytest.raises(LagerError, match=r"ends in \.jsonl, \.csv, \.parquet"):
+        score_cache(cache, aggregator, out=tmp_path / "s.txt")
+    assert (tmp_path / "s.csv").read_text() == "mine"
+
+
+def test_an_aggregator_of_other_read_outs_is_refused_unless_forced(cache, tmp_path):
+    other = make_cache(tmp_path / "other", 30, weights="w1")
+    aggregator = fitted(other, tmp_path / "a.json")
+    with pytest.raises(LagerError, match="another model, read-out or dtype"):
+        score_cache(cache, aggregator, out=tmp_path / "s.csv")
+    scored = score_cache(cache, aggregator, out=tmp_path / "s.csv", force=True)
+    assert scored.notes[0].startswith("forced: ")
+    deep = Aggregator("layer:1", "converged", SCALE, 8, (0.0, 1.0, *(0.0,) * 7))
+    save_aggregator(tmp_path / "deep.json", deep)
+    with pytest.raises(LagerError, match=r"fitted on 8 layers and cache .* has 4"):
+        score_cache(cache, tmp_path / "deep.json", out=tmp_path / "t.csv", force=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give a CACHE, or both --model MODEL and --items ITEMS"),
+        (["--model", "m"], "give a CACHE, or both"),
+        (["cache", "--template", "direct"], "--template: CACHE holds what the model said already"),
+        (["cache", "--model", "m", "--items", "i.jsonl"], "--model, --items: CACHE holds"),
+    ],
+)
+def test_what_to_score_has_to_be_clear(arguments, message, tmp_path):
+    rest = ["--aggregator", "a.json", "--out", str(tmp_path / "s.csv")]
+    with pytest.raises(LagerError, match=message):
+        main_or_raise(["score", *arguments, *rest])
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from lager.data.cache import FeatureCache
+from lager.evaluate.score import journal
+from lager.evaluate.score.score_cache import score_cache
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def die_in_the_second_part(real, left=[1]):
+    def write(*arguments, **options):
+        return real(*arguments, **options) if left.pop() else die()
+    left.insert(0, 0)
+    return write
+
+where = sys.argv[1]
+if where == "between rows and record":
+    journal.write_json = die_in_the_second_part(journal.write_json)
+elif where == "while the record is written":
+    journal.os.fsync = die_in_the_second_part(os.fsync)
+elif where == "before the name is given":
+    journal.ScoreJournal.finish = die
+score_cache(FeatureCache.open(sys.argv[2]), Path(sys.argv[3]), out=Path(sys.argv[4]))
+"""
+
+
+@pytest.mark.parametrize(
+    "where", ["between rows and record", "while the record is written", "before the name is given"]
+)
+def test_after_a_sigkill_anywhere_the_same_command_ends_in_the_same_file(cache, tmp_path, where):
+    aggregator, out = fitted(cache, tmp_path / "a.json"), tmp_path / "s.parquet"
+    arguments = [sys.executable, "-c", KILLED, where, str(cache.path), str(aggregator), str(out)]
+    assert subprocess.run(arguments, check=False).returncode == -signal.SIGKILL
+    assert not out.exists()
+    assert (tmp_path / "s.parquet.partial").stat().st_size > 0
+    scored = score_cache(cache, aggregator, out=out)
+    score_cache(cache, aggregator, out=tmp_path / "whole.parquet")
+    assert read(out).equals(read(tmp_path / "whole.parquet"))
+    assert (scored.n_items, scored.n_valid, scored.n_in_sample) == (40, 38, 38)

@@ -1,0 +1,315 @@
+"""Aggregator files, format version 2: one JSON object, nothing in it is ever executed.
+
+A file says which read-outs the aggregator was fitted on (`readout_id`), how their prompts were read (`fingerprint`),
+and, by the first 8 bytes of each prompt's sha256, which prompts it has seen, so that evaluating on a subset, or on the
+same items in another order, is still recognised as in-sample. Those keys are sorted, distinct and stored together in
+base64: 11 bytes per training item. Version 1 had a list of their 16 hexadecimal digits; it is still read.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.errors import LagerError
+from ...data.files.canonical import seal
+from ...data.files.json_text import Limits
+from ...data.files.writing import read_json, refuse_existing, write_json
+from ...data.scale import Scale
+from ...data.version import VERSION
+from .aggregator import Aggregator
+from .conformal import Calibration
+from .prompt_settings import Reading
+from .strategy_names import is_bound_to_scale
+
+if TYPE_CHECKING:
+    from ...data.cache.feature_cache import FeatureCache
+
+FORMAT = "lager-aggregator"
+FORMAT_VERSION = 2
+
+_KEY = np.dtype(">u8")
+_HEX_KEY = re.compile("[0-9a-f]{16}")
+_LIMITS = Limits(256 << 20, 1 << 20)  # ten million training rows
+
+
+@dataclass(frozen=True)
+class AggregatorRecord:
+    """An aggregator and where it comes from.
+
+    Parameters
+    ----------
+    aggregator : Aggregator
+    readout_id, fingerprint, items_hash : str or None
+        Of the cache it was fitted on; None when it was fitted on plain arrays.
+    training_rows : bytes
+        Keys of the prompts it was fitted on, see `packed_keys`.
+    private : bool
+        Whether these keys are of a private cache: the same items are not recognised anywhere else.
+    library_version : str
+        What wrote the file.
+    reading : Reading or None
+        How the cache's prompts were read.
+    calibration : Calibration or None
+        How far its scores are from human ones; see `calibration_for`.
+    """
+
+    aggregator: Aggregator
+    readout_id: str | None = None
+    fingerprint: str | None = None
+    items_hash: str | None = None
+    training_rows: bytes = b""
+    private: bool = False
+    library_version: str = ""
+    reading: Reading | None = None
+    calibration: Calibration | None = None
+
+    @cached_property
+    def training_keys(self) -> NDArray[np.uint64]:
+        """The keys of the training prompts as ascending numbers, shape (n_keys,)."""
+        return np.frombuffer(self.training_rows, dtype=_KEY).astype(np.uint64)
+
+    def calibration_for(self, scale: Scale) -> Calibration | None:
+        """Return the calibration where it was made on this scale, None for any other."""
+        return self.calibration if self.calibration is not None and self.calibration.scale == scale else None
+
+
+class ReadFrom(NamedTuple):
+    """Read-outs that an aggregator is to be applied to.
+
+    Attributes
+    ----------
+    name : str
+        What messages call them, such as ``cache flask``.
+    n_layers : int
+        L; the layer axis has L + 1 entries.
+    readout_id : str
+        Of weights, read-out and dtype.
+    fingerprint : str or None
+        Of everything that decides how a prompt is read; None where that is not known yet.
+    scale : Scale
+        The labels.
+    private : bool
+        Whether prompts are known by keyed hashes.
+    """
+
+    name: str
+    n_layers: int
+    readout_id: str
+    fingerprint: str | None
+    scale: Scale
+    private: bool = False
+
+
+def packed_keys(keys: NDArray[np.uint64]) -> bytes:
+    """Return prompt keys (`FeatureCache.prompt_keys`) sorted and without repeats, 8 bytes each, big-endian."""
+    return np.unique(keys).astype(_KEY).tobytes()
+
+
+def save_aggregator(path: str | Path, record: AggregatorRecord | Aggregator) -> None:
+    """Write an aggregator file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        Must not exist.
+    record : AggregatorRecord or Aggregator
+        A bare aggregator is stored without the identity of its training data.
+
+    Raises
+    ------
+    LagerError
+        When the file exists or cannot be written.
+    """
+    path = Path(path)
+    refuse_existing(path, what="aggregator file")
+    if isinstance(record, Aggregator):
+        record = AggregatorRecord(record)
+    aggregator = record.aggregator
+    content = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        **aggregator.as_json(),
+        "readout_id": record.readout_id,
+        "fingerprint": record.fingerprint,
+        "items_hash": record.items_hash,
+        "n": aggregator.training.get("n", 0),
+        "training_rows": base64.b64encode(record.training_rows).decode(),
+        "reading": None if record.reading is None else record.reading.as_json(),
+        "library_version": VERSION,
+    }
+    if record.private:
+        content["private"] = True
+    if record.calibration is not None:
+        content["calibration"] = record.calibration.as_json()
+    write_json(path, seal(content), indent=1)
+
+
+def load_aggregator(path: str | Path) -> AggregatorRecord:
+    """Read an aggregator file.
+
+    Raises
+    ------
+    LagerError
+        When the file is missing, damaged, edited, of a newer format, or holds values that cannot score.
+    """
+    path = Path(path)
+    raw = read_json(path, what="aggregator file", limits=_LIMITS)
+    if raw.get("format") != FORMAT:
+        raise LagerError(f"{path} is no aggregator file: its `format` is not {FORMAT!r}; give what lager train wrote")
+    found = raw.get("format_version")
+    if type(found) is not int or not 1 <= found <= FORMAT_VERSION:
+        raise LagerError(
+            f"aggregator file {path} has format version {str(found)[:20]}, this lager reads up to {FORMAT_VERSION}: "
+            "install a newer lager"
+        )
+    try:
+        if seal(raw)["self_sha256"] != raw.get("self_sha256"):
+            raise LagerError("its content does not match its own checksum, so it was damaged or edited; train it again")
+        return _parse(raw)
+    except LagerError as error:
+        raise LagerError(f"aggregator file {path}: {error}") from None
+    except (ValueError, OverflowError, RecursionError):
+        raise LagerError(
+            f"aggregator file {path} holds numbers or text that no aggregator has: train it again"
+        ) from None
+
+
+def check_applies(record: AggregatorRecord, cache: FeatureCache, *, force: bool = False) -> list[str]:
+    """Check that an aggregator was fitted on read-outs like the cache's; see `check_applies_to`."""
+    source = ReadFrom(
+        f"cache {cache.path}", cache.n_layers, cache.readout_id, cache.fingerprint, cache.scale,
+        private=cache.private,
+    )  # fmt: skip
+    return check_applies_to(record, source, force=force)
+
+
+def check_applies_to(record: AggregatorRecord, source: ReadFrom, *, force: bool = False) -> list[str]:
+    """Check that an aggregator was fitted on such read-outs.
+
+    Parameters
+    ----------
+    force : bool
+        Turns a different `readout_id` into a note. A different layer count cannot be overridden: there
+        would be no weight for each layer.
+
+    Returns
+    -------
+    list of str
+        What differs and is allowed, one line each.
+
+    Raises
+    ------
+    LagerError
+        When the read-outs are others; both values are named.
+    """
+    aggregator, notes = record.aggregator, []
+    if aggregator.definition.reads != "nothing" and aggregator.n_layers != source.n_layers:
+        raise LagerError(
+            f"the aggregator ({aggregator.strategy}) was fitted on {aggregator.n_layers} layers and {source.name} has "
+            f"{source.n_layers}: train one on read-outs of the same model"
+        )
+    if record.readout_id is None:
+        notes.append("the aggregator does not say which read-outs it was fitted on")
+    elif record.readout_id != source.readout_id:
+        difference = f"fitted on read-outs {_short(record.readout_id)}, {source.name} has {_short(source.readout_id)}"
+        if not force:
+            raise LagerError(
+                f"the aggregator was {difference}: another model, read-out or dtype; train one on this model, or use "
+                "--force"
+            )
+        notes.append(f"forced: the aggregator was {difference}")
+    elif source.fingerprint is not None and record.fingerprint != source.fingerprint:
+        notes.append(
+            f"the aggregator was fitted on prompts read as {_short(str(record.fingerprint))}, {source.name} has "
+            f"{_short(source.fingerprint)}: another template or condition of the same model"
+        )
+    if aggregator.scale != source.scale:
+        what = source.name.partition(" ")[0]
+        if is_bound_to_scale(aggregator.strategy):
+            raise LagerError(
+                f"{aggregator.strategy} learnt scores on {aggregator.scale}, the {what} is on {source.scale}: train it "
+                "anew"
+            )
+        notes.append(f"the aggregator was fitted on scale {aggregator.scale}, the {what} is on {source.scale}")
+    if record.private and not source.private:
+        notes.append(
+            "the aggregator was fitted on a --private cache: items that it was fitted on are not recognised here"
+        )
+    return notes + _doubts_of_intervals(record, source)
+
+
+def _doubts_of_intervals(record: AggregatorRecord, source: ReadFrom) -> list[str]:
+    if (calibration := record.calibration) is None:
+        return []
+    if calibration.scale != source.scale:
+        return [f"no intervals: they were calibrated on scale {calibration.scale}, scores are on {source.scale}"]
+    if source.fingerprint not in (None, calibration.fingerprint):
+        return ["intervals were calibrated on prompts read in another way: their coverage is not known here"]
+    return []
+
+
+def in_sample(record: AggregatorRecord, keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return for each prompt key of a cache whether it was among the training prompts'; shape (n_items,)."""
+    seen = record.training_keys
+    if not len(seen):
+        return np.zeros(len(keys), dtype=np.bool_)
+    place = np.searchsorted(seen, keys)
+    return np.asarray(seen[np.minimum(place, len(seen) - 1)] == keys)
+
+
+def _parse(raw: dict[str, Any]) -> AggregatorRecord:
+    """Return the record, or raise `LagerError` naming the field that is wrong."""
+    rows = _unpacked(raw.get("training_rows"), version=raw["format_version"])
+    if type(n := raw.get("n")) is not int or n < 0:
+        raise LagerError("`n` is not a count of items")
+    aggregator = Aggregator.from_json(raw)
+    identity = {key: _text_or_none(raw, key) for key in ("readout_id", "fingerprint", "items_hash")}
+    return AggregatorRecord(
+        aggregator,
+        **identity,
+        training_rows=rows,
+        private=raw.get("private", False) is True,
+        library_version=_text(raw, "library_version"),
+        reading=Reading.from_json(raw.get("reading")),
+        calibration=Calibration.from_json(raw.get("calibration")),
+    )
+
+
+def _unpacked(rows: Any, *, version: int) -> bytes:
+    """Return the keys of either version, sorted; of version 1, as 16 digits each."""
+    if version == 1:
+        if not isinstance(rows, list) or not all(isinstance(key, str) and _HEX_KEY.fullmatch(key) for key in rows):
+            raise LagerError("`training_rows` is not a list of 16 hexadecimal digits each")
+        return b"".join(sorted({bytes.fromhex(key) for key in rows}))
+    try:
+        packed = base64.b64decode(rows, validate=True) if isinstance(rows, str) else b"none"
+    except ValueError:
+        packed = b"none"
+    if len(packed) % _KEY.itemsize:
+        raise LagerError("`training_rows` is not base64 of 8 bytes an item")
+    keys = np.frombuffer(packed, dtype=_KEY)
+    if (keys[1:] <= keys[:-1]).any():
+        raise LagerError("`training_rows` is not in ascending order")
+    return packed
+
+
+def _text(raw: dict[str, Any], key: str) -> str:
+    if not isinstance(value := raw.get(key), str):
+        raise LagerError(f"`{key}` is not text")
+    return value
+
+
+def _text_or_none(raw: dict[str, Any], key: str) -> str | None:
+    return None if raw.get(key) is None else _text(raw, key)
+
+
+def _short(digest: str) -> str:
+    return digest[:12]
