@@ -14,6 +14,7 @@ import typer
 
 from .data.commands.cache import app as cache_app
 from .data.errors import LagerError
+from .data.progress import to_stderr
 from .data.safe_text import safe_streams
 from .evaluate.command import evaluate
 from .evaluate.compare.command import compare
@@ -79,11 +80,11 @@ def demo(
     folder = _new_folder(out)
     _copy_demo_files(folder)
     for name in ("train", "test"):
-        _say(f"reading {name}.jsonl with the judge, every layer of it")
+        to_stderr(f"\n=> reading {name}.jsonl with the judge, every layer of it")
         main_or_raise(["extract", f"{folder}/judge", f"{folder}/{name}.jsonl", "--cache", f"{folder}/cache/{name}"])
-    _say("learning the weights of the layers")
+    to_stderr("\n=> learning the weights of the layers")
     main_or_raise(["train", f"{folder}/cache/train", "--out", f"{folder}/aggregator.json"])
-    _say("comparing every strategy with the human scores of the held-out items")
+    to_stderr("\n=> comparing every strategy with the human scores of the held-out items")
     main_or_raise(
         ["evaluate", f"{folder}/cache/test", "--train", f"{folder}/cache/train", "--out", f"{folder}/results"]
     )
@@ -113,10 +114,6 @@ def _copy_demo_files(folder: Path) -> None:
                 shutil.copytree(source, folder / name)
             else:
                 shutil.copy(source, folder / name)
-
-
-def _say(text: str) -> None:
-    print(f"\n=> {text}", file=sys.stderr)
 
 
 def main_or_raise(arguments: Sequence[str]) -> None:

@@ -60,9 +60,31 @@ def n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+MEMORY_VARIABLE = "LAGER_MEMORY"
 _UNKNOWN = 8_000_000_000
-_VARIABLE = "LAGER_MEMORY"
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
+
+
+def parse_size(text: str, *, what: str = "size") -> int:
+    """Return bytes from text such as 50GB or 1.5 GiB.
+
+    Parameters
+    ----------
+    text : str
+        A number and a unit; those of 1024 have an i.
+    what : str
+        Whose size it is, for the message.
+
+    Raises
+    ------
+    LagerError
+        When it is none.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise LagerError(f"{what} {text!r}: expected a number and a unit, such as 500MB or 50GB")
+    power = " KMGT".index(match[2].upper() or " ")
+    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
 
 
 def memory_allowed() -> int:
@@ -75,13 +97,10 @@ def memory_allowed() -> int:
     LagerError
         When the variable is no size.
     """
-    given = os.environ.get(_VARIABLE)
-    if given is None:
-        try:
-            return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-        except (AttributeError, ValueError, OSError):  # systems that do not say
-            return _UNKNOWN
-    match = _SIZE.fullmatch(given.strip())
-    if match is None:
-        raise LagerError(f"{_VARIABLE}={given!r}: expected a size such as 8GB or 500MB")
-    return int(float(match[1]) * 1000 ** " KMGT".index(match[2].upper() or " "))
+    given = os.environ.get(MEMORY_VARIABLE)
+    if given is not None:
+        return parse_size(given, what=MEMORY_VARIABLE)
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (AttributeError, ValueError, OSError):  # systems that do not say
+        return _UNKNOWN

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..data.console import table_console
 from ..data.errors import LagerError
 from ..data.files.canonical import canonical_json
+from ..data.progress import Progress
 from ..data.safe_text import printable
 
 if TYPE_CHECKING:
-    from .evaluation.cache_evaluation import Progress
     from .evaluation.evaluation import Evaluation
-
-_PIPED_WIDTH = 120
 
 
 def evaluate(
@@ -94,12 +90,12 @@ def evaluate(
         "level": level, "by": () if by is None else parse_by(by), "shown": check_metrics(metric or SHOWN),
         "threshold": threshold, "baseline": baseline, "interval": interval, "resamples": resamples, "seed": seed,
     }  # fmt: skip
-    with _progress_bar() as progress:
+    with Progress(1.0, what="scoring", unit="share") as bar:
         if cache is None:
             _refuse_without_cache(
                 aggregator=aggregator, strategy=strategy, train=train, folds=folds, threshold_range=threshold_range
             )
-            evaluation = _evaluate_files(scores, external or [], scale, progress=progress, **common)
+            evaluation = _evaluate_files(scores, external or [], scale, progress=bar.tell, **common)
         else:
             if scale is not None:
                 raise LagerError("--scale: a cache has its own scale; leave the option out")
@@ -114,17 +110,15 @@ def evaluate(
                 preset=preset,
                 threshold_range=threshold_range,
                 force=force,
-                progress=progress,
+                progress=bar.tell,
                 **common,
             )
     if as_json:
         typer.echo(canonical_json(evaluation.as_json()))
     else:
-        from rich.console import Console
-
         from .report.terminal_table import print_table
 
-        print_table(evaluation, Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH))
+        print_table(evaluation, table_console())
     written, missing = ([], []) if out is None else write_outputs(evaluation, out, learning=learning)
     for path in written:
         typer.echo(f"written: {path}", err=True)
@@ -155,16 +149,3 @@ def _refuse_without_cache(**options: object) -> None:
     """Raise `LagerError` for options that score the items of a cache when there is none."""
     if given := [f"--{name.replace('_', '-')}" for name, value in options.items() if value]:
         raise LagerError(f"{', '.join(given)} needs a CACHE to score: give one, or leave it out")
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Progress]:
-    """Yield a function that shows on stderr what is being done, where stderr is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("scoring", total=1.0)
-        yield lambda what, done: bar.update(task, description=what, completed=done)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from array import array
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..data.errors import LagerError
 from ..data.items.lazy_items import ItemSource
+from ..data.progress import silent, to_stderr
 from ..data.run.shard_size import suggested_shard_size
 from .model.judge import Judge
 from .planning.plan import Plan
@@ -94,7 +94,7 @@ def dry_run(
     """
     if deterministic:
         share_prefixes, options = False, {**options, "batch_tokens": 1}
-    say = _silent if quiet else _to_stderr
+    say = silent if quiet else to_stderr
     reading = prepare_reading(model, items, folder=Path(cache), say=say, **options)
     judge, planner, n_items = reading.judge, reading.planner, len(reading.items)
     new = planner.condition.max_new_tokens
@@ -260,11 +260,3 @@ def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _to_stderr(line: str) -> None:
-    sys.stderr.write(line + "\n")
-
-
-def _silent(line: str) -> None:
-    """Say nothing."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..data.errors import LagerError
+from ..data.progress import to_stderr
 
 if TYPE_CHECKING:
     from .run.reread import Reread
@@ -54,7 +54,7 @@ def verify(
 
         again = reread_sample(
             model, FeatureCache.open(cache), items=items, sample=sample, seed=seed, tolerance=tolerance, device=device,
-            trust_remote_code=trust_remote_code, say=_to_stderr,
+            trust_remote_code=trust_remote_code, say=to_stderr,
         )  # fmt: skip
     if as_json:
         found = {"sound": not faults and not (again and again.differing), "faults": [f._asdict() for f in faults]}
@@ -90,7 +90,3 @@ def _as_json(again: Reread) -> dict[str, object]:
     """Return the comparison as JSON, which has no infinity: null stands for it."""
     largest = {name: far if far < float("inf") else None for name, far in again.largest.items()}
     return {**again._asdict(), "largest": largest}
-
-
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr)

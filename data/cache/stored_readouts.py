@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..errors import LagerError
-from ..machine import _VARIABLE, memory_allowed
+from ..machine import MEMORY_VARIABLE, memory_allowed
 
 if TYPE_CHECKING:
     from .shard_files import ShardFiles
@@ -133,5 +133,5 @@ def too_large(readouts: NDArray[Any] | StoredReadouts, *, hidden: bool = False) 
         return None
     return (
         f"needs the read-outs of all {len(readouts):,} items in memory, about {needed / 1e9:.1f} GB of the "
-        f"{allowed / 1e9:.1f} GB that it may take: train on fewer with --limit, or raise it ({_VARIABLE}=64GB)"
+        f"{allowed / 1e9:.1f} GB that it may take: train on fewer with --limit, or raise it ({MEMORY_VARIABLE}=64GB)"
     )

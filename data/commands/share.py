@@ -99,7 +99,8 @@ def gc(
 
     Example: lager cache gc --older-than 30d --max-size 50GB --dry-run
     """
-    from ..remote.store_cleaning import age_in_words, clean_store, parse_age, parse_size
+    from ..machine import parse_size
+    from ..remote.store_cleaning import age_in_words, clean_store, parse_age
 
     if older_than is None and max_size is None:
         raise LagerError("nothing says what may go: give --older-than 30d, --max-size 50GB, or both")

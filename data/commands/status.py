@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..console import table_console
 from ..safe_text import printable
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def status(
         if as_json:
             print(json.dumps(now.as_json(), indent=2))
         else:
-            _console().print(_shown(cache, now))
+            table_console().print(_shown(cache, now))
         return
     if as_json or not sys.stdout.isatty():
         while not (now := run_status(cache)).complete:
@@ -46,7 +47,7 @@ def status(
         return
     from rich.live import Live
 
-    with Live(console=_console(), auto_refresh=False) as live:
+    with Live(console=table_console(), auto_refresh=False) as live:
         while True:
             now = run_status(cache)
             live.update(_shown(cache, now), refresh=True)
@@ -70,12 +71,6 @@ def _left(now: RunStatus) -> str:
     minutes, seconds = divmod(round(now.seconds_left), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d} left"
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 120)
 
 
 def _shown(cache: Path, now: RunStatus) -> Any:

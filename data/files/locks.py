@@ -8,23 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import LagerError
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time into the block, as far as the file system has locks; a lock ends with its process."""
-    if os.name != "posix":
-        yield
-        return
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems have none
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+from ..progress import Say
 
 
 class FileLock:
@@ -91,17 +75,15 @@ def lock_file(path: Path, *, shared: bool, wait: bool = True) -> FileLock | None
     LagerError
         When the file cannot be made, or there are no such locks.
     """
-    try:
-        import fcntl
-    except ImportError:
-        raise LagerError("this system has no file locks, so caches cannot be pulled on it; copy the folder") from None
-    kind = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+    if os.name != "posix":
+        raise LagerError("this system has no file locks, so caches cannot be pulled on it; copy the folder")
     try:
         while True:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(_opened(path, shared=shared), path)
+            descriptor = _opened(path, shared=shared)
+            lock = FileLock(descriptor, path)
             try:
-                fcntl.flock(lock.descriptor, kind)  # type: ignore[arg-type]  # just opened
+                _lock(descriptor, shared=shared, wait=wait)
             except BlockingIOError:
                 return None
             if _is_still(lock):
@@ -111,6 +93,26 @@ def lock_file(path: Path, *, shared: bool, wait: bool = True) -> FileLock | None
             f"cannot lock {path}: {error.strerror or error}; choose a folder that can be written, on a disk with locks "
             "(LAGER_HOME is the store's)"
         ) from None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time into the block, as far as the file system has locks."""
+    if os.name != "posix":
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    with FileLock(descriptor, folder):
+        with suppress(OSError):  # some network file systems have none
+            _lock(descriptor, shared=False)
+        yield
+
+
+def _lock(descriptor: int, *, shared: bool, wait: bool = True) -> None:
+    """Lock an open file or folder; raise `BlockingIOError` where it would have to wait, `OSError` where it cannot."""
+    import fcntl  # which only POSIX systems have
+
+    fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
 
 
 def _opened(path: Path, *, shared: bool) -> int:
@@ -124,7 +126,7 @@ def _opened(path: Path, *, shared: bool) -> int:
 
 
 @contextmanager
-def only_process(path: Path, *, say: Callable[[str], None]) -> Iterator[None]:
+def only_process(path: Path, *, say: Say) -> Iterator[None]:
     """Hold the lock `path` alone, after waiting for it where need be; the file is gone afterwards.
 
     Raises

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from ..errors import LagerError
 from ..files.json_text import RECORD
 from ..files.locks import only_process
 from ..files.writing import replacing
-from ..progress import ByteProgress, say
+from ..progress import Progress, Say, silent, to_stderr
 from ..tools.verify import verify_cache
 from .open import open_remote
 from .remote import MissingError, Remote
@@ -71,12 +70,13 @@ def pull(url: str | Path, folder: str | Path, *, jobs: int = DEFAULT_JOBS, shown
     LagerError
         When the place cannot be read, or what it holds is not what it says.
     """
+    say = to_stderr if shown else silent
     target = Path(folder)
     remote = open_remote(url)
     manifest = read_remote_manifest(remote)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         if _holds(target, manifest):
-            say(f"{target} holds this cache already", shown=shown)
+            say(f"{target} holds this cache already")
             return target
         raise LagerError(f"{target} exists already and holds something else: choose another folder")
     fetch_cache(remote, manifest, target, jobs=jobs, shown=shown)
@@ -123,15 +123,16 @@ def fetch_cache(
     LagerError
         When a file cannot be fetched, is not what the manifest says, or the disk is full.
     """
+    say = to_stderr if shown else silent
     staging = target.parent / f".{target.name}.pulling"
     lock = staging.with_name(staging.name + ".lock")
-    with only_process(lock, say=partial(say, shown=shown)):
+    with only_process(lock, say=say):
         if _holds(target, manifest):  # another process was faster
             return
         _tidy(staging, manifest)
         total = sum(entry["bytes"] for entry in manifest.files)
         _check_space(staging, total)
-        _fetch_files(remote, manifest, staging, total=total, jobs=jobs, shown=shown)
+        _fetch_files(remote, manifest, staging, total=total, jobs=jobs, shown=shown, say=say)
         _check_content(remote, manifest, staging)
         try:
             staging.rename(target)
@@ -142,17 +143,17 @@ def fetch_cache(
 
 
 def _fetch_files(
-    remote: Remote, manifest: RemoteManifest, staging: Path, *, total: int, jobs: int, shown: bool
+    remote: Remote, manifest: RemoteManifest, staging: Path, *, total: int, jobs: int, shown: bool, say: Say
 ) -> None:
     try:
-        with ByteProgress(f"pulling {remote.shown}", total, shown=shown) as progress:
+        with Progress(total, what=f"pulling {remote.shown}", unit="bytes", shown=shown) as progress:
             in_parallel(
                 lambda entry, stop: fetch_file(remote, entry, staging, advance=progress.advance, stop=stop),
                 manifest.files,
                 jobs=jobs,
             )
     except KeyboardInterrupt:
-        say(f"stopped: what came is kept in {staging}; the same command goes on there", shown=shown)
+        say(f"stopped: what came is kept in {staging}; the same command goes on there")
         raise
 
 

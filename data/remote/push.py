@@ -11,7 +11,7 @@ from ..cache.feature_cache import FeatureCache
 from ..cache.manifest import MANIFEST, RUN
 from ..errors import LagerError
 from ..files.canonical import canonical_json, sha256_file
-from ..progress import ByteProgress, say
+from ..progress import Progress, Say, silent, to_stderr
 from .card import CARD, TAG, card
 from .derived_copy import CopyOfCache, left_out, scratch_beside
 from .open import open_writable
@@ -86,34 +86,35 @@ def push(
     LagerError
         When the cache is not complete or damaged, the place holds something else, or cannot be written.
     """
+    say = to_stderr if shown else silent
     source = FeatureCache.open(cache)
     remote = open_writable(url)
     with scratch_beside(source.path) as scratch:
         copy = CopyOfCache(source, include, scratch)
         readers = remote.prepare(public=public)
         there = _manifest_there(remote)
-        counts = _send_files(remote, copy, there=there, jobs=jobs, shown=shown)
+        counts = _send_files(remote, copy, there=there, jobs=jobs, shown=shown, say=say)
         manifest = copy.manifest()
         if there is None or there.record["self_sha256"] != manifest["self_sha256"]:
             if there is not None:
                 raise _other_cache(remote)
-            _send_card(remote, card(manifest, url=remote.shown), scratch, shown=shown)
+            _send_card(remote, card(manifest, url=remote.shown), scratch, say=say)
             last = scratch / MANIFEST
             last.write_text(canonical_json(manifest) + "\n", encoding="utf-8")
             remote.finish(last, MANIFEST, sha256=sha256_file(last))
     if public and counts.kept:
-        say(f"note: {counts.kept} files were there already and keep the access they had", shown=shown)
+        say(f"note: {counts.kept} files were there already and keep the access they had")
     content = manifest["content_hash"]
     return Pushed(remote.shown, readers, counts.sent, counts.kept, counts.bytes, left_out(manifest), content)
 
 
 def _send_files(
-    remote: WritableRemote, copy: CopyOfCache, *, there: RemoteManifest | None, jobs: int, shown: bool
+    remote: WritableRemote, copy: CopyOfCache, *, there: RemoteManifest | None, jobs: int, shown: bool, say: Say
 ) -> _Counts:
     counts = _Counts()
     listed = None if there is None else {entry["file"]: entry for entry in there.files}
     sizes = {name: (copy.cache.path / name).stat().st_size for name in copy.names}
-    with ByteProgress(f"pushing to {remote.shown}", sum(sizes.values()), shown=shown) as progress:
+    with Progress(sum(sizes.values()), what=f"pushing to {remote.shown}", unit="bytes", shown=shown) as progress:
 
         def send(name: str, stop: threading.Event) -> None:
             if not stop.is_set():
@@ -123,7 +124,7 @@ def _send_files(
         try:
             in_parallel(send, copy.names, jobs=jobs)
         except KeyboardInterrupt:
-            say(f"stopped: what was sent stays in {remote.shown}; the same command goes on there", shown=shown)
+            say(f"stopped: what was sent stays in {remote.shown}; the same command goes on there")
             raise
     return counts
 
@@ -188,10 +189,10 @@ def _other_cache(remote: WritableRemote) -> LagerError:
     return LagerError(f"{remote.shown} holds another cache already: choose another place, or remove that one first")
 
 
-def _send_card(remote: WritableRemote, text: str, scratch: Path, *, shown: bool) -> None:
+def _send_card(remote: WritableRemote, text: str, scratch: Path, *, say: Say) -> None:
     """Send the card, unless someone wrote a page of their own there."""
     if remote.size(CARD) is not None and TAG.encode() not in remote.read(CARD, limit=_CARD_LIMIT):
-        say(f"note: {remote.shown}/{CARD} was there already and is left as it is", shown=shown)
+        say(f"note: {remote.shown}/{CARD} was there already and is left as it is")
         return
     path = scratch / CARD
     path.write_text(text, encoding="utf-8")

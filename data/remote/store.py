@@ -16,7 +16,7 @@ from ..errors import LagerError
 from ..files.canonical import sha256_json
 from ..files.locks import FileLock, lock_file, lock_for_reading
 from ..files.writing import read_json, write_json
-from ..progress import say
+from ..progress import to_stderr
 from ..safe_text import scrubbed
 from .open import open_remote
 from .pull import RemoteManifest, fetch_cache, read_remote_manifest
@@ -126,7 +126,7 @@ def stored_copy(url: str, *, jobs: int = DEFAULT_JOBS) -> StoredCopy:
         held.close()
         with lock_file(lock_of(entry), shared=False) or held:
             if not _is_complete(entry, manifest):
-                say(f"{remote.shown} goes to the store, {entry}")
+                to_stderr(f"{remote.shown} goes to the store, {entry}")
                 remove_entry(entry)  # damaged, if it is there at all
                 fetch_cache(remote, manifest, entry, jobs=jobs)
 
@@ -150,7 +150,7 @@ def _offline(url: str, error: UnreachableError) -> StoredCopy:
         if _KEY.fullmatch(key):
             held = lock_for_reading(lock_of(entry))
             if (entry / MANIFEST).exists():
-                say(f"note: {error}; using the copy that was last checked on {record.get('checked')}, {entry}")
+                to_stderr(f"note: {error}; using the copy that was last checked on {record.get('checked')}, {entry}")
                 return StoredCopy(entry, held)
             held.close()
     raise error

@@ -13,7 +13,6 @@ from ..errors import LagerError
 from ..files.locks import lock_file
 from .store import about, caches_folder, forget, lock_of, remove_entry, sources, stored_keys
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -110,21 +109,6 @@ def clean_store(*, older_than: float | None = None, max_size: int | None = None,
         if older_than is not None:
             _remove_unfinished(older_than)
     return Cleaning(removed, in_use, left)
-
-
-def parse_size(text: str) -> int:
-    """Return bytes from text such as 50GB or 1.5 GiB.
-
-    Raises
-    ------
-    LagerError
-        When it is none.
-    """
-    match = _SIZE.fullmatch(text.strip())
-    if match is None:
-        raise LagerError(f"size {text!r}: expected a number and a unit, such as 500MB or 50GB")
-    power = " KMGT".index(match[2].upper() or " ")
-    return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
 
 
 def parse_age(text: str) -> float:

@@ -37,14 +37,14 @@ def main() -> None:
         text = json.loads(source.readline())
         template, names = sandbox().from_string(text), mentioned(text)
     except jinja2.TemplateSyntaxError as error:
-        _say(target, {"line": error.lineno, "message": error.message})
+        _answer(target, {"line": error.lineno, "message": error.message})
         return
     except (MemoryError, RecursionError) as error:
-        _say(target, {"line": 1, "message": type(error).__name__})
+        _answer(target, {"line": 1, "message": type(error).__name__})
         return
-    _say(target, {"variables": names})
+    _answer(target, {"variables": names})
     for line in source:
-        _say(target, _rendered(template, json.loads(line)))
+        _answer(target, _rendered(template, json.loads(line)))
 
 
 def _rendered(template: jinja2.Template, values: dict[str, Any]) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def _rendered(template: jinja2.Template, values: dict[str, Any]) -> dict[str, An
     return {"prompt": prompt} if len(prompt) <= _MOST_CHARACTERS else {"failed": "a prompt without end"}
 
 
-def _say(target: BinaryIO, answer: dict[str, Any]) -> None:
+def _answer(target: BinaryIO, answer: dict[str, Any]) -> None:
     target.write(json.dumps(answer).encode() + b"\n")
     target.flush()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...data.console import table_console
 from ...data.files.canonical import canonical_json
 from ...data.safe_text import printable
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from .runs import Compared
-
-_PIPED_WIDTH = 120
 
 
 def compare(
@@ -53,10 +51,9 @@ def compare(
     if as_json:
         typer.echo(canonical_json(compared.as_json()))
     else:
-        from rich.console import Console
         from rich.text import Text
 
-        console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+        console = table_console()
         console.print(_table(compared))
         from .runs import notes
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...data.console import table_console
 from ...data.errors import LagerError
 from ...data.files.canonical import canonical_json
 from ...data.files.writing import refuse_existing, replacing, write_json
@@ -28,7 +28,6 @@ _TITLES = {
     "accuracy_both": "both right",
     "position_bias": "bias to first",
 }
-_PIPED_WIDTH = 120
 
 
 def pairs(
@@ -76,9 +75,7 @@ def pairs(
 
 
 def _print(found: JudgedPairs) -> None:
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+    console = table_console()
     shown = "each response by itself" if found.pairs.layout == "responses" else "both responses, in both orders"
     ties = int((found.pairs.preferred == 0.5).sum())
     console.print(f"{len(found.pairs)} pairs, {shown}; people prefer neither in {ties}", markup=False, highlight=False)

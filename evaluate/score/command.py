@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from ...data.errors import LagerError
 from ...data.files.canonical import canonical_json
+from ...data.progress import Progress, to_stderr
 from ...data.safe_text import printable
 
 if TYPE_CHECKING:
@@ -86,11 +86,10 @@ def score(
 
 def _score_cache(cache: Path, aggregator: Path, out: Path, *, force: bool) -> Scored:
     from ...data.cache.feature_cache import FeatureCache
-    from ...data.progress import ItemProgress
     from .score_cache import score_cache
 
     opened = FeatureCache.open(cache)
-    with ItemProgress(opened.n_items) as progress:
+    with Progress(opened.n_items) as progress:
         return score_cache(opened, aggregator, out=out, force=force, advance=progress.advance)
 
 
@@ -110,7 +109,7 @@ def _score_items(
         options=LiveOptions(**options),
         group=tuple(parse_names(group or "")),
         force=force,
-        say=lambda line: print(line, file=sys.stderr),
+        say=to_stderr,
         shown=True,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import polars as pl
 
 from ...data.errors import LagerError
 from ...data.items.items import TABLE_SCHEMA, Items, Kind
+from ...data.progress import silent, to_stderr
 from ...data.scale import Scale
 from ...train.aggregator.aggregator import Aggregator
 from ...train.aggregator.aggregator_file import AggregatorRecord, load_aggregator
@@ -122,7 +122,7 @@ class ItemJudge:
             raise TypeError(f"Judge() has no option {', '.join(unknown)}: it takes {', '.join(known)}")
         self._record = _record(aggregator)
         self._reader, self.notes = open_live(
-            model, self._record, LiveOptions(template=template, **options), say=_silent if quiet else _to_stderr,
+            model, self._record, LiveOptions(template=template, **options), say=silent if quiet else to_stderr,
             force=force,
         )  # fmt: skip
         self.scale: Scale = self._reader.prompt_format.scale
@@ -182,7 +182,7 @@ class ItemJudge:
 
     def _tell(self, lines: Sequence[str]) -> None:
         for line in () if self._quiet else lines:
-            _to_stderr(f"note: {line}")
+            to_stderr(f"note: {line}")
 
 
 def _record(aggregator: Any) -> AggregatorRecord:
@@ -245,11 +245,3 @@ def _score(row: Mapping[str, Any], scale: Scale, levels: Sequence[float]) -> Sco
         row["score"], proba if known else None, row["entropy"], row["score_mass"], bool(row["valid"]), row["reason"],
         {level: (row[low], row[high]) for level, (low, high) in ends} or None,
     )  # fmt: skip
-
-
-def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-def _silent(line: str) -> None:
-    """Say nothing."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...data.errors import LagerError
+from ...data.progress import Say
 from ...data.scale import Scale
 from ...data.templates.template import REASONING, Template, load_template
 from ...train.aggregator.aggregator import last_entry
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from ...extract.prompts.condition import Condition
     from ...extract.prompts.prompt_format import PromptFormat
     from ...extract.run.live_reader import LiveReader
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from ...data.files.canonical import canonical_json, sha256_file
 from ...data.items.item_table import object_column
 from ...data.items.lazy_items import ItemSource, blocks
 from ...data.open_items import open_items
+from ...data.progress import Progress, Say
 from ...train.aggregator.aggregator_file import load_aggregator
 from .journal import ScoreJournal, check_output
-from .open_model import LiveOptions, Say, open_live, reading_note, scale_of
+from .open_model import LiveOptions, open_live, reading_note, scale_of
 from .score_cache import Scored, Tally, levels_of
 
 if TYPE_CHECKING:
@@ -67,7 +68,6 @@ def score_items(
         When the items, the model or an option is not as it must be, the aggregator is of other read-outs, or the output
         cannot be written.
     """
-    from ...data.progress import ItemProgress
     from ...extract.prompts.inputs import read_template
 
     check_output(out)
@@ -80,7 +80,7 @@ def score_items(
     scale = scale_of(options, record)
     journal = ScoreJournal(out, scale, of, levels=levels_of(record, scale))
     tally = Tally(record, journal)
-    with ItemProgress(len(loaded), done=journal.n_rows, shown=shown) as progress:
+    with Progress(len(loaded), done=journal.n_rows, shown=shown) as progress:
         reader, notes = open_live(
             model, record, options, say=say, sep=journal.kept.get("separator"), force=force,
             advance=progress.advance, template=loaded.template,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ...data.console import table_console
 from ...data.errors import LagerError
 from ...data.files.canonical import canonical_json
 from ...data.files.writing import refuse_existing, write_json
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .compare_prompts import Sensitivity
 
 RESULTS, CACHES = "sensitivity.json", "caches"
-_PIPED_WIDTH = 120
 
 
 def sensitivity(
@@ -109,9 +108,7 @@ def _read(
 
 
 def _print(found: Sensitivity) -> None:
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+    console = table_console()
     level = "means over groups" if found.level == "group" else "pooled"
     console.print(f"{found.n_items} items valid under every prompt; {level}", markup=False, highlight=False)
     console.print(_table(found))

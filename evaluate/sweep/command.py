@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...data.console import table_console
 from ...data.errors import LagerError
 from ...data.files.canonical import canonical_json
+from ...data.progress import Progress
 from ...data.safe_text import printable
 
 if TYPE_CHECKING:
     from .sweep import Sweep
-
-_PIPED_WIDTH = 120
 
 
 def sweep(
@@ -56,7 +53,7 @@ def sweep(
     from .tables import ranking
 
     where = engine or (None, None)
-    with joblib_engine(*where), _progress_bar() as progress:
+    with joblib_engine(*where), Progress(1.0, what="sweeping", unit="share") as bar:
         done = run_sweep(
             FeatureCache.open(train),
             FeatureCache.open(test),
@@ -69,7 +66,7 @@ def sweep(
             level=level,
             preset=preset,
             seed=seed,
-            progress=progress,
+            progress=lambda share: bar.tell("sweeping", share),
         )
     lines = ranking(done.rows)
     if as_json:
@@ -100,13 +97,12 @@ def _numbers(text: str) -> list[int]:
 def _print(done: Sweep) -> None:
     """Print the ranking and what a reader should know."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from .tables import ranking
 
-    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+    console = table_console()
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("", "strategy", "Spearman", "sd", "labels", "draws", "Spearman, folds", "MAE", "undefined"):
         table.add_column(title, justify="left" if title == "strategy" else "right", no_wrap=True)
@@ -124,16 +120,3 @@ def _print(done: Sweep) -> None:
 
 def _figure(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[float], None]]:
-    """Yield a function that shows on stderr how much is done, where stderr is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("sweeping", total=1.0)
-        yield lambda done: bar.update(task, completed=done)

@@ -10,9 +10,9 @@ from typing import Any
 from ...data.cache.manifest import MANIFEST
 from ...data.errors import LagerError
 from ...data.items.lazy_items import ItemSource
-from ...data.progress import silent, to_stderr
+from ...data.progress import Say, silent, to_stderr
 from ..model.judge import Judge, require_extra
-from ..run.worker import Say, run_worker
+from ..run.worker import run_worker
 from ..workers.ranks import ALONE, Rank, find_rank
 from .engine import Engine, make_call
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ...data.cache.manifest import MANIFEST, RUN
 from ...data.errors import LagerError
-from ...data.progress import ItemProgress
+from ...data.progress import Progress, Say
 from ...data.run.run_status import run_status
 from .engine import Ended, Engine
 
-Say = Callable[[str], None]
 # So often a worker is started again: what it was reading may be what ends it.
 MOST_RESTARTS = 3
 _LOOK_SECONDS = 1.0
@@ -84,7 +82,7 @@ class _Overview:
 
     def __init__(self, cache: Path, *, shown: bool) -> None:
         self.cache, self.shown = cache, shown
-        self._progress: ItemProgress | None = None
+        self._progress: Progress | None = None
         self._looked = time.monotonic()
 
     def update(self) -> None:
@@ -94,7 +92,7 @@ class _Overview:
         self._looked = time.monotonic()
         now = run_status(self.cache)
         if self._progress is None:
-            self._progress = ItemProgress(now.items, done=now.items_done).__enter__()
+            self._progress = Progress(now.items, done=now.items_done).__enter__()
         elif now.items_done > self._progress.done:
             self._progress.advance(now.items_done - self._progress.done)
 

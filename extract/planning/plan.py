@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -16,8 +16,6 @@ from ..prompts.condition import DIRECT, Condition
 from ..prompts.generated_labels import LabelForms
 from ..prompts.score_tokens import ScoreTokens
 from ..readout.steps import Step, plan_steps
-
-Say = Callable[[str], None]
 
 
 class NoReadablePromptError(LagerError):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ...data.errors import LagerError
 from ...data.items.items import Items
 from ...data.items.lazy_items import ItemSource
+from ...data.progress import Say
 from ..model.judge import Judge
 from ..prompts.condition import DIRECT, Condition
 from ..prompts.generated_labels import LabelForms, find_label_forms
@@ -25,7 +26,7 @@ from ..prompts.score_tokens import SEPARATORS, ScoreTokenResolver, ScoreTokens, 
 from ..readout.batches import BatchBudget
 from ..readout.generate import stop_token_ids
 from ..readout.likely_tokens import SAMPLE
-from .plan import NoReadablePromptError, Plan, Say
+from .plan import NoReadablePromptError, Plan
 from .separator import choose_separator
 
 SETTLED_ROWS = 4096

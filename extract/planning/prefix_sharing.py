@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...data.progress import Say
 from ..model.judge import Judge
 from ..readout.prefix_tree import TOP, prefix_tree
 from ..readout.readout import Readout, read_batch, read_steps
@@ -16,7 +17,6 @@ from ..readout.steps import plan_steps
 from .plan import Plan
 
 Prompts = Sequence[NDArray[np.int32]]
-Say = Callable[[str], None]
 
 
 class Sharing:

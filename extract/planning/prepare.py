@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...data.errors import LagerError
 from ...data.items.lazy_items import ItemSource
 from ...data.items.survey import SurveyOf, survey_items
+from ...data.progress import Say
 from ...data.run.cache_writer import refuse_foreign
 from ...data.scale import Scale
 from ..model.judge import Judge, load_judge, require_extra
@@ -20,8 +21,6 @@ from ..readout.batches import DEFAULT_BATCH_TOKENS, BatchBudget
 
 if TYPE_CHECKING:
     from .planner import Planner
-
-Say = Callable[[str], None]
 
 
 class Reading(NamedTuple):

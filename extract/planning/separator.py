@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.cache.manifest import RUN, read_run
+from ...data.progress import Say
 from ..model.judge import Judge
 from ..prompts.score_tokens import ScoreTokens
 from ..readout.batches import BatchBudget, is_out_of_memory
 from ..readout.likely_tokens import LOW_MASS, low_mass_warning, mean_probabilities
-from .plan import Say
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,9 +13,10 @@ from ...data.cache.shards import ShardData
 from ...data.errors import LagerError
 from ...data.files.canonical import sha256_json
 from ...data.items.items import Items
+from ...data.progress import Say
 from ..model.judge import Judge
 from ..planning.identity import cache_identity, readout_inputs
-from ..planning.plan import NoReadablePromptError, Plan, Say
+from ..planning.plan import NoReadablePromptError, Plan
 from ..planning.planner import Planner, make_planner
 from ..planning.prefix_sharing import Sharing
 from ..prompts.condition import DIRECT, Condition

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from ...data.errors import LagerError
 from ...data.files.canonical import sha256_json
 from ...data.items.items import Items
 from ...data.open_items import load_items
+from ...data.progress import Say
 from ...data.scale import Scale
 from ...data.templates.template import Template
 from ..model.checkpoint import find_checkpoint
@@ -27,7 +28,6 @@ from ..prompts.condition import Condition, choose_condition
 from ..prompts.prompt_format import PromptFormat
 from ..readout.batches import DEFAULT_BATCH_TOKENS, BatchBudget
 
-Say = Callable[[str], None]
 # Batches and devices change low bits: in float32 the seventh digit, in half precision the third.
 TOLERANCES = {"float32": TOLERANCE, "float16": 2e-2, "bfloat16": 1e-1}
 _CHECKPOINT = ("weights", "config", "tokenizer")

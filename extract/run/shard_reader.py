@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.cache.shards import ShardData
+from ...data.progress import Say
 from ..model.judge import Judge
-from ..planning.plan import Passes, Plan, Say
+from ..planning.plan import Passes, Plan
 from ..planning.planner import Planner
 from ..readout.batches import BatchBudget, plan_batches
 from ..readout.hidden_states import HiddenStates, read_hidden_batch

@@ -16,11 +16,10 @@ from ...data.cache.shards import ShardData, optional_names, read_columns
 from ...data.errors import LagerError
 from ...data.items.item_table import TEXT
 from ...data.items.lazy_items import ItemSource
-from ...data.progress import ItemProgress
+from ...data.progress import Progress, Say
 from ...data.run.cache_writer import CacheWriter
 from ...data.run.set_aside import EarlierRows
 from ..model.judge import Judge
-from ..planning.plan import Say
 from ..planning.planner import Planner
 from ..planning.plans_ahead import PlannedShard, PlansAhead, planned_shards
 from ..planning.prefix_sharing import Sharing
@@ -172,7 +171,7 @@ def read_missing_shards(
     written = on_written or _ignore
     try:
         with (
-            ItemProgress(len(items), done=n_done, shown=shown) as progress,
+            Progress(len(items), done=n_done, shown=shown) as progress,
             PlansAhead(
                 planner,
                 items,

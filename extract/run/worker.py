@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from ...data.cache.manifest import MANIFEST
 from ...data.errors import LagerError
 from ...data.items.lazy_items import ItemSource, blocks
 from ...data.items.survey import survey_items
-from ...data.progress import silent, to_stderr
+from ...data.progress import Say, silent, to_stderr
 from ...data.run.cache_writer import CacheWriter
 from ...data.run.finalize import Finalized
 from ...data.run.shard_size import shard_advice
@@ -25,8 +24,6 @@ from ..readout.batches import DEFAULT_BATCH_TOKENS
 from ..readout.likely_tokens import LOW_MASS
 from ..workers.ranks import Rank
 from ..workers.shared_survey import survey_once
-
-Say = Callable[[str], None]
 
 
 class WorkerDone(NamedTuple):

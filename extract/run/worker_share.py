@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...data.cache.manifest import MANIFEST
 from ...data.errors import LagerError
 from ...data.items.lazy_items import ItemSource, blocks
+from ...data.progress import Say
 from ...data.run.cache_writer import CacheWriter
 from ...data.run.finalize import Finalized, finalize_cache, listed
 from ...data.run.run_status import written_shards
@@ -20,7 +21,6 @@ from ..workers.ranks import Rank
 if TYPE_CHECKING:
     from ..planning.prepare import Reading
 
-Say = Callable[[str], None]
 _FINALIZING = "manifest"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,11 @@ from ...data.files.writing import read_json, write_json
 from ...data.items.items import ItemIds, RowForm
 from ...data.items.large_files import RowFile
 from ...data.items.survey import Survey, survey_items
+from ...data.progress import Say
 from ...data.run.worker_records import BEAT_SECONDS, STALE_SECONDS, WORKERS, file_system_now
 
 SURVEY, CLAIM = "survey.json", "survey.claim"
 POLL_SECONDS = 1.0
-
-Say = Callable[[str], None]
 
 
 def survey_once(file: RowFile, form: RowForm, *, cache: Path, say: Say) -> Survey:

@@ -109,7 +109,7 @@ def test_the_memory_variable_is_a_size(monkeypatch: pytest.MonkeyPatch, text: st
 
 def test_a_memory_variable_that_is_no_size_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAGER_MEMORY", "plenty")
-    with pytest.raises(LagerError, match="LAGER_MEMORY='plenty': expected a size"):
+    with pytest.raises(LagerError, match="LAGER_MEMORY 'plenty': expected a number"):
         memory_allowed()
     monkeypatch.delenv("LAGER_MEMORY")
     assert memory_allowed() > 1 << 28

@@ -16,8 +16,9 @@ from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
 from lager.data.files.canonical import seal
 from lager.data.files.location import as_folder, as_url
+from lager.data.machine import parse_size
 from lager.data.remote.store import home
-from lager.data.remote.store_cleaning import clean_store, parse_age, parse_size, stored_caches
+from lager.data.remote.store_cleaning import clean_store, parse_age, stored_caches
 from support.caches import make_cache
 from support.web_server import web_server
 
