@@ -101,7 +101,7 @@ def test_what_needs_everything_in_memory_says_how_much_and_what_to_do(
         np.asarray(logits)
 
 
-@pytest.mark.parametrize(("text", "size"), [("8GB", 8e9), ("500 MiB", 5e8), ("1.5g", 1.5e9), ("77", 77)])
+@pytest.mark.parametrize(("text", "size"), [("8GB", 8e9), ("500 MiB", 500 * 2**20), ("1.5g", 1.5e9), ("77", 77)])
 def test_the_memory_variable_is_a_size(monkeypatch: pytest.MonkeyPatch, text: str, size: float) -> None:
     monkeypatch.setenv("LAGER_MEMORY", text)
     assert memory_allowed() == size
