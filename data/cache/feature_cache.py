@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import LagerError
 from ..files.location import as_folder, as_url
 from ..files.locks import FileLock
-from ..items.item_table import flat_scores, object_column, without_empty
+from ..items.item_table import flat_scores, mean_scores, object_column, without_empty
 from ..items.label_targets import annotator_targets
 from ..items.score_files import read_scores
 from ..scale import Scale
@@ -331,7 +331,7 @@ class FeatureCache(CacheColumns):
     @property
     def mean_scores(self) -> NDArray[np.float64]:
         """Mean human score of each item, NaN where there is none; ndarray of shape (n_items,)."""
-        return self.items["scores"].list.mean().fill_null(np.nan).to_numpy()
+        return mean_scores(self.items["scores"])
 
     def column(self, name: str) -> NDArray[np.object_] | None:
         """Return a column of the items as an ndarray of str or None, or None when it is missing or all null."""

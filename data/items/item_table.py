@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import LagerError
 from ..files.canonical import sha256_json
 from ..files.json_text import parse_json
+from ..rounding import rounded_means
 from .items import TABLE_SCHEMA
 
 
@@ -48,6 +49,17 @@ def flat_scores(scores: pl.Series) -> tuple[NDArray[np.float64], NDArray[np.intp
     counts = scores.list.len().fill_null(0).to_numpy().astype(np.intp)
     flat = scores.filter(pl.Series(counts > 0)).explode().cast(pl.Float64).to_numpy()
     return np.asarray(flat, dtype=np.float64), counts
+
+
+def mean_scores(scores: pl.Series) -> NDArray[np.float64]:
+    """Return the mean of each item's annotators, NaN where there is none; equal means are equal in every digit.
+
+    Parameters
+    ----------
+    scores : polars.Series
+        A list of numbers an item.
+    """
+    return rounded_means(scores.list.mean().cast(pl.Float64).fill_null(np.nan).to_numpy())
 
 
 ITEM, TEXT, GENERATED = "item", "text", "generated"

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ...data.items.item_table import flat_scores
+from ...data.rounding import rounded_means
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Raters:
             there = (self.counts > place) & (self.counts >= 2)
             own = np.full(len(self.counts), np.nan)
             own[there] = self.values[self.starts[there] + place]
-            yield own, (totals - own) / np.maximum(self.counts - 1, 1)
+            yield own, rounded_means((totals - own) / np.maximum(self.counts - 1, 1))
 
 
 def ceiling(raters: Raters) -> float | str:
@@ -85,7 +86,7 @@ def ceiling(raters: Raters) -> float | str:
     between = float(np.sum(counts * (means - overall) ** 2) / (n - 1))
     residuals = labelled.values - np.repeat(means, labelled.counts)
     within = float(np.sum(residuals**2) / (total - n))
-    if between == within == 0:
+    if np.ptp(labelled.values) == 0:
         return "constant human scores"
     m0 = (total - float(np.sum(counts**2)) / total) / (n - 1)
     items = (between - within) / m0

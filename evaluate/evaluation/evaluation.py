@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from ...data.items.item_table import mean_scores
 from ...data.scale import Scale
 from ..agreement.grouping import group_column
 from ..agreement.result import Agreement
@@ -64,7 +65,7 @@ class Evaluation:
     @property
     def human(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Mean human score of each item, NaN where there is none."""
-        return self.items["scores"].list.mean().fill_null(np.nan).to_numpy()
+        return mean_scores(self.items["scores"])
 
     @property
     def group(self) -> np.ndarray[tuple[int], np.dtype[np.object_]] | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...data.errors import LagerError
+from ...data.items.item_table import mean_scores
 from ...data.items.score_files import read_external, read_human_scores
 from ...data.scale import Scale
 from ..agreement.agreement import evaluate_scores
@@ -58,7 +59,7 @@ def evaluate_score_files(
     items = read_human_scores(scores, scale)
     judges = read_external(external, items, scale)
     agreement = evaluate_scores(
-        items["scores"].list.mean().fill_null(float("nan")).to_numpy(),
+        mean_scores(items["scores"]),
         {judge.name: judge.scores for judge in judges},
         group=group_series(items, by, level=level),
         cluster=label_series(items, "cluster"),

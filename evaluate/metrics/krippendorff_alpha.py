@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.rounding import tie_width
 from ..weighted.pairing import WeightedPairing
 from ..weighted.segments import weighted_sums
 
@@ -27,7 +28,8 @@ def krippendorff_alpha(pair: WeightedPairing) -> NDArray[np.float64]:
     sums, squares, distance = weighted_sums(_terms(x, y), pair.weights, pair.segments)
     n = 2 * pair.human.totals
     expected = 2 * (n * squares - sums**2)
-    varies = (distance > 0) | (pair.human.untied_pairs > 0)
+    rounding = pair.human.totals * tie_width(np.concatenate([human.values, pair.pairing.score.values])) ** 2
+    varies = (distance > rounding) | (pair.human.untied_pairs > 0) | (pair.score.untied_pairs > 0)
     out = np.full(n.shape, np.nan)
     np.divide(2 * distance * (n - 1), expected, out=out, where=varies & (expected > 0))
     return 1 - out

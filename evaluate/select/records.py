@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import fsum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,7 +106,7 @@ def _means(by_id: Mapping[str, float | None], path: Path) -> dict[str, float | N
 
 def _mean(scores: Sequence[float | None]) -> float | None:
     given = [score for score in scores if score is not None]
-    return sum(given) / len(given) if len(given) == len(scores) else None
+    return fsum(given) / len(given) if len(given) == len(scores) else None
 
 
 def _read_items(path: Path) -> dict[str, dict[str, Any]]:

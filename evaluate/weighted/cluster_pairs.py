@@ -61,7 +61,7 @@ class ClusterPairs:
         sizes = self._cells.sizes
         if int((sizes * (sizes - 1)).sum()) // 2 > min(_PAIRS_FOR_EACH * len(self._rows), _MOST_PAIRS):
             return None
-        human, cell = self.human.values[self._rows], self._cells.of_row
+        human, cell = self.human.class_of_row[self._rows], self._cells.of_row
         left_in_cell = (self._cells.starts + sizes)[cell] - np.arange(len(self._rows))
         found: list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int8], NDArray[np.intp]]] = []
         for step in range(1, int(sizes.max())):
@@ -88,13 +88,16 @@ class ClusterPairs:
             return self._split(score)
         one, other, sign, cells = self._listed
         counts, present = self._counted
-        agreed = np.sign(score.values[other] - score.values[one]) * sign
+        agreed = np.sign(score.class_of_row[other] - score.class_of_row[one]) * sign
         surplus = np.bincount(cells, weights=agreed, minlength=len(self._cells)).astype(np.float64)
         return self._of(surplus, counts, present)
 
     def _split(self, score: Ranking) -> ClusterBalance:
         """Do the same for large clusters, without a list of the pairs."""
-        score, human = (Ranking(side.values[self._rows], self._cells) for side in (score, self.human))
+        score, human = (
+            Ranking(side.class_of_row[self._rows].astype(np.float64), self._cells, exact=True)
+            for side in (score, self.human)
+        )
         once = np.ones((len(self._rows), 1))
         surplus = np.zeros((len(self._cells), 1))
         for split in split_pairs(score, human):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.errors import LagerError
+from ...data.rounding import tie_width
 
 DEFAULT_THRESHOLD = 0.75
 
@@ -50,9 +51,10 @@ class Context:
         return replace(self, judge=self.judges[index]) if self.judges else self
 
     def scale_bar(self) -> float:
-        """Return from which human score on it is a yes."""
+        """Return from which human score on it is a yes; what misses the threshold by rounding meets it."""
         labels = self.on_labels()
-        return float(labels[0] + self.threshold * (labels[-1] - labels[0]))
+        bar = float(labels[0] + self.threshold * (labels[-1] - labels[0]))
+        return bar - tie_width(labels)
 
     def judge_bar(self) -> float:
         """Return from which score of the judge on it is a yes."""
@@ -60,7 +62,7 @@ class Context:
         if own is None:
             return self.scale_bar()
         low, high = own
-        return low + self.threshold * (high - low)
+        return low + self.threshold * (high - low) - tie_width(np.array(own))
 
     def on_labels(self) -> NDArray[np.float64]:
         """Return the labels' values; a metric that needs them is only called where they are known."""
@@ -81,7 +83,7 @@ def check_threshold(threshold: float) -> float:
 
 
 def nearest_label(values: NDArray[np.float64], labels: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the index of the label nearest to each value; halfway between two, the lower one.
+    """Return the index of the label nearest to each value; halfway between two, but for rounding, the lower one.
 
     Parameters
     ----------
@@ -90,6 +92,7 @@ def nearest_label(values: NDArray[np.float64], labels: NDArray[np.float64]) -> N
         Ascending.
     """
     nearest = np.zeros(len(values), dtype=np.intp)
-    for edge in (labels[1:] + labels[:-1]) / 2:  # labels are few, and this is ten times as fast as searching for each
+    # Labels are few, and this is ten times as fast as searching for each.
+    for edge in (labels[1:] + labels[:-1]) / 2 + tie_width(labels):
         nearest += values > edge
     return nearest

@@ -15,7 +15,8 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from .segments import MANY, Segments, cumulate, narrow, runs
+from ...data.rounding import class_starts, tie_width
+from .segments import MANY, Segments, cumulate, narrow
 
 _T = TypeVar("_T")
 
@@ -63,10 +64,13 @@ class Ranking:
         Finite numbers, rows arranged by segment.
     segments : Segments
         The runs of rows that are ranked on their own.
+    exact : bool
+        Whether only equal values tie; otherwise those do that differ by rounding, see `data.rounding`.
     """
 
     values: NDArray[np.float64]
     segments: Segments
+    exact: bool = False
 
     @cached_property
     def order(self) -> NDArray[np.intp]:
@@ -82,7 +86,10 @@ class Ranking:
     @cached_property
     def class_starts(self) -> NDArray[np.intp]:
         """Where each class of tied rows starts in `order`: shape (n_classes,)."""
-        return narrow(runs(self.values[self.order], self.segments.of_row[self.order]), len(self.values))
+        new = np.zeros(len(self.values), dtype=np.bool_)
+        new[self.segments.starts] = True
+        width = 0.0 if self.exact else tie_width(self.values)
+        return narrow(class_starts(self.values[self.order], new, width), len(self.values))
 
     @cached_property
     def classes(self) -> Segments:

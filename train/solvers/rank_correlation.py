@@ -5,17 +5,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.rounding import tie_classes
+
 
 def average_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ranks from 1, tied values sharing the mean of theirs; shape (n_items,)."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    """Return ranks from 1, tied values sharing the mean of theirs; shape (n_items,).
+
+    Values that differ by rounding tie, as they do in evaluation.
+    """
+    place, counts = tie_classes(values)
     last = np.cumsum(counts)
     return np.asarray((last - (counts - 1) / 2.0)[place])
 
 
 def weighted_ranks(values: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the weight below each item plus half of the weight tied with it; shape (n_items,)."""
-    _, place = np.unique(values, return_inverse=True)
+    place, _ = tie_classes(values)
     mass = np.bincount(place, weights=weight)
     return np.asarray((np.cumsum(mass) - mass / 2.0)[place])
 
