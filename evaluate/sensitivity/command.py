@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...data.console import table_console
 from ...data.errors import LagerError
-from ...data.files.canonical import canonical_json
-from ...data.files.writing import refuse_existing, write_json
-from ...data.safe_text import printable
+from ...data.files.writing import write_json
+from ..options import DEFAULT_STRATEGIES, AggregatorFiles, FiguresAsJson, Force, Resamples, UnfittedStrategies
+from ..output import check_out, show, tell
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ...data.cache.feature_cache import FeatureCache
+    from ..tables.table import Table
     from .compare_prompts import Sensitivity
 
 RESULTS, CACHES = "sensitivity.json", "caches"
+_TITLES = (
+    "Spearman\nwith people", "Pearson\nwith people", "Spearman with\nother prompts", "Kendall with\nother prompts",
+    "mean, part\nof the scale",
+)  # fmt: skip
 
 
 def sensitivity(
@@ -37,15 +39,13 @@ def sensitivity(
     limit: Annotated[int | None, typer.Option(min=1, help="Read a random draw of so many items.")] = None,
     dtype: Annotated[str | None, typer.Option(help="Of the weights, as for lager extract.")] = None,
     device: Annotated[str | None, typer.Option(help="As for lager extract.")] = None,
-    strategy: Annotated[
-        list[str] | None, typer.Option(help="Without fitting; may be given again. [e-score, lager]")
-    ] = None,
-    aggregator: Annotated[list[Path] | None, typer.Option(help="Aggregator file; may be given again.")] = None,
-    resamples: Annotated[int, typer.Option(min=0, help="Bootstrap resamples for the intervals; 0 for none.")] = 1000,
+    strategy: UnfittedStrategies = None,
+    aggregator: AggregatorFiles = None,
+    resamples: Resamples = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the resamples and of --limit.")] = 42,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for the figures, and for the caches read.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Apply an aggregator of other read-outs anyway.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    force: Force = False,
+    as_json: FiguresAsJson = False,
 ) -> None:
     """Say how far scores hang on the prompt: the same items under several templates or scales.
 
@@ -56,7 +56,7 @@ def sensitivity(
     from .compare_prompts import prompt_sensitivity
 
     if out is not None:
-        refuse_existing(out / RESULTS, what="result")
+        check_out(out, [RESULTS])
     reading: dict[str, Any] = {
         "human_range": human_range, "group": group, "cluster": cluster, "limit": limit, "dtype": dtype, "device": device
     }  # fmt: skip
@@ -70,18 +70,15 @@ def sensitivity(
     else:
         opened = _read(model, items, template or [], scale or [], out / CACHES, seed=seed, **reading)
     found = prompt_sensitivity(
-        opened, strategy or ["e-score", "lager"], aggregators=aggregator or [], resamples=resamples, seed=seed,
+        opened, strategy or DEFAULT_STRATEGIES, aggregators=aggregator or [], resamples=resamples, seed=seed,
         force=force,
     )  # fmt: skip
-    if as_json:
-        typer.echo(canonical_json(found.as_json()))
-    else:
-        _print(found)
-    for note in found.notes:
-        typer.echo(f"note: {printable(note)}", err=True)
+    show(found.as_json, lambda: _table(found), as_json=as_json)
+    written = []
     if out is not None:
-        write_json(out / RESULTS, found.as_json(), indent=1)
-        typer.echo(f"written: {out / RESULTS}", err=True)
+        written = [out / RESULTS]
+        write_json(written[0], found.as_json(), indent=1)
+    tell(notes=found.notes, written=written)
 
 
 def _open(caches: list[str]) -> dict[str, FeatureCache]:
@@ -107,35 +104,26 @@ def _read(
     )  # fmt: skip
 
 
-def _print(found: Sensitivity) -> None:
-    console = table_console()
-    level = "means over groups" if found.level == "group" else "pooled"
-    console.print(f"{found.n_items} items valid under every prompt; {level}", markup=False, highlight=False)
-    console.print(_table(found))
-    for strategy, spread in found.spread.items():
-        line = f"{strategy}: a score moves by {100 * spread:.1f} % of the scale (standard deviation over prompts)"
-        console.print(printable(line), markup=False, highlight=False)
-
-
 def _table(found: Sensitivity) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+    """Return a row for each strategy under each prompt."""
+    from ..tables.table import NONE, Cell, Column, Table, interval, name, number
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("strategy", "prompt"):
-        table.add_column(title)
-    for title in ("Spearman\nwith people", "Pearson\nwith people", "Spearman with\nother prompts",
-                  "Kendall with\nother prompts", "mean, part\nof the scale"):  # fmt: skip
-        table.add_column(title, justify="right", no_wrap=True)
+    rows = []
     for one in found.figures:
-        people = []
-        for metric in ("spearman", "pearson"):
-            estimate = one.people.get(metric)
-            text = "-" if estimate is None or estimate.estimate is None else f"{estimate.estimate:.3f}"
-            if estimate is not None and estimate.low is not None:
-                text += f"\n[{estimate.low:.3f}, {estimate.high:.3f}]"
-            people.append(text)
-        others = ["-" if value is None else f"{value:.3f}" for value in one.others.values()]
-        table.add_row(*map(Text, [printable(one.strategy), printable(one.prompt), *people, *others, f"{one.mean:.3f}"]))
-    return table
+        people = [
+            Cell(NONE) if known is None else interval(known.estimate, known.low, known.high)
+            for known in map(one.people.get, ("spearman", "pearson"))
+        ]
+        rows.append(
+            (name(one.strategy), name(one.prompt), *people, *map(number, one.others.values()), number(one.mean))
+        )
+    level = "means over groups" if found.level == "group" else "pooled"
+    return Table(
+        columns=(Column("strategy", "name"), Column("prompt", "name"), *map(Column, _TITLES)),
+        rows=tuple(rows),
+        headline=(f"{found.n_items} items valid under every prompt; {level}",),
+        notes=tuple(
+            f"{strategy}: a score moves by {100 * spread:.1f} % of the scale (standard deviation over prompts)"
+            for strategy, spread in found.spread.items()
+        ),
+    )

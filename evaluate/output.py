@@ -1,0 +1,63 @@
+"""How commands here give results: a table or JSON on standard output, the rest on standard error, files in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ..data.errors import LagerError
+from ..data.files.canonical import canonical_json
+from ..data.files.writing import replacing
+from ..data.safe_text import printable
+
+if TYPE_CHECKING:
+    from .tables.table import Table
+
+
+def show(content: Callable[[], Any], table: Callable[[], Table], *, as_json: bool) -> None:
+    """Print results as JSON or as a table; only what is printed is made."""
+    if as_json:
+        typer.echo(canonical_json(content()))
+        return
+    from ..data.console import table_console
+    from .tables.terminal import print_table
+
+    print_table(table(), table_console())
+
+
+def tell(*, notes: Iterable[str] = (), written: Iterable[Path] = ()) -> None:
+    """Say on standard error what a reader should know and which files were written."""
+    for path in written:
+        typer.echo(f"written: {path}", err=True)
+    for line in notes:
+        typer.echo(f"note: {printable(line)}", err=True)
+
+
+def check_out(folder: Path, names: Iterable[str]) -> None:
+    """Raise `LagerError` when a folder holds a file of such a name already, or is a file itself.
+
+    Commands call it before anything is computed, so that nothing is lost.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise LagerError(f"--out {folder} is a file: give a folder")
+    for path in (folder / name for name in names):
+        if path.exists():
+            raise LagerError(f"{path} exists already: choose another folder for --out, or remove it first")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as a whole or not at all; control characters in it become visible."""
+    with replacing(path) as temporary:
+        temporary.write_text(printable(text, keep="\n\t"), encoding="utf-8")
+
+
+def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write rows as CSV, as a whole or not at all; a column that a row lacks is empty there."""
+    import polars as pl
+
+    table = pl.DataFrame([{name: row.get(name) for name in columns} for row in rows], infer_schema_length=None)
+    with replacing(path) as temporary:
+        table.write_csv(temporary)
