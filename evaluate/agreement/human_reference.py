@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..metrics.metrics import METRICS, OFF_SCALE
 from .against_baseline import Paired
 from .intervals import percentile_interval
 from .labelled_scores import LabelledScores
-from .raters import Raters, ceiling, raters_alpha
+from .raters import Raters, ceiling, fixed_raters, raters_alpha
 from .result import Estimate, HumanReference, Share
 
 CEILING_METRICS = ("pearson", "spearman")
@@ -53,13 +54,14 @@ def human_reference(
         return no_reference("defined between items, not between systems", n=int(several.sum()), raters=most)
     human = _one_against_the_others(raters, paired)
     segment, n_segments = _segments(paired)
-    top = _over_segments(ceiling, raters, segment, n_segments)
+    fixed = fixed_raters(raters)
+    top = _over_segments(partial(ceiling, fixed=fixed), raters, segment, n_segments)
     shares: dict[str, dict[str, Share]] = {}
     for batch in paired.labelled.batches():
         shares |= _shares(batch, raters, paired, tables, top, off_scale=off_scale)
     alpha = _over_segments(raters_alpha, raters, segment, n_segments)
     ordered = {name: shares[name] for name in paired.labelled.scores}
-    return HumanReference(int(several.sum()), most, human, top, alpha, ordered)
+    return HumanReference(int(several.sum()), most, human, top, alpha, ordered, fixed_raters=fixed)
 
 
 def _one_against_the_others(raters: Raters, paired: Paired) -> dict[str, Estimate]:

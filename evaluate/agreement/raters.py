@@ -67,32 +67,56 @@ class Raters:
             yield own, rounded_means((totals - own) / np.maximum(self.counts - 1, 1))
 
 
-def ceiling(raters: Raters) -> float | str:
+def fixed_raters(raters: Raters) -> bool:
+    """Return whether the places of the lists are the same raters, as far as the lists can tell.
+
+    They are taken for it where every item has as many scores, two or more. Lists that are all sorted keep no rater in
+    its place.
+    """
+    if not len(raters.counts) or raters.counts.min() != raters.counts.max() or raters.counts[0] < 2:
+        return False
+    steps = np.diff(raters.values.reshape(len(raters.counts), -1), axis=1)
+    return bool(((steps < 0).any() and (steps > 0).any()) or not steps.any())
+
+
+def ceiling(raters: Raters, *, fixed: bool = False) -> float | str:
     """Return the square root of the reliability of the annotators' mean, or why there is none.
 
-    One-way random effects (ICC(1), Shrout & Fleiss 1979; unequal counts as in Searle, Casella & McCulloch 1992,
-    section 3.6): with m_i scores of item i, N in all, ``MSB`` and ``MSW`` the mean squares between and within items
-    and ``m0 = (N - sum(m_i**2) / N) / (n - 1)``, the variances are ``sb = (MSB - MSW) / m0`` and ``sw = MSW``; the
-    means have variance ``sb + sw mean(1 / m_i)``, of which sb is the items'. The square root bounds a correlation with
-    the means.
+    It bounds a correlation with the means. Of raters without identity, the one-way random-effects model (ICC(1), Shrout
+    & Fleiss 1979; unequal counts as in Searle, Casella & McCulloch 1992, section 3.6): with m_i scores of item i, N in
+    all, ``MSB`` and ``MSW`` the mean squares between and within items and ``m0 = (N - sum(m_i**2) / N) / (n - 1)``, the
+    variances are ``sb = (MSB - MSW) / m0`` and ``sw = MSW``; the means have variance ``sb + sw mean(1 / m_i)``, of
+    which sb is the items'.
+
+    Parameters
+    ----------
+    raters : Raters
+    fixed : bool
+        Whether the same raters scored every item. That one of them is milder than another then moves all means alike
+        and is no error: ``MSE``, the mean square of what is left beside items and raters, takes the place of ``MSW``
+        (consistency, ICC(C, k) of McGraw & Wong 1996, ICC(3, k) of Shrout & Fleiss).
     """
     labelled = raters.take(raters.counts > 0)
     counts, n = labelled.counts.astype(np.float64), len(labelled.counts)
     total = float(counts.sum())
     if n < 2 or total <= n:
         return "fewer than 2 items, or no item with 2 annotators"
+    if np.ptp(labelled.values) == 0:
+        return "constant human scores"
     means = labelled.sums(labelled.values) / counts
     overall = labelled.values.mean()
     between = float(np.sum(counts * (means - overall) ** 2) / (n - 1))
     residuals = labelled.values - np.repeat(means, labelled.counts)
-    within = float(np.sum(residuals**2) / (total - n))
-    if np.ptp(labelled.values) == 0:
-        return "constant human scores"
+    if fixed:
+        table = residuals.reshape(n, -1)
+        error = float(np.sum((table - table.mean(axis=0)) ** 2) / ((n - 1) * (table.shape[1] - 1)))
+    else:
+        error = float(np.sum(residuals**2) / (total - n))
     m0 = (total - float(np.sum(counts**2)) / total) / (n - 1)
-    items = (between - within) / m0
+    items = (between - error) / m0
     if items <= 0:
         return "annotators agree no better than by chance"
-    return math.sqrt(items / (items + within * float(np.mean(1 / counts))))
+    return math.sqrt(items / (items + error * float(np.mean(1 / counts))))
 
 
 def raters_alpha(raters: Raters) -> float | str:

@@ -57,6 +57,8 @@ class HumanReference:
         By strategy and metric.
     reason : str or None
         Why there is none of this.
+    fixed_raters : bool
+        Whether the ceiling is that of raters who scored every item, so that their levels are no error.
     """
 
     n: int
@@ -66,6 +68,7 @@ class HumanReference:
     alpha: Estimate
     shares: Mapping[str, Mapping[str, Share]]
     reason: str | None = None
+    fixed_raters: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON object."""
@@ -74,6 +77,7 @@ class HumanReference:
             "raters": self.raters,
             "human": {name: value.as_json() for name, value in self.human.items()} or None,
             "ceiling": self.ceiling.as_json(),
+            "fixed_raters": self.fixed_raters,
             "krippendorff_alpha": self.alpha.as_json(),
             "shares": {
                 name: {metric: share.as_json() for metric, share in of_metric.items()}

@@ -7,7 +7,7 @@ import krippendorff
 import numpy as np
 import pytest
 from lager.evaluate.agreement.agreement import evaluate_scores
-from lager.evaluate.agreement.raters import Raters, ceiling, raters_alpha
+from lager.evaluate.agreement.raters import Raters, ceiling, fixed_raters, raters_alpha
 from scipy import stats
 
 SHROUT_FLEISS = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
@@ -25,6 +25,38 @@ def rated():
 def test_ceiling_is_the_root_of_shrout_and_fleiss_icc_of_the_mean():
     """Their example has ICC(1, 4) = .44."""
     assert ceiling(Raters.from_lists(SHROUT_FLEISS)) == pytest.approx(math.sqrt(0.4428), abs=1e-4)
+
+
+def test_ceiling_of_fixed_raters_is_the_root_of_their_consistency():
+    """The same example has ICC(3, 4) = .91."""
+    assert ceiling(Raters.from_lists(SHROUT_FLEISS), fixed=True) == pytest.approx(math.sqrt(0.9093), abs=1e-4)
+
+
+@pytest.mark.parametrize("level_sd", [0.0, 0.5, 1.0])
+def test_a_judge_without_error_does_not_exceed_the_ceiling_of_fixed_raters(level_sd):
+    """Raters who differ in level by more than they err; ICC(1) would say .83 and .69 where the judge has .89."""
+    excess, one_way = [], []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        truth = rng.normal(size=200)
+        scores = truth[:, None] + level_sd * np.array([-1.0, 0.0, 1.0]) + 0.9 * rng.normal(size=(200, 3))
+        raters = Raters.from_lists(scores.tolist())
+        assert fixed_raters(raters)
+        reached = np.corrcoef(truth, scores.mean(axis=1))[0, 1]
+        excess.append(reached - ceiling(raters, fixed=True))
+        one_way.append(reached - ceiling(raters))
+    error = np.std(excess) / math.sqrt(len(excess))
+    assert abs(np.mean(excess)) < 3 * error + 0.001
+    assert (np.mean(one_way) > 0.02) == (level_sd > 0)
+
+
+def test_raters_are_fixed_where_lists_are_complete_and_keep_their_places():
+    assert fixed_raters(Raters.from_lists([[1, 2], [3, 1], [2, 2]]))
+    assert not fixed_raters(Raters.from_lists([[1, 2], [3, 1], [2]]))
+    assert not fixed_raters(Raters.from_lists([[1, 2], [1, 3], [2, 2]]))
+    assert not fixed_raters(Raters.from_lists([[1], [3], [2]]))
+    found = evaluate_scores([1.5, 2, 2], {"j": [1, 2, 3]}, annotators=[[1, 2], [3, 1], [2, 2]], resamples=0)
+    assert found.human_reference.as_json()["fixed_raters"] is True
 
 
 def test_ceiling_with_unequal_counts_finds_the_reliability_that_made_the_data():
