@@ -22,7 +22,7 @@ print(cache.logits.sum(), cache.mean_scores.sum(), cache.score_mass.sum(), flush
 READ_ONE_SHARD = """
 import sys
 from pathlib import Path
-from lager.data.shards import read_shard
+from lager.data.cache.shards import read_shard
 path, stop = Path(sys.argv[1]), Path(sys.argv[2])
 first, times = read_shard(path).logits.sum(), 0
 print("reading", flush=True)

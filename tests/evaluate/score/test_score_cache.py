@@ -173,7 +173,7 @@ def test_what_to_score_has_to_be_clear(arguments, message, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from lager.data.cache import FeatureCache
+from lager.data.cache.feature_cache import FeatureCache
 from lager.evaluate.score import journal
 from lager.evaluate.score.score_cache import score_cache
 

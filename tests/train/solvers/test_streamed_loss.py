@@ -158,9 +158,9 @@ def test_a_full_temporary_folder_is_named(
 
 MEMORY = """
 import json, sys
-import lager.data.cache as cache, lager.data.row_blocks as row_blocks, lager.data.stored_readouts as stored
+from lager.data.cache import feature_cache as cache, readouts, stored_readouts as stored
 cache.KEPT_ON_DISK_ABOVE = stored.KEPT_ON_DISK_ABOVE = int(sys.argv[2])
-row_blocks.BLOCK_ROWS = 1024
+readouts.BLOCK_ROWS = 1024
 from lager.train.training_run import train_on_cache
 import scipy.optimize
 def peak():  # in KiB; ru_maxrss would start from the parent's
