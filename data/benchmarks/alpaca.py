@@ -8,7 +8,7 @@ from ..errors import LagerError
 from ..items.small_files import check_columns, parse_id
 from ..scale import Scale
 from ..templates.aspects import ASPECTS
-from .rows import Benchmark, Parsed, Row
+from .rows import Benchmark, Parsed, Row, one_cluster_a_text
 from .source import SourceFile, read_records
 
 
@@ -40,6 +40,7 @@ def read(files: Sequence[SourceFile], part: str | None) -> Parsed:
                 )
                 for aspect in aspects
             ]
+    rows = one_cluster_a_text(rows, fields=("instruction", "source"))
     return Parsed(rows, Scale.parse("1-9"), template="aspect")
 
 

@@ -9,7 +9,7 @@ from ..errors import LagerError
 from ..files.json_text import parse_json
 from ..items.small_files import check_columns
 from ..scale import Scale
-from .rows import Benchmark, Parsed, Row
+from .rows import Benchmark, Parsed, Row, one_cluster_a_text
 from .source import SourceFile, read_records
 
 _NEEDED = ("id", "capability", "task", "input", "score_rubric", "model_name", "response", "human_score")
@@ -43,7 +43,7 @@ def read(files: Sequence[SourceFile], part: str | None) -> Parsed:
                     columns={"task": file.text(record, "task", number)},
                 )
             )
-    return Parsed(rows, Scale.parse("1-5"))
+    return Parsed(one_cluster_a_text(rows, fields=("instruction",)), Scale.parse("1-5"))
 
 
 def _rubric(raw: Any, *, where: str) -> str:

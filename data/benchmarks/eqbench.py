@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import LagerError
 from ..items.small_files import parse_scores
 from ..scale import Scale
-from .rows import Benchmark, Parsed, Row
+from .rows import Benchmark, Parsed, Row, one_cluster_a_text
 from .source import SourceFile, read_document
 
 _PROMPT = re.compile(
@@ -46,7 +46,7 @@ def read(files: Sequence[SourceFile], part: str | None) -> Parsed:
                     cluster=str(question_id),
                 )
             )
-    return Parsed(rows, scale, template="emotion")
+    return Parsed(one_cluster_a_text(rows, fields=("source",)), scale, template="emotion")
 
 
 def _dialogue(question: Any, *, where: str) -> dict[str, str]:

@@ -9,13 +9,22 @@ from typing import Any, NamedTuple
 from ..errors import LagerError
 from ..items.small_files import parse_scores
 from ..scale import Scale
-from .rows import Benchmark, Parsed, Row
+from .rows import Benchmark, Parsed, Row, one_cluster_a_text
 from .source import SourceFile, read_document
 
 #: Where an instance's text stood in the question: ``{{ instance }}``, or ``Context: {{ context }}`` on a line.
 _PLACEHOLDER = re.compile(r"(?:^[\w ]+:[ ]*)?\{\{\s*\w+\s*\}\}", re.MULTILINE)
 #: Which part of an instance of several parts is judged.
 _JUDGED = ("response", "translation", "summary")
+#: Sets whose instances hold what is judged and its source in one text, under headings: Newsroom, and ROSCOE.
+_TWO_IN_ONE = (
+    re.compile(r"### Generated \w+\n(?P<response>.+?)\n### Source \w+\n(?P<source>.+)", re.DOTALL),
+    re.compile(
+        r"(?P<instruction>.*?)\nCONTEXT:\n(?P<source>.+?)\nGENERATED RESPONSE:\n(?P<response>.+?)"
+        r"(?:\nJudge the generated response:)?",
+        re.DOTALL,
+    ),
+)
 
 
 class _Criterion(NamedTuple):
@@ -53,18 +62,17 @@ def read_graded_set(files: Sequence[SourceFile], part: str | None, *, instructio
     document = read_document(file)
     try:
         criteria = _chosen(_graded(document["annotations"]), part, file)
-        rows, places = [], dict[str, str]()
+        rows = []
         for number, instance in enumerate(document["instances"], start=1):
             fields = _fields(instance["instance"], instruction, where=f"{file.path}, instance {number}")
-            instance_id, source = str(instance["id"]), fields.get("source")
-            cluster = instance_id if source is None else places.setdefault(source, f"t{len(places)}")
+            instance_id = str(instance["id"])
             rows += [
                 Row(
                     f"{instance_id}/{one.name}",
                     fields | {"criterion": one.name, "rubric": one.question},
                     _scores(instance, one, number=number, file=file),
                     group=one.name,
-                    cluster=cluster,
+                    cluster=instance_id,
                 )
                 for one in criteria
             ]
@@ -75,7 +83,9 @@ def read_graded_set(files: Sequence[SourceFile], part: str | None, *, instructio
             f"benchmark file {file.path}: not in the JUDGE-BENCH format ({type(error).__name__}: {error})"
         ) from None
     low, high = sorted((criteria[0].worst, criteria[0].best))
-    return Parsed(rows, Scale.parse(f"{low}-{high}"))
+    judged_alone = not any("source" in row.fields for row in rows)
+    clustered = one_cluster_a_text(rows, fields=("response",) if judged_alone else ("source",))
+    return Parsed(clustered, Scale.parse(f"{low}-{high}"))
 
 
 def _graded(annotations: Sequence[Mapping[str, Any]]) -> list[_Criterion]:
@@ -102,7 +112,7 @@ def _fields(instance: Any, instruction: str, *, where: str) -> dict[str, str]:
     """
     fields = {"instruction": instruction} if instruction else {}
     if isinstance(instance, str):
-        return fields | {"response": instance.strip()}
+        return fields | _parts(instance.strip())
     texts = {name: text.strip() for name, text in instance.items() if isinstance(text, str)}
     judged = next((name for name in _JUDGED if name in texts), None)
     if judged is None:
@@ -113,6 +123,14 @@ def _fields(instance: Any, instruction: str, *, where: str) -> dict[str, str]:
     if source := "\n\n".join(f"{name}: {text}" for name, text in texts.items() if text):
         fields["source"] = source
     return fields
+
+
+def _parts(text: str) -> dict[str, str]:
+    """Return a text that holds its source too as the two, any other as the response that it is."""
+    for form in _TWO_IN_ONE:
+        if match := form.fullmatch(text):
+            return {name: part.strip() for name, part in match.groupdict().items()}
+    return {"response": text}
 
 
 def _chosen(criteria: list[_Criterion], part: str | None, file: SourceFile) -> list[_Criterion]:

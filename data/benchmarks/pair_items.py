@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..scale import Scale
-from .rows import Parsed, Row
+from .rows import Parsed, Row, one_cluster_a_text
 
 PARTS = {
     "responses": "one item per response, 1-5",
@@ -46,11 +46,13 @@ class Pair(NamedTuple):
 def pair_items(pairs: Iterable[Pair], part: str | None) -> Parsed:
     """Return two items a pair, with columns `pair`, `side` (A or B) and `preferred` (A, B or tie).
 
+    Pairs about one instruction are one cluster, called after the first of them.
+
     Of ``responses``, `side` is the response, and it has no human score of its own. Of ``orders``, `side` is the
     response shown first.
     """
     items = _in_orders if part == "orders" else _by_themselves
-    rows = [row for pair in pairs for row in items(pair)]
+    rows = one_cluster_a_text([row for pair in pairs for row in items(pair)], fields=("instruction",))
     if part == "orders":
         return Parsed(rows, Scale(("A", "B"), (1.0, 0.0)), template="pairwise")
     return Parsed(rows, Scale.parse("1-5"))

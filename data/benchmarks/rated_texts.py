@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..items.small_files import check_columns
 from ..scale import Scale
-from .rows import Parsed, Row
+from .rows import Parsed, Row, one_cluster_a_text
 from .source import SourceFile, read_records
 
 
@@ -47,4 +47,4 @@ def read_rated_texts(files: Sequence[SourceFile], layout: Layout) -> Parsed:
                 )
                 for criterion, rubric in layout.rubrics.items()
             ]
-    return Parsed(rows, Scale.parse("1-5"))
+    return Parsed(one_cluster_a_text(rows, fields=("source",)), Scale.parse("1-5"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -79,6 +80,35 @@ class Benchmark:
     urls: tuple[tuple[str, str], ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
     open_parts: bool = False
+
+
+def one_cluster_a_text(rows: Sequence[Row], *, fields: Sequence[str]) -> list[Row]:
+    """Join the clusters of rows that share a source text, which is these fields of theirs.
+
+    Published files give one text several ids: a question that two models answered, an article in two files. As several
+    clusters it would leak across folds and make intervals too narrow. Joined clusters are called as the first of them.
+    """
+    names = [row.item_id if row.cluster is None else row.cluster for row in rows]
+    place = {name: number for number, name in reversed(list(enumerate(names)))}
+    joined_to = {name: name for name in names}
+    first: dict[tuple[str, ...], str] = {}
+    for row, name in zip(rows, names, strict=True):
+        text = tuple(row.fields.get(field, "").strip() for field in fields)
+        ends = (_end(joined_to, name), _end(joined_to, first.setdefault(text, name)))
+        joined_to[max(ends, key=place.__getitem__)] = min(ends, key=place.__getitem__)
+    clusters = [_end(joined_to, name) for name in names]
+    size = Counter(clusters)
+    return [
+        row if row.cluster is None and size[cluster] == 1 else row._replace(cluster=cluster)
+        for row, cluster in zip(rows, clusters, strict=True)
+    ]
+
+
+def _end(joined_to: Mapping[str, str], name: str) -> str:
+    """Return the cluster that a cluster was joined to in the end."""
+    while joined_to[name] != name:
+        name = joined_to[name]
+    return name
 
 
 def side_by_side(rows: Iterable[Row]) -> list[Row]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ..errors import LagerError
 from ..items.small_files import check_columns
 from ..scale import Scale
-from .rows import Benchmark, Parsed, Row
+from .rows import Benchmark, Parsed, Row, one_cluster_a_text
 from .source import SourceFile, read_document
 
 _SCALE = Scale.parse("1-9")
@@ -39,7 +39,7 @@ def read(files: Sequence[SourceFile], part: str | None) -> Parsed:
                 columns={"collection": file.text(record, "source", number)},
             )
         )
-    return Parsed(rows, _SCALE, template="self-knowledge")
+    return Parsed(one_cluster_a_text(rows, fields=("question",)), _SCALE, template="self-knowledge")
 
 
 SELFAWARE = Benchmark(

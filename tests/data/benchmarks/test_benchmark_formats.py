@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from lager.data.benchmarks import load
 from lager.data.benchmarks.registry import BENCHMARKS
+from lager.data.benchmarks.rows import Row, one_cluster_a_text
 from lager.data.benchmarks.source import fetch
 from lager.data.errors import LagerError
 from lager.data.open_items import load_items
@@ -181,13 +182,35 @@ def test_an_instance_of_several_parts_is_judged_by_its_response_on_its_context(t
         "criterion": "grammar",
         "rubric": "Is it dull?\nA score of 1 means dull.",
     }
-    assert items.table["cluster"].to_list() == ["t0"] * 4
+    assert items.table["cluster"].to_list() == ["1"] * 4
     document["instances"][1]["instance"] = {"query": "?"}
     write_json(path, document)
     with pytest.raises(
         LagerError, match=r"instance 2: expected a text, or an object with response, translation or summ"
     ):
         load_items(f"benchmark:judge-bench={path}")
+
+
+@pytest.mark.parametrize(
+    ("form", "instruction"),
+    [
+        ("### Generated Summary\n\n{response}\n\n### Source Article\n\n{source}", None),
+        (
+            "Judge it.\n\nCONTEXT:\n{source}\n\nGENERATED RESPONSE:\n{response}\nJudge the generated response:\n",
+            "Judge it.",
+        ),
+    ],
+)
+def test_a_text_that_holds_its_source_is_split_and_the_source_is_the_cluster(tmp_path, form, instruction):
+    document = graded_set()
+    for n, instance in enumerate(document["instances"]):
+        instance["instance"] = form.format(response=f"Short {n}.", source="It was\n\na long day.")
+    items = load_items(f"benchmark:judge-bench={write_json(tmp_path / 'set.json', document)}")
+    assert [fields["response"] for fields in items.fields] == ["Short 0.", "Short 0.", "Short 1.", "Short 1."]
+    assert {(fields["source"], fields.get("instruction")) for fields in items.fields} == {
+        ("It was\n\na long day.", instruction)
+    }
+    assert items.table["cluster"].n_unique() == 1
 
 
 def test_a_graded_set_whose_best_is_its_lowest_number_is_mirrored(tmp_path):
@@ -221,6 +244,16 @@ def test_judgebench_pairs_are_two_items_of_one_response_each(tmp_path):
     }  # fmt: skip
     assert row["scores"] == []
     assert items.table["group"].to_list()[::2] == ["knowledge", "math", "reasoning", "coding"]
+
+
+def test_pairs_about_one_question_are_one_cluster_in_whichever_file_they_are(tmp_path):
+    records = judgebench_records()
+    write_jsonl(tmp_path / "dataset=judgebench,response_model=a.jsonl", records)
+    others = [{**record, "pair_id": f"other{n}", "response_model": "b"} for n, record in enumerate(records[:2])]
+    write_jsonl(tmp_path / "dataset=judgebench,response_model=b.jsonl", others)
+    table = load_items(f"benchmark:judgebench={tmp_path}").table
+    assert (table["pair"].n_unique(), table["cluster"].n_unique()) == (6, 4)
+    assert set(table.filter(table["pair"] == "other1")["cluster"]) == {"pair1"}
 
 
 def test_pairs_in_both_orders_show_each_response_first_once(tmp_path):
@@ -304,3 +337,16 @@ def test_without_datasets_a_benchmark_without_a_path_says_what_to_install(monkey
         load_items("benchmark:flask")
     with pytest.raises(LagerError, match="judge-bench is not fetched: give its file"):
         load_items("benchmark:judge-bench")
+
+
+def test_texts_that_come_again_join_clusters_whatever_their_ids():
+    rows = [
+        Row(f"i{n}", {"source": text, "other": str(n)}, [], cluster=cluster)
+        for n, (text, cluster) in enumerate(
+            [("a", "1"), ("b", "2"), ("c", "3"), ("b ", "3"), ("d", None), ("e", None), ("d", None), ("a", "4")]
+        )
+    ]
+    clusters = [row.cluster for row in one_cluster_a_text(rows, fields=("source",))]
+    assert clusters == ["1", "2", "2", "2", "i4", None, "i4", "1"]
+    apart = one_cluster_a_text(rows, fields=("source", "other"))
+    assert [row.cluster for row in apart] == ["1", "2", "3", "3", None, None, None, "4"]

@@ -157,3 +157,19 @@ def test_a_benchmark_file_in_another_format_is_refused_with_its_place(tmp_path):
         load_items(f"benchmark:recipe={recipe}")
     with pytest.raises(LagerError, match="declares its own"):
         load_items(f"benchmark:recipe={recipe}", cluster="id")
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("spec", "names", "n"),
+    [
+        ("summeval={}/summeval.jsonl", ["source"], 100),
+        ("hanna={}/hanna.jsonl", ["source"], 96),
+        ("eqbench={}/eq_bench_v2_questions_171.json", ["source"], 171),
+        ("alpaca={}/alpaca_sample_1000.json", ["instruction", "source"], 1000),
+    ],
+)
+def test_there_are_as_many_clusters_as_source_texts(shared, spec, names, n):
+    items = load_items("benchmark:" + spec.format(shared / "data"))
+    texts = [tuple(fields.get(name) for name in names) for fields in items.fields]
+    assert (len(set(texts)), items.table["cluster"].n_unique()) == (n, n)
