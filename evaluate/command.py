@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..data.console import table_console
 from ..data.errors import LagerError
-from ..data.files.canonical import canonical_json
 from ..data.progress import Progress
-from ..data.safe_text import printable
+from .options import Force
+from .output import check_out, show, tell
 
 if TYPE_CHECKING:
     from .evaluation.evaluation import Evaluation
@@ -70,7 +69,7 @@ def evaluate(
         Path | None, typer.Option("--sweep", help="Folder of lager sweep, for its learning curves in the report.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, not as a table.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Apply an aggregator of other read-outs anyway.")] = False,
+    force: Force = False,
 ) -> None:
     """Compare strategies' scores with the human scores of a feature cache, or files of scores with each other.
 
@@ -79,10 +78,11 @@ def evaluate(
     from .agreement.grouping import parse_by
     from .metrics.metrics import SHOWN, check_metrics
     from .report.learning_figure import read_learning_points
-    from .report.outputs import check_out, write_outputs
+    from .report.outputs import NAMES, write_outputs
+    from .report.result_table import result_table
 
     if out is not None:
-        check_out(out)
+        check_out(out, NAMES)
     elif sweep is not None:
         raise LagerError("--sweep is for the report: give --out DIR too, or leave it out")
     learning = () if sweep is None else read_learning_points(sweep)
@@ -113,17 +113,9 @@ def evaluate(
                 progress=bar.tell,
                 **common,
             )
-    if as_json:
-        typer.echo(canonical_json(evaluation.as_json()))
-    else:
-        from .report.terminal_table import print_table
-
-        print_table(evaluation, table_console())
+    show(evaluation.as_json, lambda: result_table(evaluation), as_json=as_json)
     written, missing = ([], []) if out is None else write_outputs(evaluation, out, learning=learning)
-    for path in written:
-        typer.echo(f"written: {path}", err=True)
-    for line in missing:
-        typer.echo(f"note: {printable(line)}", err=True)
+    tell(written=written, notes=missing)
 
 
 def _evaluate_cache(cache: Path, scores: Path | None, *, train: Path | None, **options: Any) -> Evaluation:

@@ -56,9 +56,11 @@ from lager.data.tools.export import export_cache
 from lager.data.tools.merge import merge_caches
 from lager.data.tools.repair import repair_cache
 from lager.data.tools.verify import verify_cache
-from lager.evaluate.compare.outputs import latex, markdown
-from lager.evaluate.compare.runs import cells, compare_runs
+from lager.evaluate.compare.comparison_table import comparison_table
+from lager.evaluate.compare.runs import compare_runs
 from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
+from lager.evaluate.tables.latex import latex
+from lager.evaluate.tables.markdown import markdown
 from lager.train.aggregator.aggregator_file import load_aggregator
 
 SECONDS = 5  # of computing: other programs may keep the machine busy
@@ -128,9 +130,10 @@ def results_case(seeds: Path, folder: Path, rng: random.Random) -> None:
     (folder / "sound" / "results.json").write_text(json.dumps(content))
     compared = compare_runs([folder / "sound", folder / "spoilt"], metric=rng.choice(["spearman", "mae", "kl"]))
     canonical_json(compared.as_json())
-    assert len(list(cells(compared))) == len(compared.rows), "a row is missing"
-    markdown(compared)
-    latex(compared)
+    table = comparison_table(compared, intervals=True)
+    assert len(table.rows) == len(compared.rows), "a row is missing"
+    markdown(table)
+    latex(table)
 
 
 def run_case_json(seeds: Path, folder: Path, rng: random.Random) -> None:

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ...data.console import table_console
-from ...data.files.canonical import canonical_json
-from ...data.safe_text import printable
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from .runs import Compared
+from ..output import check_out, show, tell
 
 
 def compare(
@@ -42,48 +35,13 @@ def compare(
 
     Example: lager compare results/flask results/helpsteer --out results/all
     """
-    from .outputs import check_out, write_comparison
+    from .comparison_table import comparison_table
+    from .outputs import NAMES, write_comparison
     from .runs import compare_runs
 
     if out is not None:
-        check_out(out)
+        check_out(out, NAMES)
     compared = compare_runs(folders, metric=metric, level=level, strategies=strategy or ())
-    if as_json:
-        typer.echo(canonical_json(compared.as_json()))
-    else:
-        from rich.text import Text
-
-        console = table_console()
-        console.print(_table(compared))
-        from .runs import notes
-
-        for line in notes(compared, best="*"):
-            console.print(Text(printable(line)))
+    show(compared.as_json, lambda: comparison_table(compared), as_json=as_json)
     written, missing = ([], []) if out is None else write_comparison(compared, out)
-    for path in written:
-        typer.echo(f"written: {path}", err=True)
-    for line in missing:
-        typer.echo(f"note: {printable(line)}", err=True)
-
-
-def _table(compared: Compared) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from .runs import cells
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
-    for title in ("model", "strategy"):
-        table.add_column(title, no_wrap=True)
-    for title in (*compared.columns, "mean"):
-        table.add_column(Text(printable(title)), justify="right")
-    shown = ""
-    for row, figures in zip(compared.rows, cells(compared), strict=True):
-        if shown and row.model != shown:
-            table.add_section()
-        texts = [f"{text}{'*' if best else ' '}" for text, best in figures]
-        named = ["" if row.model == shown else row.model, row.strategy]
-        table.add_row(*(Text(printable(cell)) for cell in [*named, *texts]))
-        shown = row.model
-    return table
+    tell(written=written, notes=missing)

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ...data.errors import LagerError
-from ...data.files.writing import replacing, write_json
-from ..report.outputs import REPORT, write_text
-from ..report.text_tables import escape_latex, escape_markdown, latex_table, markdown_table
-from .runs import Compared, cells, notes
+from ...data.files.writing import write_json
+from ..output import check_out, write_csv, write_text
+from ..report.outputs import FIGURES, REPORT
+from ..tables.latex import latex
+from ..tables.markdown import markdown
+from .comparison_table import comparison_table, metric_and_level
+from .runs import Compared
 
-NAMES = ("compare.json", "compare.csv", "compare.md", "compare.tex", REPORT, "figures")
-
-
-def check_out(folder: Path) -> None:
-    """Refuse a folder that holds a comparison or results already.
-
-    Raises
-    ------
-    LagerError
-        Before anything is read.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise LagerError(f"--out {folder} is a file: give a folder")
-    for name in NAMES:
-        if (folder / name).exists():
-            raise LagerError(f"{folder / name} exists already: choose another folder for --out, or remove it first")
+NAMES = ("compare.json", "compare.csv", "compare.md", "compare.tex", REPORT, FIGURES)
+_COLUMNS = ("model", "strategy", "metric", "level", "column", "estimate", "low", "high", "in_sample", "reason")
 
 
 def write_comparison(compared: Compared, folder: Path) -> tuple[list[Path], list[str]]:
@@ -39,58 +29,38 @@ def write_comparison(compared: Compared, folder: Path) -> tuple[list[Path], list
     list of str
         What was not, and why.
     """
-    check_out(folder)
+    check_out(folder, NAMES)
     write_json(folder / "compare.json", compared.as_json(), indent=1)
-    _write_csv(compared, folder / "compare.csv")
-    write_text(folder / "compare.md", markdown(compared))
-    write_text(folder / "compare.tex", latex(compared))
+    write_csv(folder / "compare.csv", _tidy_rows(compared), _COLUMNS)
+    table = comparison_table(compared)
+    write_text(folder / "compare.md", markdown(table))
+    write_text(folder / "compare.tex", latex(table))
     written = [folder / name for name in NAMES[:4]]
-    from .report import write_report
-
     try:
-        return [*written, *write_report(compared, folder)], []
+        return [*written, *_write_report(compared, folder)], []
     except LagerError as error:
         return written, [str(error)]
 
 
-def markdown(compared: Compared) -> str:
-    """Return the table in Markdown."""
-    rows = []
-    for row, figures in zip(compared.rows, cells(compared), strict=True):
-        names = [escape_markdown(row.model), escape_markdown(row.strategy)]
-        rows.append([*names, *(f"**{text}**" if best else text for text, best in figures)])
-    titles = ["model", "strategy", *map(escape_markdown, compared.columns), "mean"]
-    said = "\n".join(f"- {escape_markdown(line)}" for line in notes(compared, best="bold:"))
-    return f"{markdown_table(titles, rows)}\n{said}\n"
+def _write_report(compared: Compared, folder: Path) -> list[Path]:
+    """Write the report and its figure; without matplotlib a `LagerError` says what to install."""
+    from ..report.drawing import drawing, save
+    from ..report.page import render
+    from .models_figure import draw_models
+
+    with drawing():
+        drawn = draw_models(compared)
+        save(drawn, folder / FIGURES)
+        table = comparison_table(compared, intervals=True)
+        page = render([table], [drawn], title="Comparison of evaluations", headline=[metric_and_level(compared)])
+    write_text(folder / REPORT, page)
+    return [folder / REPORT, folder / FIGURES]
 
 
-def latex(compared: Compared) -> str:
-    """Return the table in LaTeX, a rule between models."""
-    sections: list[list[list[str]]] = []
-    shown = None
-    for row, figures in zip(compared.rows, cells(compared), strict=True):
-        texts = ["--" if text == "-" else rf"\textbf{{{text}}}" if best else text for text, best in figures]
-        if row.model != shown:
-            sections.append([])
-        sections[-1].append([escape_latex(row.model if row.model != shown else ""), escape_latex(row.strategy), *texts])
-        shown = row.model
-    titles = ["model", "strategy", *compared.columns, "mean"]
-    return latex_table(titles, sections, comments=list(notes(compared, best="bold:")), names=2)
-
-
-def _write_csv(compared: Compared, path: Path) -> None:
-    import polars as pl
-
-    names = ("model", "strategy", "metric", "level", "column", "estimate", "low", "high", "in_sample", "reason")
-    rows: list[dict[str, Any]] = []
+def _tidy_rows(compared: Compared) -> Iterator[dict[str, Any]]:
+    """Yield one row per model, strategy and column, nothing rounded."""
     for row in compared.rows:
-        about = {"model": row.model, "strategy": row.strategy, "metric": compared.metric, "level": compared.level}
-        about["in_sample"] = row.in_sample  # type: ignore[assignment]
-        for column, value in row.cells.items():
-            rows.append(
-                about | {"column": column} | {name: value.get(name) for name in ("estimate", "low", "high", "reason")}
-            )
-        rows.append(about | {"column": "mean", "estimate": row.mean})
-    table = pl.DataFrame([{name: row.get(name) for name in names} for row in rows], infer_schema_length=None)
-    with replacing(path) as temporary:
-        table.write_csv(temporary)
+        about = {"model": row.model, "strategy": row.strategy, "metric": compared.metric, "level": compared.level,
+                 "in_sample": row.in_sample}  # fmt: skip
+        for column, value in {**row.cells, "mean": {"estimate": row.mean}}.items():
+            yield about | {"column": column} | value

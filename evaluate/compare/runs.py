@@ -12,7 +12,6 @@ from typing import Any
 from ...data.errors import LagerError
 from ...data.files.writing import read_json
 from ..metrics.metrics import METRICS, check_metrics
-from ..report.marks import LEVELS, figure
 
 #: The judges of the paper's main table; scores from files come on top.
 MAIN = ("vscore", "e-score", "lager", "lager-tuned")
@@ -249,23 +248,3 @@ def _rows(  # noqa: PLR0917
         known = [value for value in values if value is not None]
         mean = sum(known) / len(known) if len(known) == len(columns) else None
         yield CompareRow(model, name, cells, mean, any(row.get("in_sample") for row in rows.values()))
-
-
-def cells(compared: Compared) -> Iterator[list[tuple[str, bool]]]:
-    """Yield each row's figures as text, the mean last, and whether each is the best of its column."""
-    best = compared.best()
-    for row in compared.rows:
-        values = [row.cells.get(column, {}).get("estimate") for column in compared.columns]
-        named = zip((*compared.columns, "mean"), (*values, row.mean), strict=True)
-        fair = not row.in_sample
-        yield [(figure(value), fair and value is not None and value == best.get(name)) for name, value in named]
-
-
-def notes(compared: Compared, *, best: str) -> Iterator[str]:
-    """Yield what the figures are and what is missing; `best` says how the best are marked."""
-    what = f"{METRICS[compared.metric].title}, {LEVELS[compared.level]}"
-    yield f"{what}; {best} best in its column, not a tested difference"
-    if any(row.mean is None for row in compared.rows):
-        yield "no mean where a column is missing or undefined"
-    if names := sorted({f"{row.model}: {row.strategy}" for row in compared.rows if row.in_sample}):
-        yield f"in-sample, out of competition: {', '.join(names)}"

@@ -13,7 +13,7 @@ from ..output import check_out, show, tell
 
 if TYPE_CHECKING:
     from ..tables.table import Table
-    from .compare_pairs import JudgedPairs
+    from .judged_pairs import JudgedPairs
 
 RESULTS, PREFERENCES = "pairs.json", "preferences.csv"
 _TITLES = {
@@ -44,7 +44,7 @@ def pairs(
     Example: lager pairs cache/llmbar --aggregator agg.json --out results/llmbar
     """
     from ...data.cache.feature_cache import FeatureCache
-    from .compare_pairs import judge_pairs
+    from .judged_pairs import judge_pairs
 
     if out is not None:
         check_out(out, (RESULTS, PREFERENCES))

@@ -27,7 +27,7 @@ def draw_abstention(curves: Mapping[str, Sequence[AbstentionPoint]], *, level: s
     level : str
         Over what agreement is computed, for the axes.
     """
-    figure, panels = new_figure(8.4, 3.7, panels=len(_DRAWN), share_y=False)
+    figure, panels = new_figure(8.4, 3.7, panels=len(_DRAWN), same_y=False)
     for axes, metric in zip(panels, _DRAWN, strict=True):
         for index, (name, points) in enumerate(curves.items()):
             _draw_one(axes, name, points, metric, index)

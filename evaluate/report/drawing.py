@@ -87,7 +87,7 @@ def drawing() -> Iterator[None]:
 
 
 def new_figure(
-    width: float = 7.2, height: float = 4.0, *, panels: int = 1, share_y: bool = True
+    width: float = 7.2, height: float = 4.0, *, panels: int = 1, same_y: bool = True
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure of so many inches and its axes, side by side; `drawing` must be open."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -95,7 +95,7 @@ def new_figure(
 
     figure = Figure(figsize=(width, height), dpi=160, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, panels, squeeze=False, sharey=share_y and panels > 1)
+    axes = figure.subplots(1, panels, squeeze=False, sharey=same_y and panels > 1)
     return figure, list(axes[0])
 
 

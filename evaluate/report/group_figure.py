@@ -61,10 +61,10 @@ def _cell(axes, place, row, value, low, high, colours) -> None:  # type: ignore[
     if np.isnan(value):
         axes.text(place, row, "-", ha="center", va="center", fontsize=8.5)
         return
-    share = 0.5 if high == low else (value - low) / (high - low)
-    axes.add_patch(Rectangle((place - 0.48, row - 0.46), 0.96, 0.92, color=colours(share), linewidth=0))
+    shade = 0.5 if high == low else (value - low) / (high - low)
+    axes.add_patch(Rectangle((place - 0.48, row - 0.46), 0.96, 0.92, color=colours(shade), linewidth=0))
     text = f"{value:.2f}".replace("0.", ".", 1)
-    axes.text(place, row, text, ha="center", va="center", fontsize=8.5, color="#fefefe" if share > 0.5 else "#101010")
+    axes.text(place, row, text, ha="center", va="center", fontsize=8.5, color="#fefefe" if shade > 0.5 else "#101010")
 
 
 def _number(value: float | None) -> float:

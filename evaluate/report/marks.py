@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..agreement.difference import SIGNIFICANT
 from ..agreement.intervals import NO_RESAMPLES
 from ..agreement.result import Agreement, Estimate
 from ..evaluation.evaluation import Evaluation
 from ..metrics.metrics import METRICS
+from ..tables.table import BEST, decimal
 
 LEVELS = {"pooled": "pooled over all items", "group": "mean over groups", "system": "between systems"}
 
@@ -27,14 +28,14 @@ def headline(agreement: Agreement) -> Iterator[str]:
         yield f"[low, high]: 95 % {kind} bootstrap over {unit}, {drawn}"
 
 
-def best_strategies(evaluation: Evaluation) -> dict[str, set[str]]:
-    """Return for each shown metric the strategies with the best figure; a mark, no claim that they differ.
+def best_strategies(evaluation: Evaluation, metrics: Sequence[str] = ()) -> dict[str, set[str]]:
+    """Return for each metric, those shown unless named, the strategies with the best figure; no claim that they differ.
 
     A strategy that has seen evaluated rows is out of competition. A description has no best.
     """
     fair = {one.name for one in evaluation.scored if not one.in_sample}
     best: dict[str, set[str]] = {}
-    for metric in evaluation.shown:
+    for metric in metrics or evaluation.shown:
         if METRICS[metric].better is None:
             best[metric] = set()
             continue
@@ -59,21 +60,24 @@ def significance(agreement: Agreement, strategy: str, metric: str) -> str:
     return "+" if one.difference > 0 else "-"
 
 
+def legend(evaluation: Evaluation) -> str:
+    """Return what it means to be marked as the best, with `BEST` for the mark."""
+    fair = " of those that are not in-sample" if any(one.in_sample for one in evaluation.scored) else ""
+    doubt = "; whether it differs from the next one is another question"
+    return f"{BEST} best in its column{fair}{'' if evaluation.agreement.comparison else doubt}"
+
+
 def footnotes(evaluation: Evaluation) -> Iterator[str]:
     """Yield what the figures leave out and what they do not prove."""
     agreement = evaluation.agreement
-    in_sample = {one.name: one.in_sample for one in evaluation.scored if one.in_sample}
-    fair = " of those that are not in-sample" if in_sample else ""
-    if agreement.comparison is None:
-        yield f"* best in its column{fair}; whether it differs from the next one is another question"
-    else:
+    if agreement.comparison is not None:
         unit = "items" if agreement.n_clusters is None else "clusters"
         compared = len(agreement.comparison.differences)
-        yield f"* best in its column{fair}"
         yield (
             f"+ above, - below {agreement.comparison.baseline} with p < {SIGNIFICANT} ({LEVELS[agreement.level]}; "
             f"paired bootstrap over {unit}, Holm's correction over {compared} strategies for each metric)"
         )
+    in_sample = {one.name: one.in_sample for one in evaluation.scored if one.in_sample}
     if in_sample:
         counts = _grouped((str(count), name) for name, count in in_sample.items())
         for count, names in counts.items():
@@ -106,7 +110,7 @@ def human_lines(evaluation: Evaluation) -> Iterator[str]:
         "against the same targets is in the files"
     )
     ceiling, alpha = reference.ceiling, reference.alpha
-    known = [f"{what} {figure(value.estimate)}" for what, value in (
+    known = [f"{what} {decimal(value.estimate)}" for what, value in (
         ("ceiling of a correlation with the raters' mean", ceiling), ("Krippendorff's alpha of the raters", alpha)
     ) if value.estimate is not None]  # fmt: skip
     if known:
@@ -137,14 +141,9 @@ def reasons(value: Estimate) -> Iterator[str]:
         yield f"undefined in {value.undefined_resamples} resamples, which the interval leaves out"
 
 
-def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+def _grouped(members: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Collect the second members by the first, both in order of appearance."""
     out: dict[str, list[str]] = {}
-    for key, member in pairs:
+    for key, member in members:
         out.setdefault(key, []).append(member)
     return out
-
-
-def figure(value: float | None, digits: int = 3) -> str:
-    """Return a number as text, without the sign of a zero; ``-`` for none."""
-    return "-" if value is None else f"{round(value, digits) + 0.0:.{digits}f}"

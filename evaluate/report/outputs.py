@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...data.errors import LagerError
-from ...data.files.writing import replacing, write_json
-from ...data.safe_text import printable
+from ...data.files.writing import write_json
 from ..evaluation.abstention_curves import COLUMNS as ABSTENTION_COLUMNS
-from ..evaluation.abstention_curves import Abstention, abstention
-from ..evaluation.early_exit import EarlyExit, early_exits
+from ..evaluation.abstention_curves import abstention
+from ..evaluation.early_exit import early_exits
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.layer_curve import depth_curve, layer_curve
-from .text_tables import latex, markdown
+from ..output import check_out, write_csv, write_text
+from ..tables.latex import latex
+from ..tables.markdown import markdown
+from ..tables.table import Table
+from .result_table import result_table
 
 if TYPE_CHECKING:
     from .learning_figure import LearningPoint
 
 RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX = "results.json", "results.csv", "results.md", "results.tex"
 ABSTENTION_CSV, REPORT, FIGURES = "abstention.csv", "report.html", "figures"
+NAMES = (RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX, ABSTENTION_CSV, REPORT, FIGURES)
 _COLUMNS = (
     "strategy", "level", "group", "metric", "estimate", "low", "high", "n", "coverage",
     "groups", "undefined_groups", "spread", "undefined_resamples", "in_sample", "source", "reason",
 )  # fmt: skip
-
-
-def check_out(folder: Path) -> None:
-    """Refuse a folder that holds results already, and a path that is no folder.
-
-    Raises
-    ------
-    LagerError
-        Before anything is computed, so that nothing is lost.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise LagerError(f"--out {folder} is a file: give a folder")
-    for name in (RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX, ABSTENTION_CSV, REPORT, FIGURES):
-        if (folder / name).exists():
-            raise LagerError(f"{folder / name} exists already: choose another folder for --out, or remove it first")
 
 
 def write_outputs(
@@ -63,7 +52,7 @@ def write_outputs(
     list of str
         What was not, and why.
     """
-    check_out(folder)
+    check_out(folder, NAMES)
     layers = depth = None
     early = early_exits(evaluation)
     content = evaluation.as_json()
@@ -79,55 +68,33 @@ def write_outputs(
     if abstained is not None:
         content["abstention"] = abstained.as_json()
     write_json(folder / RESULTS_JSON, content, indent=1)
-    _write_csv(tidy_rows(evaluation), _COLUMNS, folder / RESULTS_CSV)
-    for name, text in ((RESULTS_MD, markdown(evaluation)), (RESULTS_TEX, latex(evaluation))):
-        write_text(folder / name, text)
+    write_csv(folder / RESULTS_CSV, tidy_rows(evaluation), _COLUMNS)
+    table = result_table(evaluation)
+    write_text(folder / RESULTS_MD, markdown(table))
+    write_text(folder / RESULTS_TEX, latex(table))
     written = [folder / name for name in (RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX)]
     if abstained is not None and abstained.curves:
-        _write_csv(abstained.rows(), ABSTENTION_COLUMNS, folder / ABSTENTION_CSV)
+        write_csv(folder / ABSTENTION_CSV, abstained.rows(), ABSTENTION_COLUMNS)
         written.append(folder / ABSTENTION_CSV)
     try:
-        report = _write_report(evaluation, folder, layers, depth, early=early, abstained=abstained, learning=learning)
-        return [*written, *report], []
+        drawn = {"layers": layers, "depth": depth, "early": early, "abstained": abstained, "learning": learning}
+        return [*written, *_write_report(evaluation, table, folder, **drawn)], []
     except LagerError as error:
         return written, [str(error)]
 
 
-def _write_report(
-    evaluation: Evaluation,
-    folder: Path,
-    layers: Sequence[float | None] | None,
-    depth: Sequence[float | None] | None,
-    *,
-    early: Sequence[EarlyExit],
-    abstained: Abstention | None,
-    learning: Sequence[LearningPoint],
-) -> list[Path]:
-    """Write figures and report; without matplotlib a `LagerError` says what to install."""
+def _write_report(evaluation: Evaluation, table: Table, folder: Path, **drawn: Any) -> list[Path]:
+    """Write the figures of `draw_all` and the report; without matplotlib a `LagerError` says what to install."""
     from .drawing import drawing, save
     from .figures import draw_all
     from .page import render_report
 
     with drawing():
-        drawn = draw_all(evaluation, layers=layers, depth=depth, early=early, abstained=abstained, learning=learning)
-        for one in drawn:
+        figures = draw_all(evaluation, **drawn)
+        for one in figures:
             save(one, folder / FIGURES)
-        write_text(folder / REPORT, render_report(evaluation, drawn))
+        write_text(folder / REPORT, render_report(evaluation, table, figures))
     return [folder / REPORT, folder / FIGURES]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file as a whole or not at all; control characters in it become visible."""
-    with replacing(path) as temporary:
-        temporary.write_text(printable(text, keep="\n\t"), encoding="utf-8")
-
-
-def _write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], path: Path) -> None:
-    import polars as pl
-
-    table = pl.DataFrame(list(rows), schema=list(columns), infer_schema_length=None)
-    with replacing(path) as temporary:
-        table.write_csv(temporary)
 
 
 def tidy_rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:

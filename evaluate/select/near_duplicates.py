@@ -67,8 +67,8 @@ class NearDuplicates:
                 return None
             return self._empty
         # Rounded before it is rounded up: 0.55 x 20 is a little over 11 in binary.
-        shared = math.ceil(round(self._similarity * len(places), 9))
-        prefix = places[: len(places) - shared + 1].tolist()
+        overlap = math.ceil(round(self._similarity * len(places), 9))
+        prefix = places[: len(places) - overlap + 1].tolist()
         candidates = sorted({other for one in prefix for other in self._seen.get(one, ())})
         for other in candidates:
             if self._jaccard(index, other) >= self._similarity:
@@ -81,5 +81,5 @@ class NearDuplicates:
         a, b = self._sets[one], self._sets[other]
         if min(len(a), len(b)) / max(len(a), len(b)) < self._similarity:
             return 0.0
-        shared = len(np.intersect1d(a, b, assume_unique=True))
-        return shared / (len(a) + len(b) - shared)
+        overlap = len(np.intersect1d(a, b, assume_unique=True))
+        return overlap / (len(a) + len(b) - overlap)

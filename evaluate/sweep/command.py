@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ...data.console import table_console
 from ...data.errors import LagerError
-from ...data.files.canonical import canonical_json
 from ...data.progress import Progress
-from ...data.safe_text import printable
+from ..output import show, tell
 
 if TYPE_CHECKING:
+    from ..tables.table import Table
     from .sweep import Sweep
 
 
@@ -50,7 +49,6 @@ def sweep(
     from .engine import joblib_engine
     from .figure import CURVES_PNG, draw_learning_curves
     from .sweep import run_sweep
-    from .tables import ranking
 
     where = engine or (None, None)
     with joblib_engine(*where), Progress(1.0, what="sweeping", unit="share") as bar:
@@ -68,22 +66,16 @@ def sweep(
             seed=seed,
             progress=lambda share: bar.tell("sweeping", share),
         )
-    lines = ranking(done.rows)
-    if as_json:
-        content = {"ranking": [one._asdict() for one in lines], "skipped": done.skipped, "notes": list(done.notes)}
-        typer.echo(canonical_json(content))
-    else:
-        _print(done)
-    written = list(done.written)
+    show(lambda: _content(done), lambda: _table(done), as_json=as_json)
+    written, missing = list(done.written), []
     try:
         chosen = level or ("pooled" if FeatureCache.open(test).column("group") is None else "group")
         draw_learning_curves(out / CURVES_PNG, done.rows, level=chosen)
         written.append(out / CURVES_PNG)
     except LagerError as error:
-        typer.echo(f"note: {error}", err=True)
+        missing.append(str(error))
     typer.echo(f"{done.new} cells computed, {len(done.rows) - done.new} were there", err=True)
-    for path in written:
-        typer.echo(f"written: {path}", err=True)
+    tell(written=written, notes=missing)
 
 
 def _numbers(text: str) -> list[int]:
@@ -94,29 +86,31 @@ def _numbers(text: str) -> list[int]:
         raise LagerError(f"--sizes {text!r}: expected whole numbers with commas, such as 50,100,200") from None
 
 
-def _print(done: Sweep) -> None:
-    """Print the ranking and what a reader should know."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
+def _content(done: Sweep) -> dict[str, Any]:
+    """Return the ranking as JSON."""
     from .tables import ranking
 
-    console = table_console()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("", "strategy", "Spearman", "sd", "labels", "draws", "Spearman, folds", "MAE", "undefined"):
-        table.add_column(title, justify="left" if title == "strategy" else "right", no_wrap=True)
+    ranked = [one._asdict() for one in ranking(done.rows)]
+    return {"ranking": ranked, "skipped": done.skipped, "notes": list(done.notes)}
+
+
+def _table(done: Sweep) -> Table:
+    """Return the ranking and what a reader should know."""
+    from ..tables.table import Cell, Column, Table, count, name, number
+    from .tables import ranking
+
+    rows = []
     for one in ranking(done.rows):
-        cells = [str(one.rank or "-"), one.strategy, _figure(one.spearman), _figure(one.deviation)]
-        cells += ["-" if one.size is None else str(one.size), str(one.draws), _figure(one.folds_spearman)]
-        table.add_row(*(Text(printable(cell)) for cell in [*cells, _figure(one.mae), str(one.undefined or "")]))
-    console.print("Agreement with humans by labels used (largest number) and out of fold", highlight=False)
-    console.print(table)
-    for name, reason in done.skipped.items():
-        console.print(Text(printable(f"skipped {name}: {reason}")))
-    for note in done.notes:
-        console.print(Text(printable(f"note: {note}")))
-
-
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+        figures = [number(one.spearman), number(one.deviation), count(one.size), count(one.draws)]
+        figures += [number(one.folds_spearman), number(one.mae), count(one.undefined) if one.undefined else Cell("")]
+        rows.append((count(one.rank), name(one.strategy), *figures))
+    titles = ("Spearman", "sd", "labels", "draws", "Spearman, folds", "MAE", "undefined")
+    return Table(
+        columns=(Column("", "count"), Column("strategy", "name"), *map(Column, titles)),
+        rows=tuple(rows),
+        headline=("Agreement with humans by labels used (largest number) and out of fold",),
+        notes=(
+            *(f"skipped {one}: {why}" for one, why in done.skipped.items()),
+            *(f"note: {one}" for one in done.notes),
+        ),
+    )

@@ -6,7 +6,8 @@ import pytest
 from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
 from lager.evaluate.metrics.metrics import METRICS
 from lager.evaluate.report.marks import best_strategies
-from lager.evaluate.report.terminal_table import print_table
+from lager.evaluate.report.result_table import result_table
+from lager.evaluate.tables.terminal import print_table
 from rich.console import Console
 from support.caches import make_cache
 
@@ -24,7 +25,7 @@ def evaluations(tmp_path_factory):
 
 def printed(evaluation, width):
     console = Console(file=io.StringIO(), width=width)
-    print_table(evaluation, console)
+    print_table(result_table(evaluation), console)
     return console.file.getvalue()
 
 

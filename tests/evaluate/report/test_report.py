@@ -12,8 +12,10 @@ from lager.evaluate.evaluation.layer_curve import depth_curve
 from lager.evaluate.report.drawing import drawing, inline
 from lager.evaluate.report.learning_figure import LearningPoint, draw_learning, read_learning_points
 from lager.evaluate.report.outputs import write_outputs
+from lager.evaluate.report.result_table import result_table
 from lager.evaluate.report.score_figures import calibration_points
-from lager.evaluate.report.text_tables import escape_latex, escape_markdown, latex, markdown
+from lager.evaluate.tables.latex import escape_latex, latex
+from lager.evaluate.tables.markdown import escape_markdown, markdown
 from support.caches import make_cache
 
 NASTY = "<script>alert('x')</script> & $x_1$ | *y*"
@@ -106,7 +108,7 @@ def test_score_files_alone_have_a_report_without_layers(tmp_path):
 
 
 def test_latex_is_a_booktabs_table_with_balanced_columns(evaluation):
-    lines = latex(evaluation).splitlines()
+    lines = latex(result_table(evaluation)).splitlines()
     (begin,) = (line for line in lines if line.startswith(r"\begin{tabular}"))
     rows = [line for line in lines if line.endswith(r"\\")]
     assert begin == r"\begin{tabular}{lrrrr}"
@@ -118,7 +120,7 @@ def test_latex_is_a_booktabs_table_with_balanced_columns(evaluation):
 
 
 def test_markdown_has_as_many_cells_in_every_row(evaluation):
-    rows = [line for line in markdown(evaluation).splitlines() if line.startswith("|")]
+    rows = [line for line in markdown(result_table(evaluation)).splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
     assert len(rows) == len(evaluation.agreement.strategies) + 3
 

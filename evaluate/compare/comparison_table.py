@@ -1,0 +1,44 @@
+"""The table of several evaluations: models down, benchmarks and conditions across, the mean last."""
+
+from __future__ import annotations
+
+from ..metrics.metrics import METRICS
+from ..report.marks import LEVELS
+from ..tables.table import BEST, NONE, Cell, Column, Row, Table, interval, name
+from .runs import Compared, CompareRow
+
+
+def comparison_table(compared: Compared, *, intervals: bool = False) -> Table:
+    """Return a row for each strategy of each model; intervals are for an output that has room for them."""
+    notes = []
+    if any(row.mean is None for row in compared.rows):
+        notes.append("no mean where a column is missing or undefined")
+    if names := sorted({f"{row.model}: {row.strategy}" for row in compared.rows if row.in_sample}):
+        notes.append(f"in-sample, out of competition: {', '.join(names)}")
+    best = compared.best()
+    return Table(
+        columns=(Column("model", "name"), Column("strategy", "name"), *map(Column, (*compared.columns, "mean"))),
+        rows=tuple(_row(compared, row, best, intervals=intervals) for row in compared.rows),
+        caption="Comparison",
+        legend=f"{metric_and_level(compared)}; {BEST} best in its column, not a tested difference",
+        notes=tuple(notes),
+        sections=True,
+    )
+
+
+def metric_and_level(compared: Compared) -> str:
+    """Return what the figures are."""
+    return f"{METRICS[compared.metric].title}, {LEVELS[compared.level]}"
+
+
+def _row(compared: Compared, row: CompareRow, best: dict[str, float], *, intervals: bool) -> Row:
+    cells = [name(row.model), name(row.strategy, "in-sample" if row.in_sample else "")]
+    found = {**row.cells, "mean": {"estimate": row.mean}}
+    for column in (*compared.columns, "mean"):
+        if (one := found.get(column)) is None:
+            cells.append(Cell(NONE))
+            continue
+        value, ends = one["estimate"], (one.get("low"), one.get("high")) if intervals else (None, None)
+        wins = not row.in_sample and value is not None and value == best.get(column)
+        cells.append(interval(value, *ends, best=wins, reason=one.get("reason") or ""))
+    return tuple(cells)
