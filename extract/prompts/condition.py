@@ -12,6 +12,8 @@ SCORE_RULES = ("marker", "last")
 # The paper's budgets (section 4): up to 10 new tokens for the score alone, up to 256 with feedback.
 _NEW_TOKENS = {"generate": 10, "reasoning": 256}
 _RULE = {"generate": "last", "reasoning": "marker"}
+# What counts as a marker changed: caches that were read by an earlier rule have another fingerprint.
+_MARKER_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Condition:
         return {
             "name": self.name,
             "score_rule": self.score_rule,
+            **({"marker_version": _MARKER_VERSION} if self.score_rule == "marker" else {}),
             "max_new_tokens": self.max_new_tokens,
             "must_end": self.must_end,
             "decoding": "greedy",

@@ -75,7 +75,22 @@ def find_label_forms(tokenize: Tokenize, tokenizer: Any, scale: Scale) -> LabelF
     return LabelForms(distinct, tokens)
 
 
-_MARKER = re.compile("score", re.IGNORECASE)
+# What announces a score: a word, up to forty characters of its line, then a colon, an equals sign or "is".
+_WORD, _SAYS = "(?:score|rating)", r"[^\n:=.!?]{0,40}?(?:[:=]|\bis\b)"
+_OPEN = r"[\s*_\"'`(\[<>#=-]{0,12}(?:an? )?[*_\"'`(\[]{0,4}"  # what may stand between that and the label
+#: From the surest to the weakest; of one kind the first that a label follows counts.
+_MARKERS = tuple(
+    re.compile(f"(?:{pattern}){_OPEN}", re.IGNORECASE | re.MULTILINE)
+    for pattern in (
+        rf"\[RESULT\]|\[\[|\b(?:final|overall|total) {_WORD}\b{_SAYS}",
+        rf"(?:^|[{{,<])[\s*_#\"'>]*{_WORD}\b(?:{_SAYS}|>)",
+        rf"\b{_WORD}\b{_SAYS}",
+        r"\b(?:scor(?:e|es|ed|ing)|rat(?:e|es|ed|ing))\b(?: (?:it|this|that|the \w+))?"
+        r"(?: (?:of|at|as|to|with|would be|should be|must be|deserves))?",
+    )
+)
+_SURE = len(_MARKERS) - 1  # the last kind is a mention, not an announcement
+_NUMBER = re.compile(r"[0-9]+(?![0-9]*(?: ?(?:-|to) ?[0-9]))")
 # A label glued to letters or digits is part of a longer word or number ("10", or "A" + "nswer"); the 5 of "4/5", "4.5"
 # and "4 out of 5" is no score, nor are the ends of "1-5" and "1 to 5". Letters of other scripts do not count: in many a
 # score stands between them without a space.
@@ -132,28 +147,45 @@ def find_score(
         Token id to what label it is.
     rule : {"marker", "last"}
         ``last``: the last label token, whatever surrounds it (the paper's rule, section 4). ``marker``: of the labels
-        that stand by themselves, the first after the last "score" of the text, in any case of letters; the last one
-        where none follows it.
+        that stand by themselves, the one behind the first marker that a label follows. Markers are, the surest first,
+        ``[RESULT]``, ``[[`` and "final score:"; "score:" or "rating:" where a line, a JSON field or a tag begins; the
+        same elsewhere; "a score of". Where none is followed by a label, the last label of the text.
 
     Returns
     -------
     Score or None
-        None where there is no label.
+        None where there is no label, and where a marker announces a number that is none.
     """
     found = [n for n, token in enumerate(ids) if token in labels]
     if rule == "marker":
         ends = list(accumulate(map(len, pieces)))
         text = "".join(pieces)
         found = [n for n in found if _stands_alone(text, ends[n] - len(pieces[n]), ends[n])]
-        last = max((match.end() for match in _MARKER.finditer(text)), default=None)
-        after = [n for n in found if last is not None and ends[n] - len(pieces[n]) >= last]
-        found = after[:1] or found
+        found = _announced(text, {_first_character(text, ends[n] - len(pieces[n])): n for n in found})
     return Score(found[-1], labels[ids[found[-1]]].form) if found else None
 
 
+def _announced(text: str, labels: Mapping[int, int]) -> list[int]:
+    """Return the label that a marker announces, else all of them; none where what is announced is off the scale."""
+    off_scale = False
+    for kind, marker in enumerate(_MARKERS):
+        for match in marker.finditer(text):
+            if match.end() in labels:
+                return [labels[match.end()]]
+            off_scale |= kind < _SURE and _NUMBER.match(text, match.end()) is not None
+        if off_scale and kind == _SURE - 1:
+            return []
+    return list(labels.values())
+
+
+def _first_character(text: str, start: int) -> int:
+    """Return where a token's text begins, behind the spaces that belong to it."""
+    return next((n for n in range(start, len(text)) if not text[n].isspace()), start)
+
+
 def _stands_alone(text: str, start: int, end: int) -> bool:
-    if text[start : start + 1].isspace():
-        start += 1
+    """Return whether a label is no part of a longer word or number."""
+    start = _first_character(text, start)
     before, after = text[max(start - _NEAR, 0) : start], text[end : end + _NEAR]
     return not (_GLUED_BEFORE.search(before) or _GLUED_AFTER.match(after))
 
