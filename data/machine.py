@@ -1,11 +1,13 @@
-"""The machine: its cores, how much memory may be used, and whether a cluster answers at its address."""
+"""The machine: its cores, how much memory may be used, where lager keeps things, whether a cluster answers."""
 
 from __future__ import annotations
 
 import os
 import re
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import LagerError
@@ -60,7 +62,7 @@ def n_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-MEMORY_VARIABLE = "LAGER_MEMORY"
+MEMORY_VARIABLE, HOME_VARIABLE = "LAGER_MEMORY", "LAGER_HOME"
 _UNKNOWN = 8_000_000_000
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
 
@@ -104,3 +106,14 @@ def memory_allowed() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     except (AttributeError, ValueError, OSError):  # systems that do not say
         return _UNKNOWN
+
+
+def home() -> Path:
+    """Return the store's folder: ``LAGER_HOME``, else ``lager`` in the user's cache folder."""
+    if given := os.environ.get(HOME_VARIABLE):
+        return Path(given).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "lager" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "lager"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lager"

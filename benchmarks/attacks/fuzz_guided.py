@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of the readers that are plain Python, with atheris (pip install atheris).
 
-    python benchmarks/attacks/fuzz_guided.py shard|parquet|json -max_total_time=60
+    python benchmarks/attacks/fuzz_guided.py shard|json -max_total_time=60
 
 Further arguments are libFuzzer's. Only `ValueError` may come out; anything else, 5 s or 1 GiB ends the run with the
 input in a file.
@@ -19,13 +19,11 @@ with atheris.instrument_imports(
     include=[
         "lager.data.cache.plain_hdf5",
         "lager.data.cache.chunk_filters",
-        "lager.data.files.parquet",
         "lager.data.files.json_text",
     ]
 ):
     from lager.data.cache.plain_hdf5 import PlainHDF5
     from lager.data.files.json_text import parse_json
-    from lager.data.files.parquet import check_parquet
 
 
 def read_json(path: Path) -> None:
@@ -45,7 +43,6 @@ def read_shard(path: Path) -> None:
 
 READERS = {
     "shard": (read_shard, "cache/shards/00000.h5"),
-    "parquet": (check_parquet, "rows.parquet"),
     "json": (read_json, "cache/manifest.json"),
 }
 

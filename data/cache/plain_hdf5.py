@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files.bounds import most_bytes
 from .chunk_filters import decode, parse_filters
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -31,7 +32,6 @@ _MESSAGES = {
 _MOST_HEADER_BYTES = 1 << 16
 _MOST_RANK = 8
 _MOST_NAMES, _LONGEST_NAME = 256, 256
-_FREE_BYTES, _MOST_GAIN = 256 << 20, 100  # what a dataset may take in memory: so much, or so many times what is stored
 # A datatype is taken when its description has exactly these bytes.
 _TEXT = bytes.fromhex("1901010010000000100000000100000000000800")
 _DTYPES = {
@@ -176,7 +176,7 @@ class PlainHDF5:
         step, row_bytes = lengths[0], item_bytes * _product(dataset.shape[1:])
         chunks = self._chunks(tree, rank, step=step, count=-(-dataset.shape[0] // step))
         stored = sum(chunk.size for chunk in chunks)
-        if (claimed := step * row_bytes * len(chunks)) > max(_FREE_BYTES, _MOST_GAIN * stored):
+        if (claimed := step * row_bytes * len(chunks)) > most_bytes(stored):
             raise ValueError(f"dataset {name!r} claims {claimed} bytes and stores {stored}")
         values: NDArray[Any] = np.empty((len(rows), *dataset.shape[1:]), dataset.dtype)
         for number in range(rows.start // step, -(-rows.stop // step)):

@@ -8,6 +8,8 @@ from typing import Any
 import polars as pl
 
 from ..errors import LagerError
+from ..files.canonical import sha256_file
+from ..files.known_files import is_known, remember
 from ..files.parquet import read_parquet
 from ..items.items import TABLE_SCHEMA
 from ..scale import Scale
@@ -35,12 +37,14 @@ def read_item_table(folder: Path, manifest: dict[str, Any], *, verify: bool = Tr
         When it is missing or changed, or not what the manifest and the format say.
     """
     path = folder / ITEMS
-    if verify:
-        check_sha256(path, manifest["items"]["sha256"])
     try:
-        items = read_parquet(path, what="item table")
+        sha256 = check_sha256(path, manifest["items"]["sha256"]) if verify else sha256_file(path)
+        known = is_known(sha256)
+        items = read_parquet(path, what="item table", trusted=known)
     except FileNotFoundError:
         raise LagerError(f"cache {folder} has no {ITEMS}: restore it from a copy") from None
+    if not known:
+        remember(sha256)
     wrong = [name for name, kind in TABLE_SCHEMA.items() if items.schema.get(name) != kind]
     if wrong or len(items) != manifest["items"]["rows"]:
         raise LagerError(

@@ -155,8 +155,8 @@ class ShardFiles:
                 )
 
 
-def check_sha256(path: Path, expected: Any) -> None:
-    """Compare a file's checksum with the manifest's.
+def check_sha256(path: Path, expected: Any) -> str:
+    """Return a file's checksum, which must be the manifest's.
 
     Raises
     ------
@@ -172,3 +172,4 @@ def check_sha256(path: Path, expected: Any) -> None:
             f"{path} changed after the cache was written (its sha256 is {found[:12]}..., the manifest says "
             f"{str(expected)[:12]}...): restore it from a copy, or remove it and run the same extraction again"
         )
+    return found

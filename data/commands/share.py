@@ -71,7 +71,7 @@ def ls(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] =
 
     Example: lager cache ls
     """
-    from ..remote.store import home
+    from ..machine import home
     from ..remote.store_cleaning import stored_caches
 
     caches = stored_caches()

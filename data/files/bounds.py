@@ -1,4 +1,4 @@
-"""Reading files that may be compressed, no further than fits their size."""
+"""How far the size of a file is believed, and reading files that may be compressed no further than that."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from pathlib import Path
 from ..errors import LagerError
 from .json_text import DOCUMENT
 
-_FREE_BYTES, _MOST_GAIN = 256 << 20, 100  # what may come out of a file: so much, or so many times its size
+_FREE_BYTES, _MOST_GAIN = 256 << 20, 100
+
+
+def most_bytes(stored: int) -> int:
+    """Return how many bytes may come out of so many stored ones: 256 MiB, or 100 times as many."""
+    return max(_FREE_BYTES, _MOST_GAIN * stored)
 
 
 def read_unpacked(path: Path, *, what: str) -> bytes:
@@ -21,7 +26,7 @@ def read_unpacked(path: Path, *, what: str) -> bytes:
         When it cannot be read or is cut off, or more comes out of it than of any such file.
     """
     try:
-        limit = min(DOCUMENT.size, max(_FREE_BYTES, _MOST_GAIN * path.stat().st_size))
+        limit = min(DOCUMENT.size, most_bytes(path.stat().st_size))
         with path.open("rb") as file:
             compressed = file.read(2) == b"\x1f\x8b"
         with gzip.open(path) if compressed else path.open("rb") as file:

@@ -107,17 +107,19 @@ class ParquetRows:
     """Rows of a Parquet file; of a row group no more is decoded than the rows that are asked for need."""
 
     def __init__(self, path: Path, *, named: Path | None = None) -> None:
-        self.path = named or path
-        try:
-            check_parquet(path)
-        except ValueError as error:
-            raise LagerError(
-                f"cannot read item file {self.path}: {error}; it is damaged, restore it from a copy"
-            ) from None
+        self.path, self._is_ours = named or path, named is not None
         self._scan = pl.scan_parquet(path, glob=False)
         self.columns = self._scan.collect_schema().names()
         self.n_rows = int(self._scan.select(pl.len()).collect().item())
         self.n_bytes = path.stat().st_size
+
+    def check(self) -> None:
+        """Check that rows take no more memory than fits the file; a `LagerError` when they do.
+
+        Once for a file, not for each who reads some of its rows: the whole file is read.
+        """
+        if not self._is_ours:
+            check_parquet(self.path, what="item file")
 
     def read(self, start: int, stop: int) -> list[dict[str, Any]]:
         """Return the rows from `start` to before `stop`."""

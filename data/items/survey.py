@@ -7,6 +7,7 @@ hold; anything else is read row by row, which also tells what is wrong and where
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ _ROW_BLOCK = 4096
 # A block of columns: so many rows at most, fewer where a row has many bytes in the file.
 _MOST_ROWS, _BLOCK_BYTES = 1 << 14, 16 << 20
 _SEED = 0
+_WAIT_SECONDS = 5.0
 
 
 class Survey(NamedTuple):
@@ -60,13 +62,15 @@ def survey_items(file: RowFile, form: RowForm, *, after_each_block: Callable[[],
     form : RowForm
         How they become items.
     after_each_block : callable, optional
-        Called every few thousand rows.
+        Called every few thousand rows, and every few seconds before the first.
 
     Raises
     ------
     LagerError
         When an id, a score or a prompt is not what it must be, or an id repeats.
     """
+    if isinstance(file, ParquetRows):
+        _check(file, meanwhile=after_each_block)
     digests: list[NDArray[np.uint64]] = []
     lowest, highest = np.inf, -np.inf
 
@@ -85,6 +89,16 @@ def survey_items(file: RowFile, form: RowForm, *, after_each_block: Callable[[],
     if len(repeated):
         _check_repeated(file, form, repeated)
     return Survey(found, float(lowest), float(highest))
+
+
+def _check(file: ParquetRows, *, meanwhile: Callable[[], None] | None) -> None:
+    """Check that the file's rows fit into memory, and call `meanwhile` every few seconds until that is known."""
+    with ThreadPoolExecutor(1) as pool:
+        checked = pool.submit(file.check)
+        while wait([checked], timeout=_WAIT_SECONDS).not_done:
+            if meanwhile is not None:
+                meanwhile()
+        checked.result()
 
 
 def _blocks(file: RowFile, form: RowForm) -> Iterator[_Block]:

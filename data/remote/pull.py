@@ -196,37 +196,9 @@ def _check_content(remote: Remote, manifest: RemoteManifest, staging: Path) -> N
     with replacing(staging / MANIFEST) as temporary:
         temporary.write_bytes(manifest.content)
     try:
-        check_strangers_shards(staging)
         faults = [f"{fault.file}: {fault.what}" for fault in verify_cache(staging)]
     except LagerError as error:
         faults = [str(error)]
     if faults:
         shutil.rmtree(staging)
         raise LagerError(f"{remote.shown} holds no sound cache, and nothing of it was kept: {faults[0]}")
-
-
-def check_strangers_shards(folder: str | Path) -> None:
-    """Check that every shard of a cache is laid out as the manifest and the format say, by its headers alone.
-
-    No checksum is compared and no value read. Reading a shard checks the same again and cannot crash or run away, so
-    this is only for telling at once what would be told later.
-
-    Raises
-    ------
-    LagerError
-        Naming the first shard that is not.
-    """
-    from ..cache.manifest import read_manifest
-    from ..cache.shards import read_shapes
-
-    path = Path(folder)
-    manifest = read_manifest(path)
-    for entry in manifest["shards"]:
-        shapes = read_shapes(path / entry["file"])
-        readout = (entry["rows"], manifest["n_entries"], manifest["n_labels"])
-        if shapes["logits"] != readout or shapes["logits_normed"] != readout:
-            raise LagerError(f"{path / entry['file']}: its read-outs have shape {shapes['logits']}, expected {readout}")
-        if other := next((name for name, shape in shapes.items() if shape[:1] != (entry["rows"],)), None):
-            raise LagerError(
-                f"{path / entry['file']}: {other} has shape {shapes[other]}, expected {entry['rows']} rows"
-            )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from ..errors import LagerError
 from ..files.canonical import sha256_json
 from ..files.locks import FileLock, lock_file, lock_for_reading
 from ..files.writing import read_json, write_json
+from ..machine import home
 from ..progress import to_stderr
 from ..safe_text import scrubbed
 from .open import open_remote
@@ -23,7 +23,6 @@ from .pull import RemoteManifest, fetch_cache, read_remote_manifest
 from .remote import UnreachableError
 from .transfer import DEFAULT_JOBS
 
-HOME_VARIABLE = "LAGER_HOME"
 _PART = 16
 _KEY = re.compile(rf"[0-9a-f]{{{_PART}}}(-[0-9a-f]{{{_PART}}}){{2}}")
 
@@ -41,17 +40,6 @@ class StoredCopy(NamedTuple):
 
     path: Path
     lease: FileLock
-
-
-def home() -> Path:
-    """Return the store's folder: ``LAGER_HOME``, else ``lager`` in the user's cache folder."""
-    if given := os.environ.get(HOME_VARIABLE):
-        return Path(given).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "lager" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "lager"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lager"
 
 
 def caches_folder() -> Path:

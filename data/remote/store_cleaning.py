@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import LagerError
+from ..files.known_files import forget_files
 from ..files.locks import lock_file
 from .store import about, caches_folder, forget, lock_of, remove_entry, sources, stored_keys
 
@@ -108,6 +109,7 @@ def clean_store(*, older_than: float | None = None, max_size: int | None = None,
         forget({cache.key for cache in removed})
         if older_than is not None:
             _remove_unfinished(older_than)
+            forget_files(older_than)
     return Cleaning(removed, in_use, left)
 
 

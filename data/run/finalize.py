@@ -23,6 +23,7 @@ from ..cache.shards import read_columns
 from ..cache.sorted_digests import CacheHashes, SortedDigests, rows_of_a_run
 from ..errors import LagerError
 from ..files.canonical import canonical_json, sha256_file
+from ..files.known_files import remember
 from ..files.location import only_folder
 from ..files.parquet import read_parquet
 from ..files.writing import replacing, write_json
@@ -243,6 +244,8 @@ def _check_items(folder: Path, found: _Shards) -> None:
 def _manifest(folder: Path, run: dict[str, Any], found: _Shards, hashes: CacheHashes) -> dict[str, Any]:
     left_out = {"salt", "self_sha256", "item_ids_sha256", "provenance"}
     provenance = run.get("provenance", {})
+    items = file_entry(folder / ITEMS, name=ITEMS, rows=found.rows)
+    remember(items["sha256"])
     return {
         **{key: value for key, value in run.items() if key not in left_out},
         "n_entries": found.shape[0],
@@ -250,7 +253,7 @@ def _manifest(folder: Path, run: dict[str, Any], found: _Shards, hashes: CacheHa
         "items_hash": hashes.items_hash,
         "content_hash": hashes.content_hash,
         "shards": found.entries,
-        "items": file_entry(folder / ITEMS, name=ITEMS, rows=found.rows),
+        "items": items,
         "provenance": {**provenance, "runs": [*_merged_runs(provenance), *found.runs.values()]},
     }
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import weakref
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from threading import Lock, Timer
 from typing import Any, NamedTuple
 
 from ..errors import LagerError
+from ..files.child_process import ChildProcess
 from .child import MEGABYTES
 
 _CHILD = Path(__file__).with_name("child.py")
@@ -54,12 +49,8 @@ class TemplateProcess:
 
     def __init__(self, name: str, text: str) -> None:
         self._name = name
-        self._lock = Lock()
-        # -P: the script's folder is no place to import from
-        command = [sys.executable, "-P", str(_CHILD)]
-        pipe = subprocess.PIPE
-        self._child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
-        self.close = weakref.finalize(self, _stop, self._child)
+        self._child = ChildProcess(_CHILD)
+        self.close = self._child.close
         answer = self._ask(text, seconds=_SECONDS_TO_START)
         if "variables" not in answer:
             self.close()
@@ -78,33 +69,9 @@ class TemplateProcess:
         return answer["prompt"] if "prompt" in answer else Failed(answer["failed"])
 
     def _ask(self, question: Any, *, seconds: float) -> dict[str, Any]:
-        child = self._child
-        assert child.stdin is not None
-        assert child.stdout is not None
-        with self._lock:
-            timer = Timer(seconds, child.kill)
-            timer.daemon = True
-            timer.start()
-            try:
-                child.stdin.write(json.dumps(question, default=str).encode() + b"\n")
-                child.stdin.flush()
-                line = child.stdout.readline()
-            except OSError:  # it is gone already
-                line = b""
-            finally:
-                timer.cancel()
-        if not line:
+        answer = self._child.ask(question, seconds=seconds)
+        if answer is None:
             raise LagerError(
                 f"template {self._name} took more than {seconds:g} s or {MEGABYTES} MiB of memory for one item: mend it"
             )
-        answer: dict[str, Any] = json.loads(line)
         return answer
-
-
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    child.kill()
-    child.wait()
-    for pipe in (child.stdin, child.stdout):
-        if pipe is not None:
-            with suppress(OSError):  # what was not sent yet cannot be
-                pipe.close()

@@ -12,7 +12,7 @@ from lager.data.cache.shards import read_attributes, read_shard
 from lager.data.errors import LagerError
 from lager.data.files.canonical import seal, sha256_json
 from lager.data.files.json_text import parse_json
-from lager.data.files.parquet import check_parquet
+from lager.data.files.parquet import read_parquet
 from lager.data.safe_text import printable
 from support.caches import make_cache
 
@@ -35,12 +35,16 @@ def cache(tmp_path_factory):
     return make_cache(tmp_path_factory.mktemp("any") / "cache", n=20)
 
 
+def read_table(path):
+    return read_parquet(path, what="item table")
+
+
 @quick
 @given(head=st.sampled_from([b"", b"\x89HDF\r\n\x1a\n", b"PAR1", b'{"']), data=st.binary(max_size=300))
 def test_any_bytes_are_no_shard_no_table_and_seldom_json(tmp_path, head, data):
     path = tmp_path / "file"
     path.write_bytes(head + data + (b"PAR1" if head == b"PAR1" else b""))
-    for read, error in ((read_shard, LagerError), (read_attributes, LagerError), (check_parquet, ValueError)):
+    for read, error in ((read_shard, LagerError), (read_attributes, LagerError), (read_table, LagerError)):
         with pytest.raises(error):
             read(path)
     with suppress(ValueError):

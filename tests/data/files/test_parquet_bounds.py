@@ -1,9 +1,16 @@
 """A Parquet file is believed only as far as its own size goes."""
 
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import polars as pl
 import pytest
 from lager.data.errors import LagerError
-from lager.data.files.parquet import check_parquet, read_parquet
+from lager.data.files.child_process import ChildProcess
+from lager.data.files.parquet import read_parquet
 
 MESSAGES = [{"id": i, "messages": [{"role": "user", "content": f"text {i}" * 9}], "score": [1.0]} for i in range(3000)]
 
@@ -70,5 +77,91 @@ def test_a_footer_that_nests_or_counts_without_end_is_refused(tmp_path):
     ):
         path = tmp_path / "a.parquet"
         path.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
-        with pytest.raises(ValueError, match="headers"):
-            check_parquet(path)
+        assert "damaged" in refused(path)
+
+
+def runs_of_numbers(path):
+    pl.select(a=pl.zeros(60_000_000, dtype=pl.Float32, eager=True).implode()).write_parquet(path)
+
+
+def a_text_told_often(path):
+    pl.DataFrame({"group": ["y" * 1_000_000]})[[0] * 1000].write_parquet(path)
+
+
+def bytes_told_often(path):
+    pl.DataFrame({"group": [b"y" * 1_000_000]})[[0] * 1000].write_parquet(path)
+
+
+def texts_deep_inside(path):
+    pl.DataFrame({"a": [[{"b": [{"c": "y" * 10_000_000}] * 20}] * 2]}).write_parquet(path)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="memory is looked up in /proc")
+@pytest.mark.parametrize("write", [runs_of_numbers, a_text_told_often, bytes_told_often, texts_deep_inside])
+def test_small_files_of_much_content_take_no_memory_here_and_little_in_the_child(tmp_path, write):
+    path = tmp_path / "a.parquet"
+    write(path)
+    assert path.stat().st_size < 60_000
+    code = r"""if True:
+        import re, resource, sys
+        from pathlib import Path
+        from lager.data.files.parquet import read_parquet
+        try:
+            read_parquet(Path(sys.argv[1]), what="item table")
+        except ValueError as error:
+            print(error)
+        print(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
+        print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+    """
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    message, here, child = done.stdout.splitlines()
+    assert "damaged" in message
+    assert int(here) < 250 << 10
+    assert int(child) < 850 << 10
+
+
+def test_what_a_child_knows_of_this_process_is_where_libraries_are(tmp_path, monkeypatch):
+    script = tmp_path / "script.py"
+    script.write_text("import json, os, sys\nsys.stdin.readline()\nprint(json.dumps([*os.environ, *sys.path]))")
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    monkeypatch.chdir(tmp_path)
+    known = ChildProcess(script, MORE="1").ask({}, seconds=60)
+    assert "MORE" in known
+    assert not {"HF_TOKEN", "", str(tmp_path)} & {*known}
+
+
+def test_a_child_that_does_not_answer_in_time_is_stopped(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import time\ntime.sleep(600)")
+    child = ChildProcess(script)
+    assert child.ask({}, seconds=0.2) is None
+    assert child.ask({}, seconds=60) is None
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="processes are looked up in /proc")
+def test_a_child_ends_when_its_parent_is_killed_while_it_reads(tmp_path):
+    os.mkfifo(tmp_path / "a.parquet")  # reading it has no end
+    code = (
+        "import sys, threading, time\nfrom lager.data.files.child_process import ChildProcess\n"
+        "from lager.data.files.parquet import _CHILD\nchild = ChildProcess(_CHILD)\n"
+        "question = {'path': sys.argv[1], 'memory': 1 << 30, 'most': 1 << 28}\n"
+        "threading.Thread(target=child.ask, args=(question,), kwargs={'seconds': 600}, daemon=True).start()\n"
+        "time.sleep(2)\nprint(child._child.pid, flush=True)\ntime.sleep(600)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code, tmp_path / "a.parquet"], stdout=subprocess.PIPE, text=True)
+    pid = int(parent.stdout.readline())
+    assert is_running(pid)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    until = time.monotonic() + 20
+    while is_running(pid) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not is_running(pid)
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
