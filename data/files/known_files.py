@@ -28,6 +28,12 @@ def remember(sha256: str) -> None:
         (known_folder() / sha256).touch()
 
 
+def forget_file(sha256: str) -> None:
+    """Forget one file."""
+    with suppress(OSError):
+        (known_folder() / Path(sha256).name).unlink()
+
+
 def forget_files(older_than: float) -> None:
     """Forget the files that were remembered more than so many seconds ago."""
     for path in known_folder().glob("*"):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..cache.manifest import read_manifest
 from ..errors import LagerError
-from ..files.known_files import forget_files
+from ..files.known_files import forget_file, forget_files
 from ..files.locks import lock_file
 from .store import about, caches_folder, forget, lock_of, remove_entry, sources, stored_keys
 
@@ -142,6 +144,8 @@ def _remove(path: Path, *, dry_run: bool) -> bool:
         return False
     with lock:
         if not dry_run:
+            with suppress(LagerError):  # a damaged one does not say
+                forget_file(read_manifest(path)["items"]["sha256"])
             remove_entry(path)
             lock_of(path).unlink(missing_ok=True)
     return True
