@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,9 @@ from ..data.items.lazy_items import ItemSource
 from ..data.progress import silent, to_stderr
 from ..data.run.shard_size import suggested_shard_size
 from .model.judge import Judge
+from .options.groups import ExtractOptions
 from .planning.plan import Plan
-from .planning.prepare import Reading, prepare_reading
+from .planning.prepare import PreparedRun, prepare_run
 from .prompts.inputs import size_text
 from .readout.batches import is_out_of_memory, plan_batches
 from .readout.steps import plan_steps, step_cost
@@ -75,39 +76,37 @@ class Cost(NamedTuple):
 
 
 def dry_run(
-    model: str | Path | Judge, items: str | Path | ItemSource, *, cache: str | Path, shard_size: int | None = None,
-    share_prefixes: bool = True, deterministic: bool = False, quiet: bool = False, **options: Any,
+    model: str | Path | Judge, items: str | Path | ItemSource, *, cache: str | Path, options: ExtractOptions,
+    quiet: bool = False,
 ) -> Cost:  # fmt: skip
     """Load the judge, plan the extraction, time a batch and return what all of it would cost.
 
     Parameters
     ----------
-    model, items, cache, shard_size, share_prefixes, deterministic, quiet
+    model, items, cache, quiet
         As for `lager.extract.extractor.extract_features`.
-    **options
-        Further options of it, those that are about writing left out.
+    options : ExtractOptions
+        Of the extraction.
 
     Raises
     ------
     LagerError
         When the extraction itself would be refused.
     """
-    if deterministic:
-        share_prefixes, options = False, {**options, "batch_tokens": 1}
     say = silent if quiet else to_stderr
-    reading = prepare_reading(model, items, folder=Path(cache), say=say, **options)
-    judge, planner, n_items = reading.judge, reading.planner, len(reading.items)
+    prepared = prepare_run(model, items, folder=Path(cache), options=options, say=say)
+    judge, planner, n_items = prepared.judge, prepared.planner, len(prepared.items)
     new = planner.condition.max_new_tokens
-    size = shard_size or suggested_shard_size(n_items)
-    work = _count_work(reading, size, share_prefixes=share_prefixes, say=say)
+    size = options.run.shard_size or suggested_shard_size(n_items)
+    work = _count_work(prepared, size, share_prefixes=options.batches.share_prefixes, say=say)
     if not work.readable:
         raise LagerError(f"none of the {n_items} prompts can be read ({planner.settled.reasons[0]}): look at the items")
     order = np.argsort(-np.array(work.longest), kind="stable")
-    middle = work.batch(reading, int(order[len(order) // 2]))
+    middle = work.batch(prepared, int(order[len(order) // 2]))
     one_pass = plan_steps(middle, batch_tokens=max(map(len, middle)) * len(middle), share_prefixes=False)
-    seconds = _timed(lambda: _read(reading, middle)) * work.cost / step_cost(one_pass)
+    seconds = _timed(lambda: _read(prepared, middle)) * work.cost / step_cost(one_pass)
     if new:
-        seconds += _writing_seconds(reading, [text[: len(text) - new] for text in middle]) * len(work.longest)
+        seconds += _writing_seconds(prepared, [text[: len(text) - new] for text in middle]) * len(work.longest)
     return Cost(
         items=n_items,
         unreadable=n_items - work.readable,
@@ -116,8 +115,8 @@ def dry_run(
         new_tokens=new * work.readable,
         batches=work.steps,
         weight_bytes=sum(weight.numel() * weight.element_size() for weight in judge.model.parameters()),
-        batch_bytes=_batch_bytes(reading, work.batch(reading, int(order[0]))),
-        cache_bytes=_cache_bytes(reading),
+        batch_bytes=_batch_bytes(prepared, work.batch(prepared, int(order[0]))),
+        cache_bytes=_cache_bytes(prepared),
         seconds=seconds,
         devices=judge.devices,
     )
@@ -140,30 +139,30 @@ class _Work:
         """Return which rows a shard has."""
         return lambda k: range(k * self.shard_size, min((k + 1) * self.shard_size, n_items))
 
-    def batch(self, reading: Reading, number: int) -> list[NDArray[np.int32]]:
+    def batch(self, prepared: PreparedRun, number: int) -> list[NDArray[np.int32]]:
         """Return the texts of a batch, what the judge may write included."""
         shard = self.shards[number]
-        _, plan = reading.planner.plan_rows(reading.items, self.rows_of(len(reading.items))(shard))
+        _, plan = prepared.planner.plan_rows(prepared.items, self.rows_of(len(prepared.items))(shard))
         texts = _texts(plan)
-        return [texts[i] for i in _batches(texts, reading)[number - self.shards.index(shard)]]
+        return [texts[i] for i in _batches(texts, prepared)[number - self.shards.index(shard)]]
 
 
-def _count_work(reading: Reading, shard_size: int, *, share_prefixes: bool, say: Callable[[str], None]) -> _Work:
+def _count_work(prepared: PreparedRun, shard_size: int, *, share_prefixes: bool, say: Callable[[str], None]) -> _Work:
     """Plan every shard, one after the other."""
     from .planning.plans_ahead import planned_shards
     from .planning.prefix_sharing import Sharing
 
-    work, n_items, budget = _Work(shard_size), len(reading.items), reading.budget
-    new = reading.planner.condition.max_new_tokens
-    wanted = share_prefixes and not reading.poolings
-    sharing = Sharing(reading.judge, wanted=wanted, batch_tokens=budget.tokens, say=say)
+    work, n_items, budget = _Work(shard_size), len(prepared.items), prepared.budget
+    new = prepared.planner.condition.max_new_tokens
+    wanted = share_prefixes and not prepared.poolings
+    sharing = Sharing(prepared.judge, wanted=wanted, batch_tokens=budget.tokens, say=say)
     shards = range(-(-n_items // shard_size))
-    for k, (_, plan) in planned_shards(reading.planner, reading.items, work.rows_of(n_items), shards):
+    for k, (_, plan) in planned_shards(prepared.planner, prepared.items, work.rows_of(n_items), shards):
         texts = _texts(plan)
         if not texts:
             continue
         steps = plan_steps(texts, batch_tokens=budget.tokens, share_prefixes=sharing.shares(plan))
-        batches = _batches(texts, reading)
+        batches = _batches(texts, prepared)
         work.readable += len(texts)
         work.tokens += sum(len(text) - new for text in texts)
         work.computed_tokens += sum(step.n_tokens for step in steps)
@@ -181,20 +180,22 @@ def _texts(plan: Plan) -> list[NDArray[np.int32]]:
     return [np.concatenate([prompt, np.resize(prompt, new)]) for prompt, reason in pairs if not reason]
 
 
-def _batches(texts: Sequence[NDArray[np.int32]], reading: Reading) -> list[list[int]]:
-    return plan_batches([len(text) for text in texts], batch_tokens=reading.budget.tokens)
+def _batches(texts: Sequence[NDArray[np.int32]], prepared: PreparedRun) -> list[list[int]]:
+    """Return plain batches: what is read at once where nothing is shared."""
+    return plan_batches([len(text) for text in texts], batch_tokens=prepared.budget.tokens)
 
 
-def _read(reading: Reading, texts: Sequence[NDArray[np.int32]]) -> None:
+def _read(prepared: PreparedRun, texts: Sequence[NDArray[np.int32]]) -> None:
+    """Read a batch and drop the result."""
     from .readout.hidden_states import read_hidden_batch
     from .readout.readout import read_batch
 
-    judge, label_ids = reading.judge, reading.planner.tokens.label_ids
+    judge, label_ids = prepared.judge, prepared.planner.tokens.label_ids
     lengths = [len(text) for text in texts]
     try:
-        if reading.poolings:
+        if prepared.poolings:
             read_hidden_batch(
-                judge.parts, texts, label_ids, n_prompt=lengths, poolings=reading.poolings, pad_id=judge.pad_id
+                judge.parts, texts, label_ids, n_prompt=lengths, poolings=prepared.poolings, pad_id=judge.pad_id
             )
         else:
             read_batch(judge.parts, texts, label_ids, pad_id=judge.pad_id)
@@ -207,14 +208,14 @@ def _read(reading: Reading, texts: Sequence[NDArray[np.int32]]) -> None:
         ) from None
 
 
-def _writing_seconds(reading: Reading, prompts: Sequence[NDArray[np.int32]]) -> float:
+def _writing_seconds(prepared: PreparedRun, prompts: Sequence[NDArray[np.int32]]) -> float:
     """Return how long one batch takes to write as much as it may: a few steps are timed, and the first apart."""
     from .readout.generate import generate_batch
 
-    new = reading.planner.condition.max_new_tokens
+    new = prepared.planner.condition.max_new_tokens
     # Without a token that ends a text every step is taken.
-    first = _timed(lambda: generate_batch(reading.judge, prompts, max_new_tokens=1, stop_ids=()))
-    more = _timed(lambda: generate_batch(reading.judge, prompts, max_new_tokens=1 + _STEPS, stop_ids=()))
+    first = _timed(lambda: generate_batch(prepared.judge, prompts, max_new_tokens=1, stop_ids=()))
+    more = _timed(lambda: generate_batch(prepared.judge, prompts, max_new_tokens=1 + _STEPS, stop_ids=()))
     return first + max(more - first, 0.0) / _STEPS * (new - 1)
 
 
@@ -226,37 +227,39 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _batch_bytes(reading: Reading, texts: Sequence[NDArray[np.int32]]) -> int:
+def _batch_bytes(prepared: PreparedRun, texts: Sequence[NDArray[np.int32]]) -> int:
     """Return the memory of a batch beside the weights."""
     import torch
 
-    judge = reading.judge
+    judge = prepared.judge
     devices = {weight.device for weight in judge.model.parameters()}
     if all(device.type == "cuda" for device in devices):
         before = {device: torch.cuda.memory_allocated(device) for device in devices}
         for device in devices:
             torch.cuda.reset_peak_memory_stats(device)
-        _read(reading, texts)
+        _read(prepared, texts)
         return sum(torch.cuda.max_memory_allocated(device) - before[device] for device in devices)
     config = judge.model.config.get_text_config()
     width = judge.parts.head.weight.shape[1]
     inner = getattr(config, "intermediate_size", None) or 4 * width
     # One block at a time: its input, normed input, queries, keys, values and output, and two products of the MLP.
     per_token = 8 * width + 2 * int(inner)
-    if reading.planner.condition.generates:
+    if prepared.planner.condition.generates:
         per_token += 2 * judge.n_layers * width  # keys and values, at most
     return max(map(len, texts)) * len(texts) * per_token * judge.parts.head.weight.element_size()
 
 
-def _cache_bytes(reading: Reading) -> int:
+def _cache_bytes(prepared: PreparedRun) -> int:
+    """Return the size of what would be stored, before compression."""
     from .readout.hidden_states import hidden_bytes
 
-    n = len(reading.items)
-    readouts = 2 * 4 * (reading.judge.n_layers + 1) * len(reading.planner.tokens.label_ids)
-    return n * (readouts + 32 + 3 * 4 + 1) + hidden_bytes(reading.judge, n, reading.poolings)
+    n = len(prepared.items)
+    readouts = 2 * 4 * (prepared.judge.n_layers + 1) * len(prepared.planner.tokens.label_ids)
+    return n * (readouts + 32 + 3 * 4 + 1) + hidden_bytes(prepared.judge, n, prepared.poolings)
 
 
 def _duration(seconds: float) -> str:
+    """Return a time for people."""
     if seconds < 90:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

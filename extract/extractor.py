@@ -11,7 +11,8 @@ from ..data.items.lazy_items import ItemSource
 from ..data.scale import Scale
 from .engines.launch import run_extraction
 from .model.judge import Judge
-from .readout.batches import DEFAULT_BATCH_TOKENS
+from .options.groups import DEFAULT_BATCH_TOKENS, ExtractOptions, WorkerOptions
+from .options.option import make, options_of
 
 
 def extract_features(
@@ -140,15 +141,9 @@ def extract_features(
     LagerError
         When the input, the model, an option or the cache's folder is not as it must be.
     """
-    complete = run_extraction(
-        model, items, cache=cache, engine=engine, workers=workers, rank=rank, world_size=world_size, quiet=quiet,
-        slurm=slurm, max_failures=max_failures, template=template, system=system, answer_prefix=answer_prefix,
-        chat_args=chat_args, scale=scale, human_range=human_range, group=group, cluster=cluster,
-        truncate_field=truncate_field, max_field_tokens=max_field_tokens, condition=condition, score_rule=score_rule,
-        max_new_tokens=max_new_tokens, features=features, pooling=pooling, max_invalid=max_invalid, limit=limit,
-        seed=seed, keep_text=keep_text, private=private, dtype=dtype, device=device, attn=attn, quantize=quantize,
-        revision=revision, trust_remote_code=trust_remote_code, layers_path=layers_path, norm_path=norm_path,
-        batch_tokens=batch_tokens, shard_size=shard_size, share_prefixes=share_prefixes, deterministic=deterministic,
-    )  # fmt: skip
+    keywords = dict(locals())  # each option is written once above, and no more here
+    options = make(ExtractOptions, {name: keywords[name] for name in options_of(ExtractOptions)})
+    who = make(WorkerOptions, {name: keywords[name] for name in options_of(WorkerOptions)})
+    complete = run_extraction(model, items, cache=cache, options=options, workers=who, quiet=quiet)
     assert complete  # it waits for the manifest
     return FeatureCache.open(cache)

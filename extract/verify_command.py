@@ -10,6 +10,8 @@ import typer
 
 from ..data.errors import LagerError
 from ..data.progress import to_stderr
+from .options.command_line import with_options
+from .options.groups import LoadOptions
 
 if TYPE_CHECKING:
     from .run.reread import Reread
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 _TOLD = 5
 
 
+@with_options(only=("device", "trust_remote_code"))
 def verify(
     cache: Annotated[Path, typer.Argument(help="The cache, or its URL.")],
     *,
@@ -31,10 +34,7 @@ def verify(
     tolerance: Annotated[
         float | None, typer.Option(help="How far values may lie apart; 1e-4 in float32, more in half precision.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:N, mps, or auto.")] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run Python code that comes with the checkpoint.")
-    ] = False,
+    load: LoadOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check every file and every row of a cache, and name what is wrong; with --model also what the rows say.
@@ -53,8 +53,8 @@ def verify(
         from .run.reread import reread_sample
 
         again = reread_sample(
-            model, FeatureCache.open(cache), items=items, sample=sample, seed=seed, tolerance=tolerance, device=device,
-            trust_remote_code=trust_remote_code, say=to_stderr,
+            model, FeatureCache.open(cache), items=items, sample=sample, seed=seed, tolerance=tolerance, load=load,
+            say=to_stderr,
         )  # fmt: skip
     if as_json:
         found = {"sound": not faults and not (again and again.differing), "faults": [f._asdict() for f in faults]}
@@ -77,6 +77,7 @@ def verify(
 
 
 def _refuse(cache: Path, again: Reread) -> None:
+    """Raise `LagerError` that names items which differ."""
     some = [f"{item!r} ({', '.join(names)})" for item, names in list(again.differing.items())[:_TOLD]]
     more = ", ..." if len(again.differing) > _TOLD else ""
     raise LagerError(

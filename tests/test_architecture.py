@@ -19,7 +19,7 @@ KNOWN_STAGES = {
 #: The rooms of each stage from the ground up: a room imports those before it, and itself.
 LADDERS = {
     "data": ("files", "items", "templates", "benchmarks", "cache", "run", "tools", "remote", "commands"),
-    "extract": ("prompts", "model", "readout", "planning", "workers", "run", "engines"),
+    "extract": ("options", "prompts", "model", "readout", "planning", "workers", "run", "engines"),
     "train": ("solvers", "aggregator", "strategies", "estimators"),
     "evaluate": (
         "weighted", "metrics", "agreement", "evaluation", "tables", "report",

@@ -38,6 +38,7 @@ from lager.data.run.set_aside import EARLIER
 from lager.data.tools.verify import verify_cache
 from lager.extract.extractor import extract_features
 from lager.extract.model.judge import Judge, load_judge
+from lager.extract.options.groups import LoadOptions
 
 DEMO = Path(__file__).resolve().parents[2] / "data" / "demo"
 SHARD_SIZE = 4
@@ -62,7 +63,7 @@ class Trials(NamedTuple):
 def run_trials(n: int, *, n_items: int, folder: Path, after_limit: bool = False, seed: int = 0) -> Trials:
     """Kill `n` extractions of `n_items` items and run each again; see above."""
     torch.set_num_threads(1)  # a child of a process whose torch has threads would wait for them for ever
-    judge = load_judge(DEMO / "judge", device="cpu")
+    judge = load_judge(DEMO / "judge", LoadOptions(device="cpu"))
     rows, whole = range(n_items), folder / "whole"
     before = folder / "before" if after_limit else None
     if before is not None:

@@ -34,8 +34,9 @@ def write_checkpoint(options: argparse.Namespace) -> None:
 
 def load(options: argparse.Namespace, blocks: int | None):
     from lager.extract.model.judge import load_judge
+    from lager.extract.options.groups import LoadOptions
 
-    return load_judge(options.checkpoint, first_blocks=blocks, device=options.device)
+    return load_judge(options.checkpoint, LoadOptions(device=options.device), first_blocks=blocks)
 
 
 def read(judge, prompts):

@@ -22,6 +22,7 @@ from extract_ways import SHAPES
 
 def make_judge(folder: Path, items: object, options: argparse.Namespace) -> object:
     from lager.extract.model.judge import load_judge
+    from lager.extract.options.groups import LoadOptions
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -37,7 +38,7 @@ def make_judge(folder: Path, items: object, options: argparse.Namespace) -> obje
     with torch.device(options.device):
         LlamaForCausalLM(LlamaConfig(**shape, max_position_embeddings=8192)).save_pretrained(folder)
     torch.set_default_dtype(torch.float32)
-    return load_judge(folder, dtype=dtype, device=options.device)
+    return load_judge(folder, LoadOptions(dtype=dtype, device=options.device))
 
 
 def make_items(options: argparse.Namespace) -> object:

@@ -12,6 +12,7 @@ from ...data.files.writing import refuse_existing
 from ...data.safe_text import printable
 from ...train.aggregator.aggregator_file import load_aggregator, save_aggregator
 from ...train.aggregator.conformal import Calibration
+from ..options import Force
 
 
 def calibrate(
@@ -24,7 +25,7 @@ def calibrate(
     leave_out_training: Annotated[
         bool, typer.Option("--leave-out-training", help="Leave out the clusters of the aggregator's training items.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Apply an aggregator of other read-outs anyway.")] = False,
+    force: Force = False,
     seed: Annotated[int, typer.Option(help="Seed of the draws of one item a cluster.")] = 42,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -52,11 +53,13 @@ def calibrate(
 
 
 def _as_dict(result: Calibration, out: Path) -> dict[str, Any]:
+    """Return what --json prints."""
     radii = [{"level": level, "half_width": radius} for level, radius in result.radii.items()]
     return {"out": str(out), "n": result.n, "clusters": result.n_clusters, "levels": radii}
 
 
 def _summary(result: Calibration, out: Path) -> str:
+    """Return what is printed for people."""
     lines = [f"{out}: calibrated on {result.n} items in {result.n_clusters} clusters"]
     lines += [f"  {100 * level:g} %: score ± {radius:.3f}" for level, radius in result.radii.items()]
     return "\n".join(lines)

@@ -13,9 +13,11 @@ from ...data.errors import LagerError
 from ...data.items.items import TABLE_SCHEMA, Items, Kind
 from ...data.progress import silent, to_stderr
 from ...data.scale import Scale
+from ...extract.options.groups import ReadOptions
+from ...extract.options.option import make
 from ...train.aggregator.aggregator import Aggregator
 from ...train.aggregator.aggregator_file import AggregatorRecord, load_aggregator
-from .open_model import LiveOptions, open_live, reading_note
+from .open_model import open_live, reading_note
 from .score_cache import levels_of
 from .score_items import PART
 from .scored_rows import PROBABILITY, interval_names, scored_rows
@@ -117,14 +119,9 @@ class ItemJudge:
         quiet: bool = False,
         **options: Any,
     ) -> None:
-        known = LiveOptions.__dataclass_fields__
-        if unknown := sorted(set(options) - set(known)):
-            raise TypeError(f"Judge() has no option {', '.join(unknown)}: it takes {', '.join(known)}")
         self._record = _record(aggregator)
-        self._reader, self.notes = open_live(
-            model, self._record, LiveOptions(template=template, **options), say=silent if quiet else to_stderr,
-            force=force,
-        )  # fmt: skip
+        how, say = make(ReadOptions, {"template": template, **options}), silent if quiet else to_stderr
+        self._reader, self.notes = open_live(model, self._record, how, say=say, force=force)
         self.scale: Scale = self._reader.prompt_format.scale
         self._quiet = quiet
         self._read_before = False
@@ -181,6 +178,7 @@ class ItemJudge:
         return out
 
     def _tell(self, lines: Sequence[str]) -> None:
+        """Show notes as they come."""
         for line in () if self._quiet else lines:
             to_stderr(f"note: {line}")
 
@@ -215,12 +213,14 @@ def _rows(fields: Mapping[str, Any]) -> tuple[list[dict[str, Any]], bool]:
 
 
 def _is_many(name: str, value: Any) -> bool:
+    """Return whether a field has one value for each of several items; a conversation is one value."""
     if not isinstance(value, list | tuple):
         return False
     return name != "messages" or not all(isinstance(message, Mapping) for message in value)
 
 
 def _kind(items: Sequence[Mapping[str, Any]]) -> Kind:
+    """Return how items come, as the first one says."""
     for kind in ("messages", "prompt"):
         if kind in items[0]:
             return kind
@@ -228,6 +228,7 @@ def _kind(items: Sequence[Mapping[str, Any]]) -> Kind:
 
 
 def _items(rows: Sequence[dict[str, Any]], kind: Kind, *, first: int) -> Items:
+    """Return items under numbers, without labels."""
     ids = [str(first + n) for n in range(len(rows))]
     if kind != "fields" and (bad := [i for i, row in zip(ids, rows, strict=True) if set(row) != {kind}]):
         raise LagerError(f"item {bad[0]!r}: expected {kind} alone, as in the first item")
@@ -238,6 +239,7 @@ def _items(rows: Sequence[dict[str, Any]], kind: Kind, *, first: int) -> Items:
 
 
 def _score(row: Mapping[str, Any], scale: Scale, levels: Sequence[float]) -> Score:
+    """Return a row of a file of scores as an object."""
     proba = {label: row[f"{PROBABILITY}{label}"] for label in scale.labels}
     known = all(value is not None for value in proba.values())
     ends = zip(levels, interval_names(levels), strict=True) if row["valid"] and levels else ()

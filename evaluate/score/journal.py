@@ -102,6 +102,7 @@ class ScoreJournal:
         return nested | {name: value for name, value in row.items() if not name.startswith(PROBABILITY)}
 
     def _go_on(self) -> None:
+        """Take over what an earlier run of the same wrote; rows that it may not have finished are cut off."""
         state = read_json(self._state, what="record of an interrupted run")
         check_seal(state, self._state)
         if state.get("of") != self._of:

@@ -14,10 +14,11 @@ from ...data.open_items import open_items
 from ...data.progress import Progress, Say
 from ...train.aggregator.aggregator_file import load_aggregator
 from .journal import ScoreJournal, check_output
-from .open_model import LiveOptions, open_live, reading_note, scale_of
+from .open_model import open_live, reading_note, scale_of
 from .score_cache import Scored, Tally, levels_of
 
 if TYPE_CHECKING:
+    from ...extract.options.groups import ReadOptions
     from ...extract.run.live_reader import LiveReader
 
 #: Items that are planned, read and written together.
@@ -30,7 +31,7 @@ def score_items(
     aggregator: Path,
     *,
     out: Path,
-    options: LiveOptions | None = None,
+    options: ReadOptions | None = None,
     group: tuple[str, ...] = (),
     force: bool = False,
     part: int = PART,
@@ -49,8 +50,8 @@ def score_items(
         An aggregator file. Where it looks at the first layers only, only these are loaded and run.
     out : Path
         A name that ends in .jsonl, .csv or .parquet; must not exist.
-    options : LiveOptions, optional
-        How the model is loaded and the prompts are made; as in training when None.
+    options : ReadOptions, optional
+        How the model is loaded and the prompts are made; as in training where they say nothing.
     group : tuple of str
         Columns that name an item's group, for `group-mean`.
     force : bool
@@ -68,16 +69,18 @@ def score_items(
         When the items, the model or an option is not as it must be, the aggregator is of other read-outs, or the output
         cannot be written.
     """
+    from ...extract.options.groups import ReadOptions
+    from ...extract.options.option import as_json
     from ...extract.prompts.inputs import read_template
 
     check_output(out)
-    options = options or LiveOptions()
+    options = options or ReadOptions()
     record = load_aggregator(aggregator)
     loaded = open_items(items, group=group)
-    if options.template is not None:
-        read_template(options.template, loaded)  # refuses one where items need none, before a model is loaded
-    of = {"aggregator": sha256_file(aggregator), "items": items_hash(loaded), "options": options.as_json()}
-    scale = scale_of(options, record)
+    if options.prompts.template is not None:
+        read_template(options.prompts.template, loaded)  # refuses one where items need none, before a model is loaded
+    of = {"aggregator": sha256_file(aggregator), "items": items_hash(loaded), "options": as_json(options)}
+    scale = scale_of(options.prompts, record)
     journal = ScoreJournal(out, scale, of, levels=levels_of(record, scale))
     tally = Tally(record, journal)
     with Progress(len(loaded), done=journal.n_rows, shown=shown) as progress:
@@ -107,6 +110,7 @@ def items_hash(items: ItemSource) -> str:
 
 
 def _check_same_model(journal: ScoreJournal, reader: LiveReader) -> None:
+    """Raise `LagerError` when the rows that are there were read with another model."""
     if journal.kept.get("readout_id") != reader.readout_id():
         raise LagerError(
             f"{journal.out}.partial was begun with other weights or another dtype: remove it and "

@@ -110,11 +110,13 @@ def scored_rows(
 
 
 def _score_mass(data: ShardData) -> NDArray[np.float64]:
+    """Return the probability of all labels together, NaN where it is not known."""
     final = data.logits_normed[:, -1].astype(np.float64) - data.logsumexp[:, None]
     return np.asarray(np.where(data.valid, np.exp(final).sum(axis=1), np.nan))
 
 
 def _readouts(data: ShardData, scale: Scale, group: NDArray[np.object_] | None) -> Readouts:
+    """Return rows of a shard as what aggregators take."""
     prefix = "hidden_scale_"
     poolings = [name.removeprefix(prefix) for name in data.optional if name.startswith(prefix)]
     return Readouts(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...data.errors import LagerError
 from ...data.files.writing import write_json
+from ...extract.options.command_line import with_options
+from ...extract.options.groups import ExtractOptions, ItemOptions, LoadOptions, PromptOptions
+from ...extract.options.option import given_flags
 from ..options import DEFAULT_STRATEGIES, AggregatorFiles, FiguresAsJson, Force, Resamples, UnfittedStrategies
 from ..output import check_out, show, tell
 
@@ -24,6 +28,7 @@ _TITLES = (
 )  # fmt: skip
 
 
+@with_options(without=("template", "scale", "seed"))
 def sensitivity(
     caches: Annotated[
         list[str] | None, typer.Argument(metavar="CACHE ...", help="Caches of the same items with other prompts.")
@@ -33,12 +38,9 @@ def sensitivity(
     items: Annotated[str | None, typer.Option(help="the items to read, as for lager extract,")] = None,
     template: Annotated[list[str] | None, typer.Option(help="and templates; give the option again for each,")] = None,
     scale: Annotated[list[str] | None, typer.Option(help="or scales; every template with every scale.")] = None,
-    human_range: Annotated[str | None, typer.Option(help="LO-HI of the human scores, needed for other scales.")] = None,
-    group: Annotated[str | None, typer.Option(help="Columns that name an item's group.")] = None,
-    cluster: Annotated[str | None, typer.Option(help="Column of the source text that items share.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Read a random draw of so many items.")] = None,
-    dtype: Annotated[str | None, typer.Option(help="Of the weights, as for lager extract.")] = None,
-    device: Annotated[str | None, typer.Option(help="As for lager extract.")] = None,
+    prompts: PromptOptions,
+    load: LoadOptions,
+    chosen: ItemOptions,
     strategy: UnfittedStrategies = None,
     aggregator: AggregatorFiles = None,
     resamples: Resamples = 1000,
@@ -57,18 +59,20 @@ def sensitivity(
 
     if out is not None:
         check_out(out, [RESULTS])
-    reading: dict[str, Any] = {
-        "human_range": human_range, "group": group, "cluster": cluster, "limit": limit, "dtype": dtype, "device": device
-    }  # fmt: skip
+    options = ExtractOptions(prompts, load, items=replace(chosen, seed=seed))
     if caches:
-        given = {"model": model, "items": items, "template": template, "scale": scale, **reading}
-        if named := [f"--{name.replace('_', '-')}" for name, value in given.items() if value]:
+        given = {"--model": model, "--items": items, "--template": template, "--scale": scale}
+        if named := [*(flag for flag, value in given.items() if value), *given_flags(prompts, load, chosen)]:
             raise LagerError(f"{', '.join(named)}: the caches are read already; leave it out, or leave the caches out")
         opened = _open(caches)
     elif model is None or items is None or out is None:
         raise LagerError("give two or more CACHES; or --model, --items, several --template or --scale, and --out")
     else:
-        opened = _read(model, items, template or [], scale or [], out / CACHES, seed=seed, **reading)
+        from .read_prompts import read_prompts
+
+        opened = read_prompts(
+            model, items, templates=template or [], scales=scale or [], folder=out / CACHES, options=options
+        )
     found = prompt_sensitivity(
         opened, strategy or DEFAULT_STRATEGIES, aggregators=aggregator or [], resamples=resamples, seed=seed,
         force=force,
@@ -82,6 +86,7 @@ def sensitivity(
 
 
 def _open(caches: list[str]) -> dict[str, FeatureCache]:
+    """Return the caches by the names of their folders, by their paths where two folders have one name."""
     from ...data.cache.feature_cache import FeatureCache
 
     if len(set(caches)) < len(caches):
@@ -89,19 +94,6 @@ def _open(caches: list[str]) -> dict[str, FeatureCache]:
     short = {name: Path(name).name for name in caches}
     distinct = len(set(short.values())) == len(caches)
     return {short[name] if distinct else name: FeatureCache.open(name) for name in caches}
-
-
-def _read(
-    model: str, items: str, templates: list[str], scales: list[str], folder: Path, *, human_range: str | None,
-    group: str | None, **options: Any,
-) -> dict[str, FeatureCache]:  # fmt: skip
-    from ...extract.command import parse_names, parse_range
-    from .read_prompts import read_prompts
-
-    return read_prompts(
-        model, items, templates=templates, scales=scales, folder=folder, human_range=parse_range(human_range),
-        group=parse_names(group or ""), **options,
-    )  # fmt: skip
 
 
 def _table(found: Sensitivity) -> Table:

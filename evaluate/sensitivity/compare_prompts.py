@@ -157,6 +157,7 @@ def _common_rows(caches: Mapping[str, FeatureCache]) -> dict[str, NDArray[np.int
 
 
 def _share(score: NDArray[np.float64], scale: Scale) -> NDArray[np.float64]:
+    """Return scores as parts of the scale, from 0 to 1: scales are compared so."""
     low, high = float(scale.array.min()), float(scale.array.max())
     return np.asarray((score - low) / (high - low))
 
@@ -164,6 +165,7 @@ def _share(score: NDArray[np.float64], scale: Scale) -> NDArray[np.float64]:
 def _with_people(
     human: NDArray[np.float64], score: NDArray[np.float64], labels: dict[str, Any], *, resamples: int, seed: int
 ) -> dict[str, Estimate]:
+    """Return the agreement with human scores, nothing where there are none."""
     if not np.isfinite(human).any():
         return {}
     found = evaluate_scores(human, {"": score}, **labels, metrics=_WITH_PEOPLE, resamples=resamples, seed=seed)
@@ -173,12 +175,14 @@ def _with_people(
 def _between(
     strategy: str, one: str, other: str, scores: Mapping[str, NDArray[np.float64]], labels: dict[str, Any]
 ) -> dict[str, Any]:
+    """Return the agreement of one strategy's scores under two prompts."""
     found = evaluate_scores(scores[one], {"": scores[other]}, **labels, metrics=_WITH_EACH_OTHER, resamples=0)
     figures = {metric: found[""].metrics[metric].estimate for metric in _WITH_EACH_OTHER}
     return {"strategy": strategy, "prompts": [one, other], **figures}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of what is known."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 

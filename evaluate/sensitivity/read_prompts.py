@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
+from ...extract.options.groups import ExtractOptions, WorkerOptions
 
 
 def read_prompts(
-    model: str, items: str, *, templates: Sequence[str], scales: Sequence[str], folder: Path, **options: Any
+    model: str, items: str, *, templates: Sequence[str], scales: Sequence[str], folder: Path, options: ExtractOptions
 ) -> dict[str, FeatureCache]:
     """Read the same items under every template and scale; what is there already is not read again.
 
@@ -22,11 +23,11 @@ def read_prompts(
     model, items : str
         As for `lager.extract_features`.
     templates, scales : sequence of str
-        Names or files of templates, and scales; what `extract_features` takes by itself where there are none.
+        Names or files of templates, and scales; those that suit the items where there are none.
     folder : Path
         Where the caches go, one folder each.
-    **options
-        Further options of `extract_features`; those of loading are of the one model.
+    options : ExtractOptions
+        Of every extraction.
 
     Returns
     -------
@@ -38,7 +39,7 @@ def read_prompts(
     LagerError
         When two would be called the same, or an extraction fails.
     """
-    from ...extract.extractor import extract_features
+    from ...extract.engines.launch import run_extraction
     from ...extract.model.judge import load_judge, require_extra
 
     by_template: Sequence[str | None] = templates or [None]
@@ -51,15 +52,15 @@ def read_prompts(
             "--scale again"
         )
     require_extra()
-    loading = {name: options.pop(name) for name in ("dtype", "device") if options.get(name) is not None}
-    judge = load_judge(model, **loading)
-    return {
-        name: extract_features(judge, items, cache=folder / name, template=template, scale=scale, **options)
-        for name, (template, scale) in zip(names, chosen, strict=True)
-    }
+    judge = load_judge(model, options.load)
+    for name, (template, scale) in zip(names, chosen, strict=True):
+        one = replace(options, prompts=replace(options.prompts, template=template, scale=scale))
+        run_extraction(judge, items, cache=folder / name, options=one, workers=WorkerOptions())
+    return {name: FeatureCache.open(folder / name) for name in names}
 
 
 def _name(template: str | None, scale: str | None, by_template: bool, by_scale: bool) -> str:
+    """Return the folder of a template and scale, named by what differs."""
     parts = [Path(template).stem] if by_template and template else []
     parts += [re.sub(r"[^0-9A-Za-z.=-]+", "_", scale)] if by_scale and scale else []
     return "_".join(parts) or "default"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from ...data.errors import LagerError
-from ...data.scale import Scale
 from ..model.judge import Judge
+from ..options.groups import ExtractOptions
+from ..options.option import as_json, make
 
 
 class Ended(NamedTuple):
@@ -45,7 +45,7 @@ class Engine(Protocol):
         """Stop what still runs."""
 
 
-def make_call(model: object, items: object, *, cache: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+def make_call(model: object, items: object, *, cache: Path, options: ExtractOptions) -> dict[str, Any]:
     """Return the arguments of `lager.extract.run.worker.run_worker` as JSON, but for the rank.
 
     Raises
@@ -56,15 +56,15 @@ def make_call(model: object, items: object, *, cache: Path, options: Mapping[str
     if isinstance(model, Judge) or not isinstance(items, str | Path):
         what = "model" if isinstance(model, Judge) else "items"
         raise LagerError(f"several workers each read the {what} from files: give a path, not {what} in memory")
-    plain = {name: str(value) if isinstance(value, Path | Scale) else value for name, value in options.items()}
-    if plain.get("template") is not None:
-        plain["template"] = _absolute(str(plain["template"]))
+    plain = as_json(options)
+    if plain["template"] is not None:
+        plain["template"] = _absolute(plain["template"])
     prefix, sign, path = str(items).rpartition("=") if str(items).startswith("benchmark:") else ("", "", str(items))
     return {
         "model": _absolute(str(model)),
         "items": f"{prefix}{sign}{_absolute(path)}",
         "cache": str(cache.absolute()),
-        "options": json.loads(json.dumps(plain)),
+        "options": plain,
     }
 
 
@@ -88,8 +88,8 @@ def read_call(call: Mapping[str, Any]) -> dict[str, Any]:
     rank = Rank(call["rank"], call["world_size"], "the engine")
     try:
         done = run_worker(
-            call["model"], call["items"], cache=Path(call["cache"]), rank=rank, wait=False, quiet=rank.rank > 0,
-            **call["options"],
+            call["model"], call["items"], cache=Path(call["cache"]), options=make(ExtractOptions, call["options"]),
+            rank=rank, wait=False, quiet=rank.rank > 0,
         )  # fmt: skip
     except LagerError as error:
         return {"rank": rank.rank, "error": str(error)}

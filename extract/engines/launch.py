@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ...data.cache.manifest import MANIFEST
 from ...data.errors import LagerError
 from ...data.items.lazy_items import ItemSource
 from ...data.progress import Say, silent, to_stderr
 from ..model.judge import Judge, require_extra
+from ..options.groups import ExtractOptions, WorkerOptions
 from ..run.worker import run_worker
 from ..workers.ranks import ALONE, Rank, find_rank
 from .engine import Engine, make_call
@@ -24,29 +24,22 @@ def run_extraction(
     items: str | Path | ItemSource,
     *,
     cache: str | Path,
-    engine: str | None = None,
-    workers: int | None = None,
-    rank: int | None = None,
-    world_size: int | None = None,
-    slurm: Mapping[str, Any] | None = None,
+    options: ExtractOptions,
+    workers: WorkerOptions,
     wait: bool = True,
     quiet: bool = False,
-    **options: Any,
 ) -> bool:
     """Read every item, with as many workers as there are, and return whether the cache is complete.
 
     Parameters
     ----------
-    model, items, cache, quiet, **options
+    model, items, cache, quiet
         As for `lager.extract.extractor.extract_features`.
-    engine : {"local", "ray", "submitit"}, optional
-        Who starts the workers; "local" when None, unless this process is a worker itself.
-    workers : int, optional
-        How many; one for each GPU when None, but for "submitit".
-    rank, world_size : int, optional
-        Which of several workers this process is; else the variables of torchrun or Slurm say it.
-    slurm : mapping, optional
-        What the jobs of "submitit" ask for, see `lager.extract.engines.slurm_options.make_executor`.
+    options : ExtractOptions
+        Of the extraction.
+    workers : WorkerOptions
+        Who reads. Without an engine workers are "local", unless this process is one itself: the options or the
+        variables of torchrun or Slurm say so. One is started for each GPU where their number is not given.
     wait : bool
         Whether one of several workers waits for the manifest, should another one write it.
 
@@ -60,33 +53,33 @@ def run_extraction(
     LagerError
         As for `lager.extract.extractor.extract_features`.
     """
-    if slurm is not None and engine != "submitit":
-        raise LagerError("--slurm says what jobs of --engine submitit ask for: give both, or neither")
     say = silent if quiet else to_stderr
-    place = _own_place(engine, workers, rank, world_size)
+    place = _own_place(workers)
     if place is None:
-        device = options.get("device")
-        n_workers = _n_local(model, items, workers, device) if engine in {None, "local"} else workers
-        if engine in {"ray", "submitit"} or n_workers != 1:
-            _through_engine(model, items, cache=Path(cache), engine=engine, n_workers=n_workers, slurm=slurm or {},
-                            say=say, quiet=quiet, options=options)  # fmt: skip
+        if workers.engine in {None, "local"}:
+            workers = replace(workers, workers=_n_local(model, items, workers.workers, options.load.device))
+        if workers.engine in {"ray", "submitit"} or workers.workers != 1:
+            _through_engine(model, items, cache=Path(cache), options=options, workers=workers, say=say, quiet=quiet)
             return True
     else:
         say(str(place))
-    done = run_worker(model, items, cache=Path(cache), rank=place or ALONE, wait=wait, quiet=quiet, **options)
-    return done.complete
+    return run_worker(
+        model, items, cache=Path(cache), options=options, rank=place or ALONE, wait=wait, quiet=quiet
+    ).complete
 
 
-def _own_place(engine: str | None, workers: int | None, rank: int | None, world_size: int | None) -> Rank | None:
+def _own_place(workers: WorkerOptions) -> Rank | None:
     """Return which worker this process is, None when it is none of several."""
-    if engine not in {None, *ENGINES}:
-        raise LagerError(f"--engine {engine}: expected one of {', '.join(ENGINES)}")
-    if workers is not None and workers < 1:
-        raise LagerError(f"--workers {workers}: expected at least 1")
-    chosen = engine is not None or workers is not None
-    if chosen and (rank is not None or world_size is not None):
+    if workers.slurm is not None and workers.engine != "submitit":
+        raise LagerError("--slurm says what jobs of --engine submitit ask for: give both, or neither")
+    if workers.engine not in {None, *ENGINES}:
+        raise LagerError(f"--engine {workers.engine}: expected one of {', '.join(ENGINES)}")
+    if workers.workers is not None and workers.workers < 1:
+        raise LagerError(f"--workers {workers.workers}: expected at least 1")
+    chosen = workers.engine is not None or workers.workers is not None
+    if chosen and (workers.rank is not None or workers.world_size is not None):
         raise LagerError("--rank and --world-size make this process a worker: leave out --engine and --workers")
-    return None if chosen else find_rank(rank, world_size, environment=os.environ)
+    return None if chosen else find_rank(workers.rank, workers.world_size, environment=os.environ)
 
 
 def _n_local(model: object, items: object, workers: int | None, device: str | None) -> int:
@@ -102,37 +95,36 @@ def _n_local(model: object, items: object, workers: int | None, device: str | No
 
 
 def _through_engine(
-    model: object, items: object, *, cache: Path, engine: str | None, n_workers: int | None,
-    slurm: Mapping[str, Any], say: Say, quiet: bool, options: dict[str, Any],
+    model: object, items: object, *, cache: Path, options: ExtractOptions, workers: WorkerOptions, say: Say,
+    quiet: bool,
 ) -> None:  # fmt: skip
     """Start the workers, see them through, and say what they did."""
     from .supervise import run_workers
 
     call = make_call(model, items, cache=cache, options=options)
-    started = _engine(engine, n_workers, device=options.get("device"), cache=cache, slurm=slurm, say=say)
-    say(f"{started.n_workers} workers ({engine or 'local'})")
+    started = _engine(workers, device=options.load.device, cache=cache, say=say)
+    say(f"{started.n_workers} workers ({workers.engine or 'local'})")
     results = run_workers(started, call, say=say, shown=not quiet)
     if not (cache / MANIFEST).exists():
         raise LagerError(next(result["error"] for result in results if "error" in result))
     read = ", ".join(f"{result['items']} items by worker {result['rank']}" for result in results if "items" in result)
     say(f"read {read}")
     for result in results:
-        # Worker 0 said its own, but in a job it did so in a log.
-        for line in result.get("report", ()) if result["rank"] or engine == "submitit" else ():
+        # Worker 0 printed its report here already; in a job it went to a log.
+        for line in result.get("report", ()) if result["rank"] or workers.engine == "submitit" else ():
             say(line)
 
 
-def _engine(
-    engine: str | None, n_workers: int | None, *, device: str | None, cache: Path, slurm: Mapping[str, Any], say: Say
-) -> Engine:
-    if engine == "submitit":
+def _engine(workers: WorkerOptions, *, device: str | None, cache: Path, say: Say) -> Engine:
+    """Return the engine that was asked for; each needs other libraries, so only its own file is imported."""
+    if workers.engine == "submitit":
         from .submitit_engine import SubmititEngine
 
-        return SubmititEngine(n_workers, cache=cache, device=device, options=slurm, say=say)
-    if engine == "ray":
+        return SubmititEngine(workers.workers, cache=cache, device=device, options=workers.slurm or {}, say=say)
+    if workers.engine == "ray":
         from .ray_engine import RayEngine
 
-        return RayEngine(n_workers, device=device)
+        return RayEngine(workers.workers, device=device)
     from .local import LocalEngine, visible_gpus
 
-    return LocalEngine(n_workers or 1, gpus=[] if device == "cpu" else visible_gpus())
+    return LocalEngine(workers.workers or 1, gpus=[] if device == "cpu" else visible_gpus())

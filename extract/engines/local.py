@@ -65,6 +65,7 @@ class LocalEngine:
         self._processes.clear()
 
     def _result(self, rank: int) -> Ended:
+        """Return what a process that ended printed, or how it was lost."""
         process = self._processes.pop(rank)
         out, _ = process.communicate()
         if process.returncode or not out.strip():
@@ -73,6 +74,7 @@ class LocalEngine:
         return Ended(rank, json.loads(out.splitlines()[-1]))
 
     def _environment(self, rank: int) -> dict[str, str]:
+        """Return the variables of a worker: its part of the cores and GPUs."""
         environment = dict(os.environ)
         environment.setdefault("OMP_NUM_THREADS", str(max(1, n_cores() // self.n_workers)))
         if self.gpus:

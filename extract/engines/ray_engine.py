@@ -61,6 +61,7 @@ class RayEngine:
             self._ray.shutdown()
 
     def _result(self, reference: Any) -> Ended:
+        """Return what an actor returned, or how it was lost, and end it."""
         rank, actor = self._running.pop(reference)
         try:
             return Ended(rank, self._ray.get(reference))

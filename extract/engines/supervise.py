@@ -1,4 +1,4 @@
-"""Seeing the workers of an engine through: starting them, starting lost ones again, one progress bar for all."""
+"""Running the workers of an engine to their ends: lost ones are started again, one progress bar shows all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ...data.progress import Progress, Say
 from ...data.run.run_status import run_status
 from .engine import Ended, Engine
 
-# So often a worker is started again: what it was reading may be what ends it.
+# A lost worker is started again this many times: what it reads may be what ends it.
 MOST_RESTARTS = 3
 _LOOK_SECONDS = 1.0
 
@@ -73,6 +73,7 @@ def run_workers(engine: Engine, call: dict[str, Any], *, say: Say, shown: bool) 
 
 
 def _result(ended: Ended) -> dict[str, Any]:
+    """Return what a worker did; an error for one that was lost too often."""
     lost = f"it was lost {MOST_RESTARTS + 1} times, the last time it {ended.how}"
     return {"rank": ended.rank, "error": lost} if ended.result is None else ended.result
 

@@ -121,6 +121,7 @@ class _Finder:
     folder: Path | None
 
     def path(self, file: str) -> Path | None:
+        """Return where a file lies, None where the model has none of that name; what the hub has is downloaded."""
         if Path(file).is_absolute() or ".." in Path(file).parts:  # a checkpoint names its own files only
             return None
         if self.folder is not None:
@@ -141,6 +142,7 @@ class _Finder:
         return None if found is None else Path(found)
 
     def some(self, files: tuple[str, ...]) -> dict[str, Path]:
+        """Return those of some files that there are."""
         found = {file: self.path(file) for file in files}
         return {file: path for file, path in found.items() if path is not None}
 

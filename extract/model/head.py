@@ -63,6 +63,7 @@ class Head(NamedTuple):
         return torch.cat([(self.logits(states, part) - normaliser).exp() for part in self._slices()], dim=-1)
 
     def _slices(self) -> list[slice]:
+        """Return parts of the vocabulary that are computed at once, to bound the memory."""
         return [slice(i, i + _ROWS_AT_ONCE) for i in range(0, self.weight.shape[0], _ROWS_AT_ONCE)]
 
 
@@ -143,6 +144,7 @@ def _candidates(model: Any, module: Any) -> tuple[list[float], list[float | None
 
 
 def _number(place: Any, name: str) -> float | None:
+    """Return a positive number that a configuration names, None where it does not."""
     value = getattr(place, name, None)
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
         return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...data.errors import LagerError
+from ..options.groups import LoadOptions
 from .checkpoint import Checkpoint, find_checkpoint
 from .quantize import compute_dtype, describe_quantization, quantization_config
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .parts import Parts
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+_AS_IT_IS = LoadOptions()
 
 
 @dataclass(frozen=True)
@@ -89,40 +91,17 @@ def require_extra() -> None:
         )
 
 
-def load_judge(
-    name: str | Path,
-    *,
-    revision: str | None = None,
-    trust_remote_code: bool = False,
-    dtype: str = "auto",
-    device: str | None = None,
-    attn: str | None = None,
-    quantize: str | None = None,
-    layers_path: str | None = None,
-    norm_path: str | None = None,
-    first_blocks: int | None = None,
-) -> Judge:
+def load_judge(name: str | Path, options: LoadOptions = _AS_IT_IS, *, first_blocks: int | None = None) -> Judge:
     """Load a causal LM and its tokenizer, and find the parts that a read-out needs.
 
     Parameters
     ----------
     name : str or Path
         A local folder or a hub id. Only safetensors weights are read.
-    revision : str, optional
-        A version on the hub.
-    trust_remote_code : bool
-        Whether Python code that comes with the checkpoint may run.
-    dtype : {"auto", "float32", "bfloat16", "float16"}
-        Of the weights; "auto" takes the checkpoint's.
-    device : str, optional
-        Such as ``cpu``, ``cuda:1`` or ``mps``; ``auto`` spreads the weights over all devices. The best single one
-        when None.
-    attn : str, optional
-        Attention implementation, such as ``sdpa`` or ``eager``; transformers' choice when None.
-    quantize : {"4bit", "8bit"}, optional
-        Quantise the blocks' weights with bitsandbytes while loading.
-    layers_path, norm_path : str, optional
-        Where the blocks and the final norm are, when they cannot be found.
+    options : LoadOptions
+        How it is loaded. ``device``: "auto" spreads the weights over all devices; the best single one when None.
+        ``attn``: transformers' choice when None. ``trust_remote_code``: whether Python code that comes with the
+        checkpoint may run. ``layers_path``, ``norm_path``: where blocks and final norm are, when they cannot be found.
     first_blocks : int, optional
         Load so many blocks alone, and read the layer entries up to the last of them; all where the model has no more.
 
@@ -134,11 +113,12 @@ def load_judge(
         When torch or transformers is missing, the checkpoint is not complete, or its parts cannot be found.
     """
     require_extra()
+    dtype, trust_remote_code = options.dtype or "auto", options.trust_remote_code
     if dtype not in DTYPES:
         raise LagerError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
-    quantization = describe_quantization(quantize, dtype)
+    quantization = describe_quantization(options.quantize, dtype)
     with _quiet_libraries(bars=True):  # the bars of a download are wanted
-        checkpoint = find_checkpoint(name, revision=revision, code=trust_remote_code)
+        checkpoint = find_checkpoint(name, revision=options.revision, code=trust_remote_code)
     with _quiet_libraries(bars=False):
         tokenizer = _load_tokenizer(checkpoint, trust_remote_code=trust_remote_code)
         config, shortened = _configurations(checkpoint, first_blocks, trust_remote_code=trust_remote_code)
@@ -146,14 +126,14 @@ def load_judge(
             checkpoint,
             config=shortened,
             dtype=dtype if quantization is None else compute_dtype(dtype),
-            device=_choose_device(device),
-            attn=attn,
+            device=_choose_device(options.device),
+            attn=options.attn,
             quantization=quantization,
             trust_remote_code=trust_remote_code,
         )
         from .parts import find_parts
 
-        parts = find_parts(model, layers_path=layers_path, norm_path=norm_path)
+        parts = find_parts(model, layers_path=options.layers_path, norm_path=options.norm_path)
         if shortened is None:
             return Judge(model, tokenizer, parts, checkpoint, quantization)
         from .first_blocks import check_same_blocks, number_of_blocks
@@ -164,6 +144,7 @@ def load_judge(
 
 
 def _choose_device(device: str | None) -> str:
+    """Return the device asked for if it works here, else the best one."""
     import torch
 
     if device is None:
@@ -178,6 +159,7 @@ def _choose_device(device: str | None) -> str:
 
 
 def _source(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return the arguments by which transformers finds a checkpoint."""
     folder = Path(checkpoint.name).expanduser()
     local = folder.is_dir()
     return {
@@ -187,6 +169,7 @@ def _source(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _load_tokenizer(checkpoint: Checkpoint, *, trust_remote_code: bool) -> Any:
+    """Return the tokenizer, with errors as one line."""
     from transformers import AutoTokenizer
 
     try:
@@ -225,6 +208,7 @@ def _load_model(
     quantization: dict[str, Any] | None,
     trust_remote_code: bool,
 ) -> Any:
+    """Return the model in evaluation mode, on its device; refused where weights are missing."""
     import transformers
 
     auto_model: Any = transformers.AutoModelForCausalLM
@@ -258,6 +242,7 @@ def _load_model(
 
 
 def _first_line(error: Exception) -> str:
+    """Return an error as one line."""
     return f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0]}"
 
 

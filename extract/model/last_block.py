@@ -139,6 +139,7 @@ class _TwoCalls:
 
 
 def _first_call(forward: Forward, arguments: dict[str, Any], cache: _KeysAndValues) -> tuple[Tensor, Tensor]:
+    """Return a block's keys and values, and stop it there."""
     with suppress(_KeysAreThere):
         forward(**arguments)
     if cache.kept is None:
@@ -229,6 +230,7 @@ def close(one: Tensor, other: Tensor) -> bool:
 
 
 def _states(output: Any) -> Tensor:
+    """Return the states of a block's output."""
     states: Tensor = output[0] if isinstance(output, tuple) else output
     return states
 

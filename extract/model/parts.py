@@ -141,6 +141,7 @@ def _find_layers(model: Any, modules: dict[str, nn.Module], finished: list[str])
 
 
 def _blocks(modules: dict[str, nn.Module], layers: str, finished: list[str]) -> tuple[nn.Module, ...]:
+    """Return the blocks at a path, through each of which a text passes once."""
     blocks = modules.get(layers)
     if not isinstance(blocks, nn.ModuleList) or not len(blocks):
         raise LagerError(f"the model has no list of blocks at {layers!r}: --layers-path takes a path like model.layers")

@@ -96,6 +96,7 @@ def only_at(tail: Tail, positions: Tensor) -> Iterator[None]:
 
 
 def _hooks(module: nn.Module, places: Callable[[torch.device], tuple[Tensor, ...]]) -> list[Any]:
+    """Make a module compute one position of each row; its output looks as long as before."""
     spread: list[int] = []
 
     def cut(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -121,6 +122,7 @@ def _by_position(module: nn.Module, states: Any, output: Any) -> bool:
 
 
 def _agrees(decoder: nn.Module, tail: Tail, ids: Tensor) -> bool:
+    """Return whether the decoder gives the same states when its tail computes one position only."""
     try:
         with torch.inference_mode():
             states = last_states(decoder(input_ids=ids, use_cache=False))

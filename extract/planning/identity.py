@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...data.items.lazy_items import ItemSource
+from ...data.version import VERSION
 from ..model.judge import Judge
 from ..prompts.prompt_format import PromptFormat
 from .planner import Planner
 
-_LIBRARIES = ("lager", "torch", "transformers", "tokenizers", "numpy")
+_LIBRARIES = ("transformers", "tokenizers", "numpy")
 
 
 def cache_identity(
@@ -61,8 +62,11 @@ def cache_identity(
         "modules": judge.parts.paths,
         "devices": judge.devices,
         "batch_tokens": batch_tokens,
-        "versions": {name: importlib.metadata.version(name) for name in _libraries(judge)}
-        | {"torch": str(torch.__version__)},  # with the build, such as +cu130, which metadata may leave out
+        "versions": {
+            "lager": VERSION,
+            "torch": str(torch.__version__),  # with the build, such as +cu130, which metadata may leave out
+            **{name: importlib.metadata.version(name) for name in _libraries(judge)},
+        },
     }
     if poolings:
         inputs["hidden"] = list(poolings)
@@ -84,10 +88,12 @@ def readout_inputs(judge: Judge, hashes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _libraries(judge: Judge) -> tuple[str, ...]:
+    """Return the libraries whose versions are recorded, torch aside."""
     return _LIBRARIES if judge.quantization is None else (*_LIBRARIES, judge.quantization["method"])
 
 
 def _score_tokens(planner: Planner) -> dict[str, Any]:
+    """Return what the fingerprint holds of the score tokens."""
     if planner.forms is not None:
         # A row's dataset `label_form` says which of these it was read with.
         return {"token_ids_of_forms": [list(form) for form in planner.forms.ids]}
@@ -116,6 +122,7 @@ def readout_contract(judge: Judge) -> dict[str, Any]:
 
 
 def _prompt_inputs(prompt_format: PromptFormat, items: ItemSource) -> dict[str, Any]:
+    """Return what the fingerprint holds of the prompts."""
     chat = prompt_format.chat
     template = prompt_format.template if items.kind == "fields" else None
     return {
@@ -123,8 +130,8 @@ def _prompt_inputs(prompt_format: PromptFormat, items: ItemSource) -> dict[str, 
         "template": None if template is None else template.text,
         "chat_template": None if chat is None else chat.template,
         "chat_args": None if chat is None else dict(chat.args),
-        "system": prompt_format.system,
-        "answer_prefix": prompt_format.answer_prefix,
-        "truncate_field": prompt_format.truncate_field,
-        "max_field_tokens": prompt_format.max_field_tokens,
+        "system": prompt_format.options.system,
+        "answer_prefix": prompt_format.options.answer_prefix or "",
+        "truncate_field": prompt_format.options.truncate_field,
+        "max_field_tokens": prompt_format.options.max_field_tokens,
     }

@@ -148,4 +148,5 @@ class Plan:
 
 
 def _digest(data: bytes, salt: bytes) -> bytes:
+    """Return a sha256, keyed where there is a key."""
     return hmac.digest(salt, data, "sha256") if salt else hashlib.sha256(data).digest()

@@ -137,6 +137,7 @@ def _finished(planner: Planner, rendered: _Rendered) -> Plan:
 
 
 def _fits(prompt: NDArray[np.int32], longest: int | None) -> bool:
+    """Return whether the model takes a prompt of this length."""
     return longest is None or len(prompt) <= longest
 
 

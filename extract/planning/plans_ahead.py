@@ -92,6 +92,7 @@ class PlansAhead(AbstractContextManager["PlansAhead"]):
         return own.result()
 
     def _plan(self, shard: int) -> PlannedShard:
+        """Plan a shard, with all that can be computed before its turn comes."""
         items, plan = self.planner.plan_rows(self.items, self.rows_of(shard))
         plan = plan if self.salt is None else plan.with_hashes(self.salt)
         return PlannedShard(items, plan if self.batch_tokens is None else plan.with_passes(self.batch_tokens))

@@ -64,6 +64,7 @@ class Sharing:
         return bool(self._settled)
 
     def _try(self, prompts: Prompts, label_ids: Sequence[int]) -> bool:
+        """Return whether the model allows sharing, and say why if it does not."""
         problem = forking_problem(self.judge, longest_pair(prompts), label_ids)
         if problem:
             self.say(f"prefixes are not shared: {problem}; every prompt is computed whole")

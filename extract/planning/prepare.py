@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ...data.errors import LagerError
 from ...data.items.lazy_items import ItemSource
 from ...data.items.survey import SurveyOf, survey_items
 from ...data.progress import Say
 from ...data.run.cache_writer import refuse_foreign
-from ...data.scale import Scale
 from ..model.judge import Judge, load_judge, require_extra
+from ..options.groups import ExtractOptions
 from ..prompts.chat import find_chat
 from ..prompts.condition import choose_condition
 from ..prompts.inputs import check_features, choose_scale, draw_items, read_items, read_template, size_text
 from ..prompts.prompt_format import PromptFormat
-from ..readout.batches import DEFAULT_BATCH_TOKENS, BatchBudget
+from ..readout.batches import BatchBudget
 
 if TYPE_CHECKING:
     from .planner import Planner
 
 
-class Reading(NamedTuple):
+class PreparedRun(NamedTuple):
     """All that a run needs but a place to write to.
 
     Attributes
@@ -50,76 +48,46 @@ class Reading(NamedTuple):
     poolings: tuple[str, ...]
 
 
-def prepare_reading(
-    model: str | Path | Judge,
-    items: str | Path | ItemSource,
-    *,
-    folder: Path,
-    say: Say,
-    template: str | Path | None = None,
-    system: str | None = None,
-    answer_prefix: str = "",
-    chat_args: Mapping[str, Any] | None = None,
-    scale: str | Scale | None = None,
-    human_range: tuple[float, float] | None = None,
-    group: Sequence[str] = (),
-    cluster: str | None = None,
-    truncate_field: str | None = None,
-    max_field_tokens: int | None = None,
-    condition: str = "direct",
-    score_rule: str | None = None,
-    max_new_tokens: int | None = None,
-    features: Sequence[str] = ("logits",),
-    pooling: Sequence[str] | None = None,
-    limit: int | None = None,
-    seed: int = 42,
-    dtype: str = "auto",
-    device: str | None = None,
-    attn: str | None = None,
-    quantize: str | None = None,
-    revision: str | None = None,
-    trust_remote_code: bool = False,
-    layers_path: str | None = None,
-    norm_path: str | None = None,
-    batch_tokens: int = DEFAULT_BATCH_TOKENS,
+def prepare_run(
+    model: str | Path | Judge, items: str | Path | ItemSource, *, folder: Path, options: ExtractOptions, say: Say,
     survey: SurveyOf = survey_items,
-) -> Reading:
+) -> PreparedRun:  # fmt: skip
     """Check the options, open the items, load the judge and settle how it is read; nothing is written.
 
     Parameters
     ----------
+    model, items
+        As for `lager.extract.extractor.extract_features`.
     folder : Path
         The cache's folder, which may hold a run to go on with.
+    options : ExtractOptions
+        Of the extraction.
     say : callable
         Takes each line that the user should see.
     survey : callable
         How a large item file is looked through.
-
-    All others are those of `lager.extract.extractor.extract_features`.
 
     Raises
     ------
     LagerError
         When the input, the model, an option or the cache's folder is not as it must be.
     """
-    _check_options(folder, limit=limit, batch_tokens=batch_tokens)
-    when = choose_condition(condition, score_rule=score_rule, max_new_tokens=max_new_tokens)
-    poolings = check_features(features, pooling)
-    loaded = read_items(items, group, cluster, survey=survey)
-    scale = choose_scale(scale, loaded)
-    loaded = draw_items(loaded, limit, seed).on_scale(scale, human_range=human_range)
-    judging_template = read_template(template, loaded, condition=when.name)
+    refuse_foreign(folder)  # before a model is loaded
+    prompts, chosen = options.prompts, options.items
+    condition = choose_condition(prompts)
+    poolings = check_features(options.run.features, options.run.pooling)
+    loaded = read_items(items, chosen.group, chosen.cluster, survey=survey)
+    scale = choose_scale(prompts.scale, loaded)
+    loaded = draw_items(loaded, chosen.limit, chosen.seed).on_scale(scale, human_range=chosen.human_range)
+    template = read_template(prompts.template, loaded, condition=condition.name)
     require_extra()
-    if not isinstance(model, Judge):
+    if isinstance(model, Judge):
+        judge = model
+    else:
         say(f"loading {model}")
-    judge = model if isinstance(model, Judge) else load_judge(
-        model, revision=revision, trust_remote_code=trust_remote_code, dtype=dtype, device=device, attn=attn,
-        quantize=quantize, layers_path=layers_path, norm_path=norm_path,
-    )  # fmt: skip
-    prompt_format = PromptFormat(
-        judge.tokenizer, scale, template=judging_template, chat=find_chat(judge.tokenizer, chat_args), system=system,
-        answer_prefix=answer_prefix, truncate_field=truncate_field, max_field_tokens=max_field_tokens,
-    )  # fmt: skip
+        judge = load_judge(model, options.load)
+    chat = find_chat(judge.tokenizer, prompts.chat_args)
+    prompt_format = PromptFormat(judge.tokenizer, scale, prompts, template=template, chat=chat)
 
     from ..readout.hidden_states import hidden_bytes
     from .planner import make_planner
@@ -127,16 +95,7 @@ def prepare_reading(
 
     if size := hidden_bytes(judge, len(loaded), poolings):
         say(f"hidden states ({', '.join(poolings)}): {size_text(size)}")
-    budget = BatchBudget(batch_tokens, say)
+    budget = BatchBudget(options.batches.batch_tokens, say)
     sep = stored_separator(folder)
-    planner = make_planner(judge, prompt_format, loaded, budget=budget, stored_sep=sep, say=say, condition=when)
-    return Reading(loaded, judge, prompt_format, planner, budget, poolings)
-
-
-def _check_options(folder: Path, *, limit: int | None, batch_tokens: int) -> None:
-    """Refuse before a model is loaded what would be refused after."""
-    if limit is not None and limit < 1:
-        raise LagerError(f"--limit {limit}: expected at least 1")
-    if batch_tokens < 1:
-        raise LagerError(f"--batch-tokens {batch_tokens}: expected at least 1")
-    refuse_foreign(folder)
+    planner = make_planner(judge, prompt_format, loaded, budget=budget, stored_sep=sep, say=say, condition=condition)
+    return PreparedRun(loaded, judge, prompt_format, planner, budget, poolings)

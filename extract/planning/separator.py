@@ -86,11 +86,12 @@ def _can_share(judge: Judge, prompts: Prompts, label_ids: Sequence[int], *, budg
 
 
 def _equal(one: Prompts, other: Prompts) -> bool:
+    """Return whether two lists of prompts are the same."""
     return len(one) == len(other) and all(map(np.array_equal, one, other))
 
 
 def stored_separator(folder: Path) -> str | None:
-    """Return the separator of the run that is continued: a near tie must not turn on low bits the second time."""
+    """Return the separator of the run that is continued: low bits must not decide a near tie anew."""
     if not (folder / RUN).exists():
         return None
     inputs = read_run(folder).get("fingerprint_inputs", {})

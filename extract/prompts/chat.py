@@ -101,6 +101,7 @@ def pin_date(template: str, date: str) -> str:
 
 
 def _parse_date(text: str) -> datetime:
+    """Return the day that prompts tell, at noon."""
     try:
         return datetime.strptime(text, _DATE_FORMAT).replace(hour=12)
     except ValueError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...data.errors import LagerError
+from ..options.groups import PromptOptions
 
 CONDITIONS = ("direct", "generate", "reasoning")
 SCORE_RULES = ("marker", "last")
@@ -64,23 +65,15 @@ class Condition:
 DIRECT = Condition()
 
 
-def choose_condition(name: str, *, score_rule: str | None = None, max_new_tokens: int | None = None) -> Condition:
-    """Return a condition with its rules; the paper's where none are given.
-
-    Parameters
-    ----------
-    name : {"direct", "generate", "reasoning"}
-        The condition.
-    score_rule : {"marker", "last"}, optional
-        "last" for ``generate`` and "marker" for ``reasoning`` when None.
-    max_new_tokens : int, optional
-        10 for ``generate`` and 256 for ``reasoning`` when None.
+def choose_condition(options: PromptOptions) -> Condition:
+    """Return the condition asked for, "direct" when none is, with its rules; the paper's where none are given.
 
     Raises
     ------
     LagerError
         When a name is unknown, or rules of generated text are given where nothing is generated.
     """
+    name, score_rule, max_new_tokens = options.condition or "direct", options.score_rule, options.max_new_tokens
     if name not in CONDITIONS:
         raise LagerError(f"--condition {name!r}: expected one of {', '.join(CONDITIONS)}")
     if score_rule is not None and score_rule not in SCORE_RULES:

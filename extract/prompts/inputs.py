@@ -15,8 +15,6 @@ from ...data.scale import Scale
 from ...data.templates.template import REASONING, Template, load_template
 
 DEFAULT_SCALE = "1-5"
-# The condition's own, where it has one.
-DEFAULT_TEMPLATE = {"reasoning": "reasoning"}
 
 
 def read_items(
@@ -44,16 +42,17 @@ def read_template(template: str | Path | None, items: ItemSource, *, condition: 
         When the template cannot be read, or is given for items that need none.
     """
     if items.kind == "fields":
-        return load_template(template or _default_template(items, condition))
+        return load_template(template or default_template(items.template, condition))
     if template is not None:
         raise LagerError(f"--template {template}: the items come as {items.kind} and need no template; leave it out")
     return None
 
 
-def _default_template(items: ItemSource, condition: str) -> str:
-    if items.template is None:
-        return DEFAULT_TEMPLATE.get(condition, "direct")
-    return items.template + (REASONING if condition == "reasoning" else "")
+def default_template(of_source: str | None, condition: str) -> str:
+    """Return the bundled template that suits the items' source, where that has one, and the condition."""
+    if of_source is None:
+        return "reasoning" if condition == "reasoning" else "direct"
+    return of_source + (REASONING if condition == "reasoning" else "")
 
 
 def choose_scale(scale: str | Scale | None, items: ItemSource) -> Scale:

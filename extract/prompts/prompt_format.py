@@ -13,9 +13,11 @@ from ...data.errors import LagerError
 from ...data.items.items import Items
 from ...data.scale import Scale
 from ...data.templates.template import Template
+from ..options.groups import PromptOptions
 from .chat import Chat
 
 _PROBE = "a b"
+_NOTHING_ASKED = PromptOptions()
 _TOKENIZED = 256
 
 
@@ -29,36 +31,24 @@ class PromptFormat:
         A Hugging Face tokenizer.
     scale : Scale
         What templates tell the judge to answer with.
+    options : PromptOptions
+        The system message, which stands before the prompt with a blank line between where there is no chat template;
+        the beginning of the judge's answer; and the field that is cut before rendering, to 0 tokens if it is emptied.
     template : Template or None
         For items that come as fields.
     chat : Chat or None
         The tokenizer's chat template; prompts are plain text without it.
-    system : str or None
-        System message; before the prompt, a blank line between, where there is no chat template.
-    answer_prefix : str
-        Beginning of the judge's answer.
-    truncate_field : str or None
-        The field that is cut before rendering.
-    max_field_tokens : int or None
-        To how many tokens; 0 empties it.
     """
 
     tokenizer: Any
     scale: Scale
+    options: PromptOptions = _NOTHING_ASKED
     template: Template | None = None
     chat: Chat | None = None
-    system: str | None = None
-    answer_prefix: str = ""
-    truncate_field: str | None = None
-    max_field_tokens: int | None = None
     special_prefix: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Check that the options go together."""
-        if (self.truncate_field is None) != (self.max_field_tokens is None):
-            raise LagerError("--truncate-field and --max-field-tokens go together: give both or neither")
-        if self.max_field_tokens is not None and self.max_field_tokens < 0:
-            raise LagerError(f"--max-field-tokens {self.max_field_tokens}: expected 0 or more")
+        """Find the special tokens that stand before a prompt."""
         prefix = () if self.chat is not None else _special_prefix(self.tokenizer)
         object.__setattr__(self, "special_prefix", prefix)
 
@@ -91,36 +81,39 @@ class PromptFormat:
         return [prompt_array(row) for part in parts for row in self.tokenize(part)]
 
     def _render(self, kind: str, fields: Mapping[str, Any]) -> str:
-        if self.truncate_field is not None:
-            fields = self._truncated(fields)
+        """Return the text of one prompt."""
+        options, ending = self.options, self.options.answer_prefix or ""
+        if options.truncate_field is not None:
+            fields = self._truncated(fields, options.truncate_field, options.max_field_tokens or 0)
         if kind == "messages":
             messages = [dict(message) for message in fields["messages"]]
         else:
             text = fields["prompt"] if kind == "prompt" else self._from_template(fields)
             messages = [{"role": "user", "content": text}]
-        if self.system is not None:
+        if options.system is not None:
             if messages[0]["role"] == "system":
                 raise LagerError("it brings its own system message: leave --system out")
-            messages = [{"role": "system", "content": self.system}, *messages]
+            messages = [{"role": "system", "content": options.system}, *messages]
         if self.chat is not None:
-            return self.chat.render(messages) + self.answer_prefix
+            return self.chat.render(messages) + ending
         if kind == "messages":
             raise LagerError("it comes as messages, but the tokenizer has no chat template: give prompts as text")
-        return "\n\n".join(message["content"] for message in messages) + self.answer_prefix
+        return "\n\n".join(message["content"] for message in messages) + ending
 
     def _from_template(self, fields: Mapping[str, Any]) -> str:
+        """Return what the judging template makes of an item's fields."""
         if self.template is None:
             raise LagerError("it comes as fields, and no template was given")
         return self.template.render(fields, scale=self.scale)
 
-    def _truncated(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        name, limit = self.truncate_field, self.max_field_tokens
-        text = fields.get(name) if name is not None else None
+    def _truncated(self, fields: Mapping[str, Any], name: str, n_tokens: int) -> Mapping[str, Any]:
+        """Return the fields with one of them cut."""
+        text = fields.get(name)
         if not isinstance(text, str):
             raise LagerError(
                 f"--truncate-field {name}: it has no text of that name; its fields are {', '.join(sorted(fields))}"
             )
-        return {**fields, str(name): cut_text(self.tokenizer, text, int(limit or 0))}
+        return {**fields, name: cut_text(self.tokenizer, text, n_tokens)}
 
 
 def cut_text(tokenizer: Any, text: str, n_tokens: int) -> str:

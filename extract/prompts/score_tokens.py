@@ -86,6 +86,7 @@ class ScoreTokenResolver:
         return [*ids, *found.tokens.prefix_ids] if found.tokens.prefix_ids else ids
 
     def _at(self, text: str, ids: TokenIds) -> _Resolved:
+        """Return what holds after a prompt, from the prompts with the same tail where there were any."""
         tail = (text[-_TAIL_CHARACTERS:], tuple(ids[-_TAIL_TOKENS:]))
         found = self._known.get(tail)
         if found is None:
@@ -96,6 +97,7 @@ class ScoreTokenResolver:
         return found
 
     def _find(self, text: str, ids: TokenIds) -> _Resolved:
+        """Return the label's tokens after a prompt, whether or not it has to lose its last space."""
         remainders = self._remainders(text, [int(token) for token in ids])
         stripped = False
         if remainders is None and text.endswith(" "):
@@ -126,6 +128,7 @@ class ScoreTokenResolver:
         return [row[len(ids) :] for row in whole]
 
     def _listed(self, rests: Sequence[Sequence[int]]) -> str:
+        """Return the tokens of each label, for an error."""
         pieces = [self.tokenizer.convert_ids_to_tokens(list(rest)) for rest in rests]
         return ", ".join(f"{label!r} is {piece}" for label, piece in zip(self.scale.labels, pieces, strict=True))
 

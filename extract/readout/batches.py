@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ...data.errors import LagerError
-
-DEFAULT_BATCH_TOKENS = 8192
+from ..options.groups import DEFAULT_BATCH_TOKENS
 
 
 def plan_batches(lengths: Sequence[int], *, batch_tokens: int = DEFAULT_BATCH_TOKENS) -> list[list[int]]:
@@ -101,6 +100,7 @@ class BatchBudget:
             self._lower([lengths[row] for row in left], message)
 
     def _lower(self, lengths: Sequence[int], message: str) -> None:
+        """Halve the budget; an error where a single row was too much."""
         tokens = min(self.tokens, max(lengths) * len(lengths))
         if tokens <= min(lengths):
             raise LagerError(
@@ -122,6 +122,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _free_memory() -> None:
+    """Give memory that the failed pass held back to the device."""
     import torch
 
     gc.collect()

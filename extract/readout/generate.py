@@ -100,6 +100,7 @@ def _first_logits(judge: Judge, prompts: Sequence[NDArray[np.int32]]) -> NDArray
 
 @torch.inference_mode()
 def _generate(judge: Judge, prompts: Sequence[NDArray[np.int32]], **settings: Any) -> Any:
+    """Run transformers' greedy generation on prompts that are padded on the left."""
     width = max(len(prompt) for prompt in prompts)
     ids = np.full((len(prompts), width), judge.pad_id, dtype=np.int64)
     mask = np.zeros_like(ids)
@@ -131,6 +132,7 @@ def _plain_settings(model: Any) -> Iterator[None]:
 
 
 def _settings(**options: Any) -> Any:
+    """Return generation settings with nothing of the checkpoint's."""
     import transformers
 
     settings_class: Any = transformers.GenerationConfig

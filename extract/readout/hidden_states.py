@@ -14,7 +14,7 @@ from ...data.errors import LagerError
 from ..model.head import last_states
 from ..model.judge import Judge
 from ..model.parts import Parts
-from .readout import Readout, States, _keeping, project
+from .readout import Readout, States, each_entry, project
 
 
 class HiddenStates(NamedTuple):
@@ -89,7 +89,8 @@ def read_hidden_batch(
         pooled = [last if name == "last" else pool(hidden, lengths.to(hidden.device), name) for name in poolings]
         return torch.stack([last, *pooled], dim=1)
 
-    with _keeping(parts.blocks, reduce) as kept:
+    kept: list[Tensor] = []
+    with each_entry(parts.blocks, lambda hidden: kept.append(reduce(hidden))):
         output = parts.decoder(input_ids=torch.from_numpy(padded).to(device), use_cache=False)
         states = last_states(output)
         final = reduce(states)
@@ -124,6 +125,7 @@ def pool(hidden: Tensor, lengths: Tensor, name: str) -> Tensor:
 
 
 def _scaled(states: Tensor) -> HiddenStates:
+    """Return states as they are stored."""
     scale = states.abs().amax(dim=-1)
     scale = torch.where(scale == 0, torch.ones_like(scale), scale)
     divided = (states / scale[..., None]).half()

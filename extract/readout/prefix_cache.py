@@ -101,6 +101,7 @@ def _forked(pool: Tensor, index: Tensor, states: Tensor) -> Tensor:
 
 
 def _positions(spans: Sequence[tuple[int, int]]) -> Index:
+    """Return every position of some spans."""
     return np.concatenate([np.zeros(0, dtype=np.int64), *(np.arange(*span) for span in spans)])
 
 

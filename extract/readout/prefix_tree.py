@@ -82,6 +82,7 @@ class _Trie:
             self.ends[open_nodes[-1]].append(row)
 
     def _add(self, row: int, stop: int, path: Sequence[int]) -> int:
+        """Add a node and return its number."""
         self.parent.append(path[-1] if path else TOP)
         self.row.append(row)
         self.stop.append(stop)

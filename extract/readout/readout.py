@@ -135,6 +135,7 @@ class _Read(NamedTuple):
     readout: Callable[[], Readout]
 
     def result(self) -> tuple[list[int], Readout]:
+        """Wait for the read-outs, and return the rows with theirs."""
         return self.rows, Readout(*(values[self.of] for values in self.readout()))
 
 
@@ -179,6 +180,7 @@ def _shared_states(
     parts: Parts, texts: Sequence[NDArray[np.int32]], ending: Sequence[int], step: Step, cache: PrefixCache,
     *, pad_id: int,
 ) -> States:  # fmt: skip
+    """Run one pass that continues prefixes of the pool, and add to the pool what others will continue."""
     cache.begin(step)
     options = {"use_cache": True, "past_key_values": cache.past_key_values}
     states = _states(parts, texts, ending, pad_id=pad_id, options=options)
@@ -203,39 +205,35 @@ def _states(
 
     layers: list[Tensor] = []
 
-    def keep(hidden: Tensor) -> Tensor:
+    def keep(hidden: Tensor) -> None:
         # Into one tensor made before the first block runs: small ones made between the blocks' large temporaries would
         # leave holes in the host's memory, a quarter of the peak.
         if not layers:
             layers.append(hidden.new_empty(len(rows), n_kept, hidden.shape[-1]))
         layers[0][:, next(entries)] = pick(hidden)
-        return layers[0]
 
     n_kept = len(parts.blocks) + (not parts.whole)
     entries = iter(range(n_kept))
-    with _keeping(parts.blocks, keep, last=not parts.whole), only_at(parts.tail, ends):
+    with each_entry(parts.blocks, keep, last=not parts.whole), only_at(parts.tail, ends):
         output = parts.decoder(input_ids=to_device(torch.from_numpy(padded), device), **options)
         final = pick(last_states(output))
     return States(layers[0].to(final.device), final)
 
 
 @contextmanager
-def _keeping(
-    blocks: Sequence[nn.Module], pick: Callable[[Tensor], Tensor], *, last: bool = False
-) -> Iterator[list[Tensor]]:
-    """Collect the picked input of the first block and output of all but the last, or all, while the context lasts."""
-    kept: list[Tensor] = []
+def each_entry(blocks: Sequence[nn.Module], take: Callable[[Tensor], None], *, last: bool = False) -> Iterator[None]:
+    """Hand over the input of the first block and the output of all but the last, or all, while the context lasts."""
 
     def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        kept.append(pick(args[0] if args else kwargs["hidden_states"]))
+        take(args[0] if args else kwargs["hidden_states"])
 
     def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        kept.append(pick(output[0] if isinstance(output, tuple) else output))
+        take(output[0] if isinstance(output, tuple) else output)
 
     handles = [blocks[0].register_forward_pre_hook(before, with_kwargs=True)]
     try:
         handles += [block.register_forward_hook(after) for block in blocks[: len(blocks) if last else -1]]
-        yield kept
+        yield
     finally:
         for handle in handles:
             handle.remove()

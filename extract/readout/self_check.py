@@ -17,7 +17,7 @@ from .readout import Readout, apply_norm, read_states
 
 # Largest difference allowed, as a part of the largest value compared with. A wrong norm, scale or position is off by
 # the size of the values themselves; batches of another shape change low bits only.
-TOLERANCE = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 5e-2}
+_ROUNDING = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 5e-2}
 _QUANTIZED = 1e-1  # 8-bit products round by what else is in the batch
 
 
@@ -66,6 +66,7 @@ def check_readout(
 
 @torch.inference_mode()
 def _whole_model(judge: Judge, prompt: NDArray[np.int32], *, hidden: bool) -> Any:
+    """Return the model's own output for one prompt without padding."""
     ids = torch.from_numpy(prompt.astype(np.int64))[None].to(next(judge.parts.decoder.parameters()).device)
     options: dict[str, Any] = {"use_cache": False, "output_hidden_states": hidden}
     if "logits_to_keep" in inspect.signature(judge.model.forward).parameters:
@@ -74,6 +75,7 @@ def _whole_model(judge: Judge, prompt: NDArray[np.int32], *, hidden: bool) -> An
 
 
 def _check_states(judge: Judge, prompt: NDArray[np.int32], hidden: Sequence[Tensor] | None) -> None:
+    """Compare the states of all entries but the last with the model's own."""
     states = read_states(judge.parts, [prompt]).layers[0].float().cpu().numpy()
     own = [] if hidden is None else [h[0, -1].float().cpu().numpy() for h in hidden]
     # The last entry of the tuple is the state behind the logits, which were compared. Some architectures (mamba) leave
@@ -99,6 +101,7 @@ def _check_states(judge: Judge, prompt: NDArray[np.int32], hidden: Sequence[Tens
 
 @torch.inference_mode()
 def _check_norm(judge: Judge, prompt: NDArray[np.int32]) -> None:
+    """Compare the final norm of the last block's output with the state behind the logits."""
     parts = judge.parts
     kept: list[Tensor] = []
     handle = parts.blocks[-1].register_forward_hook(
@@ -122,6 +125,7 @@ def _check_norm(judge: Judge, prompt: NDArray[np.int32]) -> None:
 
 
 def _close(ours: NDArray[np.float32], own: NDArray[np.float32], judge: Judge) -> bool:
+    """Return whether states differ in low bits only."""
     return ours.shape == own.shape and bool(
         np.abs(ours - own).max() <= allowed_difference(judge, float(np.abs(own).max()))
     )
@@ -129,11 +133,12 @@ def _close(ours: NDArray[np.float32], own: NDArray[np.float32], judge: Judge) ->
 
 def allowed_difference(judge: Judge, size: float) -> float:
     """Return how far values of this size may be apart for low bits alone."""
-    tolerance = TOLERANCE.get(judge.dtype, 5e-2)
-    return max(tolerance, _QUANTIZED if judge.quantization else 0.0) * size + 1e-6
+    rounding = _ROUNDING.get(judge.dtype, 5e-2)
+    return max(rounding, _QUANTIZED if judge.quantization else 0.0) * size + 1e-6
 
 
 def _compare(ours: NDArray[np.float32], own: NDArray[np.float32], *, size: float, what: str, judge: Judge) -> None:
+    """Raise `LagerError` when values differ by more than the dtype explains."""
     if ours.shape != own.shape:
         raise LagerError(f"self-check: {what} in shape, {ours.shape} and {own.shape}: name the blocks by --layers-path")
     difference, allowed = float(np.abs(ours - own).max()), allowed_difference(judge, size)

@@ -15,11 +15,12 @@ from ...data.files.canonical import sha256_json
 from ...data.items.items import Items
 from ...data.progress import Say
 from ..model.judge import Judge
+from ..options.groups import BatchOptions
 from ..planning.identity import cache_identity, readout_inputs
 from ..planning.plan import NoReadablePromptError, Plan
 from ..planning.planner import Planner, make_planner
 from ..planning.prefix_sharing import Sharing
-from ..prompts.condition import DIRECT, Condition
+from ..prompts.condition import choose_condition
 from ..prompts.prompt_format import PromptFormat
 from ..readout.batches import BatchBudget
 from .shard_reader import ShardReader
@@ -34,18 +35,14 @@ class LiveReader:
         The model, or its first blocks alone; entries that are not computed are NaN.
     prompt_format : PromptFormat
         How items become prompts.
-    batch_tokens : int
-        Padded tokens of a batch.
+    batches : BatchOptions
+        What is read together.
     say : callable
         Takes each line that the user should see.
-    condition : Condition
-        When the judge is read.
     sep : str, optional
         What stands between prompt and label; settled on the first part when None.
     poolings : sequence of str
         Of the hidden states that are read too.
-    share_prefixes : bool
-        Whether what the prompts of a part share is computed once, where that saves work and the model allows it.
     advance : callable, optional
         Told the number of items after each batch.
     """
@@ -55,23 +52,23 @@ class LiveReader:
         judge: Judge,
         prompt_format: PromptFormat,
         *,
-        batch_tokens: int,
+        batches: BatchOptions,
         say: Say,
-        condition: Condition = DIRECT,
         sep: str | None = None,
         poolings: Sequence[str] = (),
-        share_prefixes: bool = True,
         advance: Callable[[int], None] | None = None,
     ) -> None:
-        self.judge, self.prompt_format, self.condition, self.sep = judge, prompt_format, condition, sep
+        self.judge, self.prompt_format, self.sep = judge, prompt_format, sep
+        self.condition = choose_condition(prompt_format.options)
         self.poolings = tuple(poolings)
         self.fingerprint: str | None = None
-        self._budget = BatchBudget(batch_tokens, say)
+        self._budget = BatchBudget(batches.batch_tokens, say)
         self._say = say
         self._advance = _ignore if advance is None else advance
         self._planner: Planner | None = None
         self._checked = False
-        self._sharing = Sharing(judge, wanted=share_prefixes and not poolings, batch_tokens=batch_tokens, say=say)
+        wanted = batches.share_prefixes and not poolings
+        self._sharing = Sharing(judge, wanted=wanted, batch_tokens=batches.batch_tokens, say=say)
 
     @property
     def n_layers(self) -> int:
@@ -84,6 +81,7 @@ class LiveReader:
 
     @cached_property
     def _hashes(self) -> dict[str, Any]:
+        """The hashes of the checkpoint's files: all weights are read, so once."""
         return dict(self.judge.checkpoint.hashes())
 
     def read(self, items: Items) -> ShardData:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,13 +23,15 @@ from ...data.scale import Scale
 from ...data.templates.template import Template
 from ..model.checkpoint import find_checkpoint
 from ..model.judge import Judge, load_judge, require_extra
+from ..options.groups import DEFAULT_BATCH_TOKENS, LoadOptions, PromptOptions
+from ..options.option import make, options_of
 from ..prompts.chat import find_chat
-from ..prompts.condition import Condition, choose_condition
+from ..prompts.condition import choose_condition
 from ..prompts.prompt_format import PromptFormat
-from ..readout.batches import DEFAULT_BATCH_TOKENS, BatchBudget
+from ..readout.batches import BatchBudget
 
 # Batches and devices change low bits: in float32 the seventh digit, in half precision the third.
-TOLERANCES = {"float32": TOLERANCE, "float16": 2e-2, "bfloat16": 1e-1}
+_ALLOWED = {"float32": TOLERANCE, "float16": 2e-2, "bfloat16": 1e-1}
 _CHECKPOINT = ("weights", "config", "tokenizer")
 
 
@@ -56,8 +58,7 @@ class Reread(NamedTuple):
 
 def reread_sample(
     model: str | Path, cache: FeatureCache, *, items: str | Path | Items | None = None, sample: int = 32,
-    seed: int = 42, tolerance: float | None = None, device: str | None = None, trust_remote_code: bool = False,
-    say: Say = print,
+    seed: int = 42, tolerance: float | None = None, load: LoadOptions, say: Say = print,
 ) -> Reread:  # fmt: skip
     """Read a random sample of a cache's items again, in the cache's own way, and compare.
 
@@ -72,11 +73,9 @@ def reread_sample(
     sample, seed : int
         Size of the sample, and seed of the draw.
     tolerance : float, optional
-        How far values may lie apart; `TOLERANCES` of the cache's dtype when None.
-    device : str, optional
-        See `lager.extract.model.judge.load_judge`.
-    trust_remote_code : bool
-        Whether Python code that comes with the checkpoint may run.
+        How far values may lie apart; `_ALLOWED` of the cache's dtype when None.
+    load : LoadOptions
+        The device, and whether Python code that comes with the checkpoint may run; the rest is as the cache says.
     say : callable
         Takes each line that the user should see.
 
@@ -90,14 +89,14 @@ def reread_sample(
     require_extra()
     rows = np.sort(np.random.default_rng(seed).choice(cache.n_items, size=min(sample, cache.n_items), replace=False))
     chosen, texts = _sampled_items(cache, rows, items)
-    judge = _same_judge(model, cache, device=device, trust_remote_code=trust_remote_code)
+    judge = _same_judge(model, cache, load)
     read = _read(judge, cache, chosen, texts, say=say)
     stored = _stored_rows(cache, rows)
     distances = row_differences(stored, read)
     if cache.private and not (cache.path / RUN).exists():
         distances.pop("prompt_sha256")
         say(f"the cache is private and without {RUN}, so prompts' hashes are not compared")
-    allowed = TOLERANCES.get(judge.dtype, TOLERANCE) if tolerance is None else tolerance
+    allowed = _ALLOWED.get(judge.dtype, TOLERANCE) if tolerance is None else tolerance
     wrong = exceeding(distances, allowed)
     return Reread(
         len(rows),
@@ -108,6 +107,7 @@ def reread_sample(
 
 
 def _check_made_by_extraction(cache: FeatureCache) -> None:
+    """Raise `LagerError` for a cache that says too little of how it was read."""
     inputs = cache.manifest["fingerprint_inputs"]
     objects = (*_CHECKPOINT, "prompt", "scale", "condition", "readout")
     if inputs.get("backend") != "transformers" or not all(isinstance(inputs.get(name), dict) for name in objects):
@@ -139,23 +139,24 @@ def _sampled_items(
     return loaded.take([at[name] for name in ids]), {}
 
 
-def _same_judge(model: str | Path, cache: FeatureCache, *, device: str | None, trust_remote_code: bool) -> Judge:
+def _same_judge(model: str | Path, cache: FeatureCache, load: LoadOptions) -> Judge:
     """Load the model when its files are those that the cache was made with."""
     inputs, recorded = cache.manifest["fingerprint_inputs"], cache.manifest["recorded"]
     revision = None if Path(model).expanduser().is_dir() else recorded.get("revision")
-    found = find_checkpoint(model, revision=revision, code=trust_remote_code).hashes()
+    found = find_checkpoint(model, revision=revision, code=load.trust_remote_code).hashes()
     _check_same(cache, model, found, {name: inputs[name] for name in _CHECKPOINT})
     quantization, modules = inputs.get("quantization") or {}, recorded.get("modules", {})
     norm = [] if modules.get("projection") else modules.get("norm") or []
-    return load_judge(
-        model, revision=revision, trust_remote_code=trust_remote_code, device=device,
-        dtype=inputs["dtype"], attn=inputs["attention"],
-        quantize=next((bits for bits in ("4bit", "8bit") if f"load_in_{bits}" in quantization), None),
+    quantize = next((bits for bits in ("4bit", "8bit") if f"load_in_{bits}" in quantization), None)
+    same = replace(
+        load, revision=revision, dtype=inputs["dtype"], attn=inputs["attention"], quantize=quantize,
         layers_path=modules.get("layers"), norm_path=norm[0] if len(norm) == 1 else None,
     )  # fmt: skip
+    return load_judge(model, same)
 
 
 def _check_same(cache: FeatureCache, model: object, found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """Raise `LagerError` that names what differs, where something does."""
     if names := differing(found, expected):
         raise LagerError(
             f"{model} is not what cache {cache.path} was read with, or cannot be read in the same way here "
@@ -173,22 +174,21 @@ class _KeptFormat(PromptFormat):
         return [self.texts[name] for name in items.item_id] if self.texts else super().render(items)
 
 
+def _stored_prompts(inputs: Mapping[str, Any]) -> PromptOptions:
+    """Return the prompt options that a fingerprint holds; template and scale are there as they were read, not named."""
+    stored = {**inputs["prompt"], **inputs["condition"], "condition": inputs["condition"]["name"]}
+    names = options_of(PromptOptions).keys() - {"template", "scale"}
+    return make(PromptOptions, {name: stored[name] for name in names if name in stored})
+
+
 def _stored_format(judge: Judge, inputs: Mapping[str, Any], texts: Mapping[str, str]) -> PromptFormat:
     """Return the prompt format that a fingerprint describes."""
-    prompt = inputs["prompt"]
+    options, text = _stored_prompts(inputs), inputs["prompt"]["template"]
     # The tokenizer's own template, not the stored one: if they differ, so do the fingerprints.
-    chat = find_chat(judge.tokenizer, prompt["chat_args"])
-    template = None if prompt["template"] is None else Template("of the cache", prompt["template"])
-    rest = {name: prompt[name] for name in ("system", "answer_prefix", "truncate_field", "max_field_tokens")}
+    chat = find_chat(judge.tokenizer, options.chat_args)
+    template = None if text is None else Template("of the cache", text)
     scale = Scale.from_json({name: inputs["scale"][name] for name in ("labels", "values")})
-    return _KeptFormat(judge.tokenizer, scale, template=template, chat=chat, texts=texts, **rest)
-
-
-def _condition(inputs: Mapping[str, Any]) -> Condition:
-    stored = inputs["condition"]
-    return choose_condition(
-        stored["name"], score_rule=stored.get("score_rule"), max_new_tokens=stored.get("max_new_tokens")
-    )
+    return _KeptFormat(judge.tokenizer, scale, options, template=template, chat=chat, texts=texts)
 
 
 def _read(judge: Judge, cache: FeatureCache, items: Items, texts: Mapping[str, str], *, say: Say) -> ShardData:
@@ -202,7 +202,7 @@ def _read(judge: Judge, cache: FeatureCache, items: Items, texts: Mapping[str, s
     budget = BatchBudget(cache.manifest["recorded"].get("batch_tokens", DEFAULT_BATCH_TOKENS), say)
     planner = make_planner(
         judge, prompt_format, items, budget=budget, stored_sep=inputs["scale"].get("separator"), say=say,
-        condition=_condition(inputs),
+        condition=choose_condition(prompt_format.options),
     )  # fmt: skip
     poolings = tuple(inputs.get("hidden", ()))
     identity = cache_identity(judge, prompt_format, items, planner, batch_tokens=budget.tokens, poolings=poolings)

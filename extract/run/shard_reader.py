@@ -20,7 +20,7 @@ from ..readout.likely_tokens import LOW_MASS, low_mass_warning, mean_probabiliti
 from ..readout.readout import Readout, read_steps
 from ..readout.self_check import check_readout
 from ..readout.steps import plan_steps
-from .answer_targets import AnswerTargets, Targets, prompt_targets
+from .readout_positions import AnswerPositions, ReadoutPositions, prompt_ends
 
 NOT_FINITE = "the read-out is not finite"
 
@@ -72,7 +72,7 @@ class ShardReader:
         self.share_prefixes = share_prefixes
         self.poolings = tuple(poolings)
         self.budget = budget
-        self.answers = None if planner.forms is None else AnswerTargets(
+        self.answers = None if planner.forms is None else AnswerPositions(
             judge, planner.condition, planner.stop_ids, planner.forms, budget=budget, advance=advance,
             keep_text=keep_text,
         )  # fmt: skip
@@ -91,19 +91,19 @@ class ShardReader:
             When the self-check fails, or a prompt does not fit into memory.
         """
         self.computed_tokens = 0
-        targets = prompt_targets(plan) if self.answers is None else self.answers.find(plan)
+        positions = prompt_ends(plan) if self.answers is None else self.answers.find(plan)
         shape = (len(plan), self.judge.n_layers + 1)
         logits = np.full((*shape, len(plan.tokens.label_ids)), np.nan, dtype=np.float32)
         normed = logits.copy()
         logsumexp = np.full(len(plan), np.nan, dtype=np.float32)
         hidden = self._empty_hidden(shape)
-        reasons = list(targets.reasons)
+        reasons = list(positions.reasons)
         n_tokens = np.array([len(prompt) for prompt in plan.prompts], dtype=np.int32)
         readable = [i for i, reason in enumerate(reasons) if not reason]
         # Where the judge writes first, items were counted when they were written.
         advance = self.advance if self.answers is None else _ignore
         advance(len(plan) - len(readable))
-        for members, readout, states in self._read(plan, targets, n_tokens, readable):
+        for members, readout, states in self._read(plan, positions, n_tokens, readable):
             logits[members], normed[members], logsumexp[members] = readout
             for name, values in states.items():
                 hidden[f"hidden_{name}"][members], hidden[f"hidden_scale_{name}"][members] = values
@@ -116,7 +116,7 @@ class ShardReader:
                 for array in arrays:
                     array[i] = np.nan
         valid = np.array([not reason for reason in reasons], dtype=bool)
-        self._warn(targets, normed, logsumexp, np.flatnonzero(valid))
+        self._warn(positions, normed, logsumexp, np.flatnonzero(valid))
         return ShardData(
             item_id=list(item_id),
             prompt_sha256=plan.hashes(salt=salt),
@@ -124,20 +124,20 @@ class ShardReader:
             logits=logits,
             logits_normed=normed,
             logsumexp=logsumexp,
-            position=np.where(valid, [len(tokens) - 1 for tokens in targets.tokens], -1).astype(np.int32),
+            position=np.where(valid, [len(tokens) - 1 for tokens in positions.tokens], -1).astype(np.int32),
             valid=valid,
             reason=reasons,
-            optional={**targets.optional, **hidden},
+            optional={**positions.optional, **hidden},
         )
 
     def _read(
-        self, plan: Plan, targets: Targets, n_tokens: NDArray[np.int32], readable: Sequence[int]
+        self, plan: Plan, positions: ReadoutPositions, n_tokens: NDArray[np.int32], readable: Sequence[int]
     ) -> Iterator[tuple[list[int], Readout, dict[str, HiddenStates]]]:
         """Read rows, those of one label form at a time, and yield them in batches."""
         planned = plan.passes if self.share_prefixes and self.answers is None else None
-        for label_ids in sorted({targets.label_ids[i] for i in readable}):
-            rows = [i for i in readable if targets.label_ids[i] == label_ids]
-            prompts = [targets.tokens[i] for i in rows]
+        for label_ids in sorted({positions.label_ids[i] for i in readable}):
+            rows = [i for i in readable if positions.label_ids[i] == label_ids]
+            prompts = [positions.tokens[i] for i in rows]
             read = partial(self._passes, prompts, n_tokens[rows], label_ids, planned=planned)
             for batch, (readout, hidden) in self.budget.read([len(prompt) for prompt in prompts], read):
                 if not self.checked:
@@ -175,19 +175,24 @@ class ShardReader:
             yield [rows[i] for i in batch], (readout, {})
 
     def _empty_hidden(self, shape: tuple[int, int]) -> dict[str, NDArray[Any]]:
+        """Return the arrays of a shard's hidden states, to be filled."""
         width = self.judge.parts.head.weight.shape[1]
         states = {f"hidden_{name}": np.full((*shape, width), np.nan, np.float16) for name in self.poolings}
         return states | {f"hidden_scale_{name}": np.full(shape, np.nan, np.float32) for name in self.poolings}
 
     def _warn(
-        self, targets: Targets, normed: NDArray[np.float32], logsumexp: NDArray[np.float32], valid: NDArray[np.intp]
+        self,
+        positions: ReadoutPositions,
+        normed: NDArray[np.float32],
+        logsumexp: NDArray[np.float32],
+        valid: NDArray[np.intp],
     ) -> None:
         """Say once when the labels hold little of the probability; at prompts' ends the plan says so earlier."""
         if self.answers is None or self._warned or not len(valid):
             return
         mass = float(np.exp(normed[valid, -1] - logsumexp[valid, None]).sum(axis=1).mean())
         if mass < LOW_MASS:
-            tokens, label_ids = [targets.tokens[i] for i in valid], targets.label_ids[valid[0]]
+            tokens, label_ids = [positions.tokens[i] for i in valid], positions.label_ids[valid[0]]
             probabilities = mean_probabilities(self.judge, tokens, budget=self.budget)
             self.say(low_mass_warning(self.judge, probabilities, label_ids, mass=mass))
             self._warned = True

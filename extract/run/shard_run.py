@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
@@ -19,33 +19,14 @@ from ...data.items.lazy_items import ItemSource
 from ...data.progress import Progress, Say
 from ...data.run.cache_writer import CacheWriter
 from ...data.run.set_aside import EarlierRows
-from ..model.judge import Judge
+from ..options.groups import ExtractOptions
 from ..planning.planner import Planner
 from ..planning.plans_ahead import PlannedShard, PlansAhead, planned_shards
 from ..planning.prefix_sharing import Sharing
-from ..readout.batches import BatchBudget
+from ..planning.prepare import PreparedRun
 from .reused_rows import read_or_take, stored_optionally
 from .shard_reader import NOT_FINITE, ShardReader
 from .write_behind import WriteBehind
-
-
-class ShardRecord(NamedTuple):
-    """What there is to say of a shard that was read; the rows themselves are in its file.
-
-    Attributes
-    ----------
-    shard, rows : int
-        Its number, and how many rows it has.
-    failures : dict
-        Why rows could not be read, with how many; faults of the prompts (too long, empty) are not among them.
-    cost : dict
-        start, end, devices, device_seconds, tokens, computed_tokens.
-    """
-
-    shard: int
-    rows: int
-    failures: dict[str, int]
-    cost: dict[str, Any]
 
 
 def item_rows(shard: PlannedShard, *, keep_text: bool) -> pl.DataFrame:
@@ -63,9 +44,9 @@ def done_shards(
     relabel: bool = True,
     keep_text: bool = False,
 ) -> list[int]:
-    """Return the shards, of all or `among` some, that another run wrote.
+    """Return the shards, of all or of those `among`, that are written already.
 
-    With `relabel`, those whose rows have other labels in the input by now, or whose prompts are kept now, get these.
+    With `relabel` a shard gets the labels that its items have in the input now, and their prompts where these are kept.
     """
     there = sorted(k for k in (range(writer.n_shards) if among is None else among) if writer.exists(k))
     return [
@@ -76,6 +57,7 @@ def done_shards(
 
 
 def _is_done(writer: CacheWriter, k: int, shard: PlannedShard, *, relabel: bool, keep_text: bool) -> bool:
+    """Return whether a shard's file is whole and of these prompts; its labels are brought up to date then."""
     if not writer.exists(k):
         return False
     data = writer.read_done(k, item_id=shard.items.item_id, prompt_sha256=shard.plan.hashes(salt=writer.salt))
@@ -85,7 +67,7 @@ def _is_done(writer: CacheWriter, k: int, shard: PlannedShard, *, relabel: bool,
 
 
 def _find_earlier(writer: CacheWriter, k: int, shard: PlannedShard, earlier: EarlierRows) -> None:
-    """Give a shard the file back that held just its rows before the items changed; else make room for a new one."""
+    """Put back the file that held just these rows before the items changed; a file of other rows is set aside."""
     if writer.exists(k):
         if (path := writer.make_room(k)) is not None:
             earlier.add(path)
@@ -106,84 +88,59 @@ def check_text_is_kept(writer: CacheWriter, done: Sequence[int]) -> None:
 
 
 def read_missing_shards(
-    judge: Judge, planner: Planner, items: ItemSource, writer: CacheWriter, *, done: Sequence[int],
-    budget: BatchBudget, share_prefixes: bool, max_invalid: float, say: Say, shown: bool,
-    poolings: Sequence[str] = (), keep_text: bool = False, shards: Iterable[int] | None = None,
-    expected: Sequence[int] | None = None, on_written: Callable[[int], None] | None = None,
-) -> list[ShardRecord]:  # fmt: skip
+    prepared: PreparedRun, writer: CacheWriter, options: ExtractOptions, *, done: Sequence[int], shards: Iterable[int],
+    expected: Sequence[int], say: Say, shown: bool, on_written: Callable[[int], None],
+) -> None:  # fmt: skip
     """Read and write the shards that are missing.
 
     Parameters
     ----------
-    judge, planner, items, writer
-        The model, how items are planned, what is to be read, and where it goes.
+    prepared, writer
+        What is read, and where it goes.
+    options : ExtractOptions
+        Of the extraction.
     done : sequence of int
         Shards that are there already.
-    budget : BatchBudget
-        Padded tokens of a batch.
-    share_prefixes : bool
-        Whether what the prompts of a shard share is computed once, where that saves work and the model allows it.
-    max_invalid : float
-        The part of the readable items that may fail: numerically, or for want of a score in what the judge wrote.
+    shards : iterable of int
+        The shards to read, in this order: the next one is asked for when the one before is read. One that another
+        process wrote meanwhile is passed over.
+    expected : sequence of int
+        The order in which `shards` will most likely give them: the next ones are rendered and tokenised while the
+        device reads.
     say : callable
         Takes each line that the user should see.
     shown : bool
         Whether progress is shown.
-    poolings : sequence of str
-        Of the hidden states that are stored too.
-    keep_text : bool
-        Whether prompts and generated text are stored.
-    shards : iterable of int, optional
-        The shards to read, in this order; all that are missing, by their numbers, when None. A generator is asked for
-        the next one when the one before is read. One that another process wrote meanwhile is passed over.
-    expected : sequence of int, optional
-        Where `shards` is a generator, the order in which it will most likely give them: the next ones are rendered and
-        tokenised while the device reads.
-    on_written : callable, optional
+    on_written : callable
         Told the number of each of `shards` that is there, in their order; also by another thread than this one.
-
-    Returns
-    -------
-    list of ShardRecord
-        Of the shards that were read here.
 
     Raises
     ------
     LagerError
         When the self-check fails or too many items do; the shards written so far are kept.
     """
-    tally = _Tally(planner, n_items=len(items), max_invalid=max_invalid)
+    judge, planner, items, poolings = prepared.judge, prepared.planner, prepared.items, prepared.poolings
+    keep_text, batch_tokens = options.run.keep_text, prepared.budget.tokens
+    tally = _Tally(planner, n_items=len(items), max_invalid=options.run.max_invalid)
     for k in done:
-        tally.add(writer.rows(k), read_columns(writer.path / shard_name(k), ["reason"])["reason"])
-    n_done = sum(len(writer.rows(k)) for k in done)
-    run, records = _now(), list[ShardRecord]()
+        tally.add(writer.rows(k), _stored_reasons(writer, k))
     tally.check()
     stored = stored_optionally(planner, poolings, keep_text=keep_text)
     earlier = EarlierRows(writer.path, fingerprint=writer.run["fingerprint"], datasets=stored)
-    wanted = share_prefixes and not poolings
-    sharing = Sharing(judge, wanted=wanted, batch_tokens=budget.tokens, say=say).settle_on(
+    wanted = options.batches.share_prefixes and not poolings
+    sharing = Sharing(judge, wanted=wanted, batch_tokens=batch_tokens, say=say).settle_on(
         plan for _, (_, plan) in planned_shards(planner, items, writer.rows, _first_shards(writer, planner))
     )
-    if shards is None:
-        shards = sorted(set(range(writer.n_shards)) - set(done))
-    if expected is None:
-        expected = shards if isinstance(shards, Sequence) else ()
-    written = on_written or _ignore
+    planned_tokens = batch_tokens if wanted and sharing.possible and planner.forms is None else None
+    run, n_read, n_done = _now(), 0, sum(len(writer.rows(k)) for k in done)
     try:
         with (
             Progress(len(items), done=n_done, shown=shown) as progress,
-            PlansAhead(
-                planner,
-                items,
-                writer.rows,
-                expected,
-                batch_tokens=budget.tokens if wanted and sharing.possible and planner.forms is None else None,
-                salt=writer.salt,
-            ) as ahead,
+            PlansAhead(planner, items, writer.rows, expected, batch_tokens=planned_tokens, salt=writer.salt) as ahead,
             WriteBehind() as behind,
         ):
             reader = ShardReader(
-                judge, planner, budget=budget, share_prefixes=False, advance=progress.advance, say=say,
+                judge, planner, budget=prepared.budget, share_prefixes=False, advance=progress.advance, say=say,
                 poolings=poolings, keep_text=keep_text,
             )  # fmt: skip
             for k in shards:
@@ -191,51 +148,61 @@ def read_missing_shards(
                 is_done = partial(_is_done, writer, k, shard, relabel=True, keep_text=keep_text)
                 if not is_done():
                     _find_earlier(writer, k, shard, earlier)
-                if is_done():  # it was found, or another process was faster
+                if is_done():  # an earlier file was put back, or another process was faster
                     progress.advance(len(shard.plan))
-                    behind.submit(partial(written, k))
+                    behind.submit(partial(on_written, k))
                     continue
-                start, clock = _now("milliseconds"), time.monotonic()
                 reader.share_prefixes = sharing.shares(shard.plan)
-                data, tokens, before = read_or_take(
-                    reader, earlier, shard.items.item_id, shard.plan, salt=writer.salt, advance=progress.advance
-                )
-                cost = {
-                    "run": run, "start": start, "end": _now("milliseconds"), "devices": judge.devices,
-                    "device_seconds": round((time.monotonic() - clock) * len(judge.devices), 3), "tokens": tokens,
-                    "computed_tokens": reader.computed_tokens if tokens else 0, "batch_tokens": budget.tokens,
-                    "prefix_sharing": bool(sharing), **({"before": before} if before else {}),
-                }  # fmt: skip
-                failed = tally.add(writer.rows(k), data.reason)
-                record = ShardRecord(k, len(data), failed, cost)
-                behind.submit(partial(_write, writer, shard, data, record, keep_text=keep_text, written=written))
-                records.append(record)
+                data, cost = _read_shard(reader, earlier, shard, salt=writer.salt, advance=progress.advance)
+                cost = {"run": run, **cost, "prefix_sharing": bool(sharing)}
+                tally.add(writer.rows(k), data.reason)
+                rows = item_rows(shard, keep_text=keep_text)
+                behind.submit(partial(_write, writer, k, data, items=rows, cost=cost, on_written=on_written))
+                n_read += 1
                 tally.check()
     except KeyboardInterrupt:
-        kept = len(done) + len(records)
-        say(f"stopped: {kept} of {writer.n_shards} shards are kept in {writer.path}; the same command goes on there")
+        kept = f"{len(done) + n_read} of {writer.n_shards} shards"
+        say(f"stopped: {kept} are kept in {writer.path}; the same command goes on there")
         raise
-    return records
+
+
+def _read_shard(
+    reader: ShardReader, earlier: EarlierRows, shard: PlannedShard, *, salt: bytes, advance: Callable[[int], None]
+) -> tuple[ShardData, dict[str, Any]]:
+    """Return the rows of a shard, and what it cost to read them."""
+    devices, start, clock = reader.judge.devices, _now("milliseconds"), time.monotonic()
+    data, tokens, before = read_or_take(reader, earlier, shard.items.item_id, shard.plan, salt=salt, advance=advance)
+    return data, {
+        "start": start,
+        "end": _now("milliseconds"),
+        "devices": devices,
+        "device_seconds": round((time.monotonic() - clock) * len(devices), 3),
+        "tokens": tokens,
+        "computed_tokens": reader.computed_tokens if tokens else 0,
+        "batch_tokens": reader.budget.tokens,
+        **({"before": before} if before else {}),
+    }
 
 
 def _write(
-    writer: CacheWriter, shard: PlannedShard, data: ShardData, record: ShardRecord, *, keep_text: bool,
-    written: Callable[[int], None],
+    writer: CacheWriter, k: int, data: ShardData, *, items: pl.DataFrame, cost: dict[str, Any],
+    on_written: Callable[[int], None],
 ) -> None:  # fmt: skip
     """Write a shard that was read, and say so."""
-    writer.write(record.shard, data, items=item_rows(shard, keep_text=keep_text), cost=record.cost)
-    written(record.shard)
+    writer.write(k, data, items=items, cost=cost)
+    on_written(k)
 
 
-def _ignore(shard: int) -> None:
-    """Tell nobody."""
+def _stored_reasons(writer: CacheWriter, k: int) -> list[str]:
+    """Return why rows of a written shard are not valid, empty where they are."""
+    return read_columns(writer.path / shard_name(k), ["reason"])["reason"]
 
 
 def check_all_failures(writer: CacheWriter, planner: Planner, *, max_invalid: float) -> None:
     """Raise `LagerError` when too many items failed in all shards together, whoever read them."""
     tally = _Tally(planner, n_items=writer.n_items, max_invalid=max_invalid)
     for k in range(writer.n_shards):
-        tally.add(writer.rows(k), read_columns(writer.path / shard_name(k), ["reason"])["reason"])
+        tally.add(writer.rows(k), _stored_reasons(writer, k))
     tally.check()
 
 
@@ -256,31 +223,29 @@ class _Tally:
         self.failures: Counter[str] = Counter()
         self.readable = n_items - sum(map(bool, planner.settled.reasons))
 
-    def add(self, rows: range, reasons: Sequence[str]) -> dict[str, int]:
-        """Count a shard, and return its failures; what is the prompts' own fault is none."""
+    def add(self, rows: range, reasons: Sequence[str]) -> None:
+        """Count the failures of a shard; what is the prompts' own fault is none."""
         faults = Counter(reason for reason in reasons if reason in self.planner.prompt_faults)
         failed = Counter(reason for reason in reasons if reason) - faults
         if rows.stop > len(self.planner.settled):
             self.readable -= faults.total()
         self.failures += failed
-        return dict(failed)
 
     def check(self) -> None:
         """Raise `LagerError` when too many failed."""
-        _check_failures(self.failures, self.readable, self.max_invalid)
-
-
-def _check_failures(failures: Counter[str], readable: int, max_invalid: float) -> None:
-    if failures.total() > max_invalid * readable:
+        failures, n_failed = self.failures, self.failures.total()
+        if n_failed <= self.max_invalid * self.readable:
+            return
         table = ", ".join(f"{reason}: {n}" for reason, n in failures.most_common())
         advice = ["try --dtype float32 or bfloat16"] if NOT_FINITE in failures else []
         if set(failures) - {NOT_FINITE}:
             advice.append("look at what was written (--keep-text --limit 20), raise --max-new-tokens")
         raise LagerError(
-            f"{failures.total()} of {readable} items failed, more than --max-invalid {max_invalid:g} allows ({table}): "
-            f"{', '.join(advice)}, or allow more"
+            f"{n_failed} of {self.readable} items failed, more than --max-invalid {self.max_invalid:g} allows "
+            f"({table}): {', '.join(advice)}, or allow more"
         )
 
 
 def _now(precision: str = "seconds") -> str:
+    """Return the time, as it is recorded."""
     return datetime.now(UTC).isoformat(timespec=precision)

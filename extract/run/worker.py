@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
@@ -19,8 +20,9 @@ from ...data.run.cache_writer import CacheWriter
 from ...data.run.finalize import Finalized
 from ...data.run.shard_size import shard_advice
 from ..model.judge import Judge, require_extra
-from ..planning.prepare import prepare_reading
-from ..readout.batches import DEFAULT_BATCH_TOKENS
+from ..options.groups import ExtractOptions
+from ..options.option import values_of
+from ..planning.prepare import PreparedRun, prepare_run
 from ..readout.likely_tokens import LOW_MASS
 from ..workers.ranks import Rank
 from ..workers.shared_survey import survey_once
@@ -50,32 +52,23 @@ def run_worker(
     items: str | Path | ItemSource,
     *,
     cache: Path,
+    options: ExtractOptions,
     rank: Rank,
     wait: bool,
     quiet: bool,
-    max_invalid: float = 0.1,
-    max_failures: int = 0,
-    limit: int | None = None,
-    seed: int = 42,
-    human_range: tuple[float, float] | None = None,
-    keep_text: bool = False,
-    private: bool = False,
-    batch_tokens: int = DEFAULT_BATCH_TOKENS,
-    shard_size: int | None = None,
-    share_prefixes: bool = True,
-    deterministic: bool = False,
-    **options: Any,
 ) -> WorkerDone:
     """Read one worker's share in this process, and what others leave; the last worker writes the manifest.
 
     Parameters
     ----------
+    model, items, cache, quiet
+        As for `lager.extract.extractor.extract_features`.
+    options : ExtractOptions
+        Of the extraction.
     rank : Rank
         Which worker this is.
     wait : bool
         Whether to wait for a manifest that another worker writes.
-
-    All others are those of `lager.extract.extractor.extract_features`.
 
     Raises
     ------
@@ -83,67 +76,45 @@ def run_worker(
         As there.
     """
     say = silent if quiet else to_stderr
-    if not 0 <= max_invalid <= 1:
-        raise LagerError(f"--max-invalid {max_invalid:g}: expected a part between 0 and 1")
-    if max_failures < 0:
-        raise LagerError(f"--max-failures {max_failures}: expected 0 or more")
-    if deterministic:
-        batch_tokens, share_prefixes = 1, False
     survey = partial(survey_once, cache=cache, say=say) if rank.world_size > 1 else survey_items
-    reading = prepare_reading(
-        model, items, folder=cache, say=say, limit=limit, seed=seed, human_range=human_range, survey=survey,
-        batch_tokens=batch_tokens, **{**options, "device": _own_device(options.get("device"))},
-    )  # fmt: skip
-    judge, planner, loaded = reading.judge, reading.planner, reading.items
+    options = replace(options, load=replace(options.load, device=_own_device(options.load.device)))
+    prepared = prepare_run(model, items, folder=cache, options=options, say=say, survey=survey)
+    judge, planner, loaded = prepared.judge, prepared.planner, prepared.items
 
-    from ..planning.identity import cache_identity
     from ..workers.presence import Presence
     from .shard_run import check_all_failures, check_text_is_kept, done_shards
     from .worker_share import finish, plan_share, read_share
 
-    human = list(human_range) if human_range else None
-    writer = CacheWriter.start(
-        cache,
-        identity=cache_identity(
-            judge, reading.prompt_format, loaded, planner, batch_tokens=batch_tokens, poolings=reading.poolings
-        ),
-        item_id=loaded.ids,
-        shard_size=shard_size,
-        options={"limit": limit, "seed": seed, "human_range": human, "keep_text": keep_text,
-                 "batch_tokens": batch_tokens, "share_prefixes": share_prefixes, "deterministic": deterministic},
-        provenance={"human_range": human, "source": loaded.source},
-        private=private,
-        new_items=True,
-    )  # fmt: skip
+    run, share_prefixes = options.run, options.batches.share_prefixes and not prepared.poolings
+    writer = _start_writer(cache, prepared, options)
     for notice in (writer.notice, shard_advice(writer.n_items, writer.n_shards, n_workers=rank.world_size)):
         if notice:
             say(notice)
     complete = writer.finished()
     if complete is not None and len(done_shards(writer, planner, loaded, relabel=False)) == writer.n_shards:
-        _check_complete(complete, loaded, keep_text=keep_text, say=say)
+        _check_complete(complete, loaded, keep_text=run.keep_text, say=say)
         return WorkerDone(0, 0, True)
-    own, order = plan_share(loaded, writer, rank, share_prefixes=share_prefixes and not reading.poolings)
-    # What others are to read is theirs to check; what another worker writes from now on is sound.
+    own, order = plan_share(loaded, writer, rank, share_prefixes=share_prefixes)
+    # Other workers check their own shards; what they write from now on is sound.
     there = [shard for shard in own if writer.exists(shard)]
-    done = set(done_shards(writer, planner, loaded, among=there, keep_text=keep_text))
+    done = set(done_shards(writer, planner, loaded, among=there, keep_text=run.keep_text))
     redo = [shard for shard in there if shard not in done]
     if done and rank.world_size == 1:
         left = len(loaded) - sum(len(writer.rows(shard)) for shard in done)
         say(f"continuing: {len(done)} of {writer.n_shards} shards are there, {left} items left")
     elif done:
         say(f"continuing: {len(done)} of this worker's {len(own)} shards are there")
-    if keep_text and planner.condition.generates:
+    if run.keep_text and planner.condition.generates:
         check_text_is_kept(writer, sorted(done))
 
     def check() -> None:
         if rank.world_size > 1:
-            check_all_failures(writer, planner, max_invalid=max_invalid)
+            check_all_failures(writer, planner, max_invalid=run.max_invalid)
 
-    with Presence(cache, rank=rank, devices=judge.devices, max_failures=max_failures) as presence:
+    with Presence(cache, rank=rank, devices=judge.devices, max_failures=run.max_failures) as presence:
         read_share(
-            reading, writer, presence, order=[shard for shard in order if shard not in done], own=own,
-            redo=redo, done=sorted(done), share_prefixes=share_prefixes, say=say, max_invalid=max_invalid,
-            shown=not quiet and rank.world_size == 1, keep_text=keep_text,
+            prepared, writer, presence, options, order=[shard for shard in order if shard not in done], own=own,
+            redo=redo, done=sorted(done), say=say, shown=not quiet and rank.world_size == 1,
         )  # fmt: skip
         finished = finish(writer, presence, check=check, wait=wait, say=say)
     report = () if finished is None else _report(finished, cache, judge.n_layers)
@@ -151,6 +122,28 @@ def run_worker(
         say(line)
     record = presence.record
     return WorkerDone(record.shards_done, record.items_done, (cache / MANIFEST).exists(), report)
+
+
+def _start_writer(cache: Path, prepared: PreparedRun, options: ExtractOptions) -> CacheWriter:
+    """Return what writes the run's shards; the folder is made, or what it holds is compared with this run."""
+    from ..planning.identity import cache_identity
+
+    identity = cache_identity(
+        prepared.judge, prepared.prompt_format, prepared.items, prepared.planner,
+        batch_tokens=options.batches.batch_tokens, poolings=prepared.poolings,
+    )  # fmt: skip
+    human = list(options.items.human_range) if options.items.human_range else None
+    return CacheWriter.start(
+        cache,
+        identity=identity,
+        item_id=prepared.items.ids,
+        shard_size=options.run.shard_size,
+        options={"limit": options.items.limit, "seed": options.items.seed, "human_range": human,
+                 "keep_text": options.run.keep_text, **values_of(options.batches)},
+        provenance={"human_range": human, "source": prepared.items.source},
+        private=options.run.private,
+        new_items=True,
+    )  # fmt: skip
 
 
 def _own_device(device: str | None) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ...data.cache.manifest import MANIFEST
 from ...data.errors import LagerError
@@ -19,7 +19,8 @@ from ..workers.presence import POLL_SECONDS, Presence
 from ..workers.ranks import Rank
 
 if TYPE_CHECKING:
-    from ..planning.prepare import Reading
+    from ..options.groups import ExtractOptions
+    from ..planning.prepare import PreparedRun
 
 _FINALIZING = "manifest"
 
@@ -46,24 +47,26 @@ def plan_share(
 
 
 def read_share(
-    reading: Reading, writer: CacheWriter, presence: Presence, *, order: Sequence[int], own: Iterable[int],
-    redo: Iterable[int], say: Say, **options: Any,
+    prepared: PreparedRun, writer: CacheWriter, presence: Presence, options: ExtractOptions, *, order: Sequence[int],
+    own: Iterable[int], redo: Iterable[int], done: Sequence[int], say: Say, shown: bool,
 ) -> None:  # fmt: skip
     """Read this worker's shards and, when all have been read, those that other workers left.
 
     Parameters
     ----------
-    reading, writer
+    prepared, writer
         What is read, and where it goes.
     presence : Presence
         This worker in the run.
+    options : ExtractOptions
+        Of the extraction.
     order : sequence of int
         The shards that are to be read, in the order in which this worker tries them.
     own : iterable of int
         Its own ones.
     redo : iterable of int
-        Those that have a file which does not count: it is damaged, or of other prompts.
-    say, **options
+        Those whose file does not count: it is damaged, or holds other prompts.
+    done, say, shown
         As for `lager.extract.run.shard_run.read_missing_shards`.
 
     Raises
@@ -79,8 +82,7 @@ def read_share(
         shards = presence.take(order, own=mine)
         try:
             read_missing_shards(
-                reading.judge, reading.planner, reading.items, writer, budget=reading.budget, say=say,
-                poolings=reading.poolings, shards=shards, expected=order, **options,
+                prepared, writer, options, done=done, shards=shards, expected=order, say=say, shown=shown,
                 on_written=lambda shard: presence.written(shard, len(writer.rows(shard))),
             )  # fmt: skip
             return

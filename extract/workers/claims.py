@@ -1,4 +1,4 @@
-"""Claims: markers in the cache's folder by which workers that do not talk rarely read the same shard.
+"""Claims: markers in the cache's folder, so that workers that do not talk rarely read the same shard.
 
 A claim is a file with its worker's name, made in one step that only one worker can win. It holds while that worker's
 record is fresh. Should two workers read a shard all the same, the first file stays and the content is equal.
@@ -53,9 +53,11 @@ class Claims:
             self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
+        """Return the file of a claim."""
         return self.folder / name
 
     def _make(self, name: str) -> bool:
+        """Make a claim's file, and return whether this worker was the first."""
         try:
             with self._path(name).open("x", encoding="utf-8") as file:
                 file.write(self.worker)

@@ -88,4 +88,5 @@ def shard_costs(
 
 
 def _length(value: Any) -> int:
+    """Return the length of a field in characters."""
     return len(value) if isinstance(value, str) else len(str(value))

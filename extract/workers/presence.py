@@ -34,7 +34,7 @@ from .ranks import ALONE, Rank
 
 POLL_SECONDS = 1.0
 _LOOKED_INTO = 16
-# Among its own shards a worker looks at what others did this many times more seldom.
+# Others rarely take one of a worker's own shards, so among these it looks less often at what they did, by this factor.
 _OWN_PAUSES = 5
 _REASON_CHARACTERS = 300
 
@@ -51,14 +51,14 @@ class Presence:
     devices : sequence of str
         What it reads with.
     max_failures : int
-        More failed shards than that, of all workers together, end the run.
+        The run ends when more shards than this have failed, over all workers.
 
     Attributes
     ----------
     record : WorkerRecord
         What others see of it.
     redo : set of int
-        Shards that have a file which does not count, because it is damaged or of other prompts.
+        Shards whose file does not count: it is damaged, or holds other prompts.
     """
 
     def __init__(self, cache: Path, *, rank: Rank = ALONE, devices: Sequence[str] = (), max_failures: int = 0) -> None:
@@ -91,28 +91,28 @@ class Presence:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write the last record: claims that are still held are free for others then."""
+        """Write the last record; others may then take the shards that this worker still claims."""
         self._over.set()
         self._beat.join()
         self._say("finished" if error is None else "stopped")
-        if (self.cache / MANIFEST).exists():  # this worker came when all was done
+        if (self.cache / MANIFEST).exists():  # this worker came after the run was finished
             remove_records(self.cache)
 
     def take(self, order: Sequence[int], *, own: Collection[int] | None = None) -> Generator[int]:
-        """Yield shards to read, each claimed, until every shard is there, has failed, or is this worker's to write.
+        """Claim one shard after the other and yield it, until each is there, has failed, or was yielded.
 
-        A shard that another worker reads is waited for, and taken over should that worker die. One that was yielded
-        stays claimed until it is `written`, or this is closed.
+        A shard that another worker reads is waited for; if that worker dies, it is taken over. A shard that was yielded
+        stays claimed until `written` is called for it, or this generator is closed.
 
         Parameters
         ----------
         order : sequence of int
             The shards that are not there, in the order in which this worker tries them.
         own : collection of int, optional
-            Those that are this worker's to read, of which others seldom take one; all when None.
+            This worker's share, of which others rarely take one; all when None.
         """
         left, own = list(order), order if own is None else own
-        # The more workers there are, the more seldom each looks what the others did.
+        # With more workers each looks less often at what the others did: one folder serves them all.
         pause = max(POLL_SECONDS, self.record.world_size / 20)
         try:
             while left:
@@ -122,7 +122,7 @@ class Presence:
                 held, listed = self.claims.held(), time.monotonic()
                 claimed = [shard for shard in left if claim_name(shard) in held]
                 tries = [shard for shard in left if claim_name(shard) not in held]
-                # Of those that others hold a few are looked into, so that thousands of workers do not all ask for all.
+                # A claim may be a dead worker's. Only a few are looked into: thousands of workers must not ask for all.
                 tries += random.sample(claimed, min(len(claimed), _LOOKED_INTO))
                 taken = 0
                 for shard in tries:
@@ -141,22 +141,23 @@ class Presence:
                     self._say("waiting")
                     time.sleep(pause)
             self._say("waiting")
-        finally:  # also where reading or writing failed, and this is closed
+        finally:  # also when reading or writing failed and this generator was closed
             for shard in list(self._taken):
                 self._drop(shard)
 
     def _stay(self) -> None:
-        """Make the folder of records again should it be gone: to a worker that had nothing to do the run was over."""
+        """Make the folder of records again if it is gone: a worker with nothing to do takes the run for finished."""
         if not self.claims.folder.exists():
             check_still_there(self.cache)
             make_folders(self.cache)
             self._write()
 
     def _is_there(self, shard: int) -> bool:
+        """Return whether a shard has a file that counts."""
         return shard not in self.redo and (self.cache / shard_name(shard)).exists()
 
     def written(self, shard: int, n_items: int) -> None:
-        """Count a shard of `n_items` that is there now, and give up its claim; any thread may say so."""
+        """Count a shard of `n_items` that is there now, and give up its claim; any thread may call this."""
         self.redo.discard(shard)
         self.record.shards_done += 1
         self.record.items_done += n_items
@@ -165,6 +166,7 @@ class Presence:
         self._write()
 
     def _drop(self, shard: int) -> None:
+        """Give up the claim on a shard."""
         self.claims.drop(claim_name(shard))
         self._taken.pop(shard, None)
 
@@ -173,14 +175,14 @@ class Presence:
         return {failure.shard for failure in read_failures(self.cache) if failure.at >= self._began}
 
     def give_up(self, error: Exception) -> int:
-        """Record that a shard failed, and return its number: of those that are not written, the one taken first.
+        """Record that the first shard which was taken and is not written has failed, and return its number.
 
         Raises
         ------
         LagerError
-            When that is one failure too many.
+            When more shards failed than may.
         Exception
-            The error itself, when no failures are allowed or it is none of the shard's: that was written.
+            The error itself, when no failures are allowed, or the shard was written and it is about something else.
         """
         shard = next(iter(self._taken), None)
         if not self.max_failures or shard is None or self._is_there(shard):
@@ -194,15 +196,18 @@ class Presence:
         return shard
 
     def _say(self, state: str, shard: int | None = None) -> None:
+        """Tell others what this worker does."""
         self.record.state, self.record.shard = state, shard
         self._write()
 
     def _write(self) -> None:
+        """Write the record."""
         self.record.seconds = round(time.monotonic() - self._clock, 3)
-        with contextlib.suppress(OSError):  # a full disk shows when a shard is written
+        with contextlib.suppress(OSError):  # a full disk is told when a shard is written
             self.record.write(self.cache)
 
     def _keep_fresh(self) -> None:
+        """Write the record again and again, so that others see that this worker lives."""
         while not self._over.wait(BEAT_SECONDS):
             self._write()
 

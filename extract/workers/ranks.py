@@ -98,6 +98,7 @@ def _alone(rank: Rank) -> Rank | None:
 
 
 def _checked(rank: int | None, world_size: int | None, source: str) -> Rank:
+    """Return a worker's place; an error where half of it is missing or it does not fit."""
     first, second = source.split(" and ")
     if rank is None or world_size is None:
         there, missing = (first, second) if world_size is None else (second, first)
@@ -110,10 +111,12 @@ def _checked(rank: int | None, world_size: int | None, source: str) -> Rank:
 
 
 def _any(environment: Mapping[str, str], *names: str) -> bool:
+    """Return whether any of some variables is set."""
     return any(environment.get(name) for name in names)
 
 
 def _number(environment: Mapping[str, str], name: str) -> int | None:
+    """Return a variable as a whole number, None where it is not set."""
     text = environment.get(name)
     if not text:
         return None

@@ -9,6 +9,8 @@ from lager.data.errors import LagerError
 from lager.extract.command import extract
 from lager.extract.dry_run import dry_run
 from lager.extract.model.judge import Judge, load_judge
+from lager.extract.options.groups import ExtractOptions, LoadOptions
+from lager.extract.options.option import make
 from lager.extract.run.shard_reader import ShardReader
 from support.extraction import run, write_items
 from support.tiny_models import save_judge, tiny_tokenizer
@@ -23,7 +25,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def judge(folder):
-    return load_judge(folder, device="cpu")
+    return load_judge(folder, LoadOptions(device="cpu"))
 
 
 @pytest.fixture
@@ -32,7 +34,8 @@ def items(tmp_path):
 
 
 def estimate(judge, items, tmp_path, **options):
-    return dry_run(judge, items, cache=tmp_path / "cache", **{"shard_size": 4, "quiet": True, **options})
+    made = make(ExtractOptions, {"shard_size": 4, **options})
+    return dry_run(judge, items, cache=tmp_path / "cache", options=made, quiet=True)
 
 
 def test_it_counts_what_the_run_then_does(judge, items, tmp_path, monkeypatch):
@@ -101,7 +104,7 @@ def test_a_batch_that_does_not_fit_is_told(judge, items, tmp_path):
 def test_without_a_readable_prompt_there_is_nothing_to_time(tmp_path):
     tokenizer = tiny_tokenizer(fresh=True)
     tokenizer.backend_tokenizer.post_processor = processors.ByteLevel()
-    judge = load_judge(save_judge(tmp_path / "judge", tokenizer=tokenizer), device="cpu")
+    judge = load_judge(save_judge(tmp_path / "judge", tokenizer=tokenizer), LoadOptions(device="cpu"))
     items = write_items(tmp_path / "items.jsonl", 2)
     with pytest.raises(LagerError, match=r"none of the 2 prompts can be read \(the prompt is empty\)"):
         estimate(judge, items, tmp_path, truncate_field="prompt", max_field_tokens=0)
@@ -113,7 +116,7 @@ def test_what_the_run_would_refuse_is_refused(judge, items, tmp_path):
 
 
 def test_what_prompts_share_is_counted_once(tmp_path):
-    judge = load_judge(save_judge(tmp_path / "judge", max_position_embeddings=1024), device="cpu")
+    judge = load_judge(save_judge(tmp_path / "judge", max_position_embeddings=1024), LoadOptions(device="cpu"))
     beginning = " ".join(["the quick brown fox jumps over the lazy dog"] * 5)
     items = tmp_path / "items.jsonl"
     items.write_text("".join(json.dumps({"prompt": f"{beginning} {'fox ' * n}"}) + "\n" for n in range(1, 13)))

@@ -8,6 +8,7 @@ import torch
 from lager.data.errors import LagerError
 from lager.extract.extractor import extract_features
 from lager.extract.model.judge import load_judge
+from lager.extract.options.groups import LoadOptions
 from support.extraction import run, write_items
 from support.tiny_models import CHAT_TEMPLATE, save_judge, tiny_tokenizer
 
@@ -19,7 +20,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def judge(folder):
-    return load_judge(folder, device="cpu")
+    return load_judge(folder, LoadOptions(device="cpu"))
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_when_no_prompt_fits_nothing_is_written(judge, tmp_path):
 @pytest.fixture
 def broken(folder):
     """A judge that overflows on the token of "dog"."""
-    judge = load_judge(folder, device="cpu")
+    judge = load_judge(folder, LoadOptions(device="cpu"))
     (token,) = set(judge.tokenizer("\u0120dog", add_special_tokens=False)["input_ids"][-1:])
     judge.model.get_input_embeddings().weight.data[token] = torch.inf
     return judge
@@ -159,7 +160,7 @@ def test_an_empty_prompt_is_a_row_without_a_score(tmp_path):
 
     tokenizer = tiny_tokenizer()
     tokenizer.backend_tokenizer.post_processor = processors.ByteLevel()
-    judge = load_judge(save_judge(tmp_path / "judge", tokenizer=tokenizer), device="cpu")
+    judge = load_judge(save_judge(tmp_path / "judge", tokenizer=tokenizer), LoadOptions(device="cpu"))
     (tmp_path / "items.jsonl").write_text('{"prompt": "the fox"}\n{"prompt": "x"}\n')
     options = {"truncate_field": "prompt", "max_field_tokens": 0}
     cache = run(judge, tmp_path / "items.jsonl", tmp_path / "cache", **options)
@@ -179,7 +180,7 @@ def test_a_low_score_mass_is_told(judge, items, tmp_path, capsys):
 
 def test_the_separator_with_more_score_mass_is_taken(folder, tmp_path):
     tokenizer = tiny_tokenizer(boundary=True)
-    judge = load_judge(save_judge(tmp_path / "judge", tokenizer=tokenizer), device="cpu")
+    judge = load_judge(save_judge(tmp_path / "judge", tokenizer=tokenizer), LoadOptions(device="cpu"))
     items = write_items(tmp_path / "items.jsonl", 4)
     prompt = tokenizer(json.loads(items.read_text().splitlines()[0])["prompt"])["input_ids"]
     boundary = tokenizer.convert_tokens_to_ids("▁")

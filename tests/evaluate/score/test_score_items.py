@@ -8,9 +8,10 @@ import pytest
 from lager.cli import main_or_raise
 from lager.data.errors import LagerError
 from lager.evaluate.score.journal import ScoreJournal
-from lager.evaluate.score.open_model import LiveOptions
 from lager.evaluate.score.score_cache import score_cache
 from lager.evaluate.score.score_items import score_items
+from lager.extract.options.groups import ReadOptions
+from lager.extract.options.option import make
 from lager.train.aggregator.aggregator_file import load_aggregator, save_aggregator
 from lager.train.training_run import train_on_cache
 from support.extraction import run, write_items
@@ -94,7 +95,7 @@ def test_a_final_layer_or_a_generating_condition_needs_all_blocks(place, tmp_pat
     notes = score(place, "e-score", tmp_path / "a.parquet").notes
     assert not any("blocks" in note for note in notes)
     assert not table(tmp_path / "a.parquet")["score_mass"].is_null()[0]
-    written = LiveOptions(condition="generate", max_new_tokens=3)
+    written = make(ReadOptions, {"condition": "generate", "max_new_tokens": 3})
     notes = score(place, "lager-early-3", tmp_path / "b.parquet", options=written).notes
     assert not any("blocks" in note for note in notes)
     assert any("read in another way" in note for note in notes)
@@ -136,7 +137,7 @@ def test_a_run_that_was_killed_goes_on_with_the_next_part(place, tmp_path, monke
             score(place, "lager-tuned", tmp_path / "s.jsonl")
     assert len((tmp_path / "s.jsonl.partial").read_text().splitlines()) == 8
     with pytest.raises(LagerError, match="begun with another aggregator, model, cache or items, or other options"):
-        score(place, "lager-tuned", tmp_path / "s.jsonl", options=LiveOptions(system="Be strict."))
+        score(place, "lager-tuned", tmp_path / "s.jsonl", options=make(ReadOptions, {"system": "Be strict."}))
     said = []
     scored = score(place, "lager-tuned", tmp_path / "s.jsonl", say=said.append)
     assert "continuing: 8 of 11 items are there" in said
@@ -149,7 +150,7 @@ def test_another_model_is_refused_unless_forced_and_another_template_is_told(pla
     arguments = ["--items", str(place / "new.jsonl"), "--aggregator", str(place / "lager-tuned.json")]
     with pytest.raises(LagerError, match=r"model other has .*another model, read-out or dtype"):
         main_or_raise(["score", "--model", str(other), *arguments, "--out", str(tmp_path / "s.csv")])
-    options = LiveOptions(answer_prefix="")
+    options = make(ReadOptions, {"answer_prefix": ""})
     notes = score(place, "lager-tuned", tmp_path / "t.csv", options=options).notes
     assert notes == [
         "prompts are read in another way than those the aggregator was fitted on: another template or condition"

@@ -19,6 +19,8 @@ from lager.data.tools.verify import verify_cache
 from lager.extract.engines.engine import Ended, make_call, read_call
 from lager.extract.engines.supervise import MOST_RESTARTS, run_workers
 from lager.extract.model.judge import load_judge
+from lager.extract.options.groups import ExtractOptions, LoadOptions
+from lager.extract.options.option import make
 from lager.extract.planning import prepare
 from lager.extract.run.shard_reader import ShardReader
 from lager.extract.workers import presence
@@ -81,7 +83,7 @@ def workers_in_threads(monkeypatch):
 
 
 def call_of(folder, items, cache, **options):
-    return make_call(folder, items, cache=cache, options={**OPTIONS, **options})
+    return make_call(folder, items, cache=cache, options=make(ExtractOptions, {**OPTIONS, **options}))
 
 
 @pytest.mark.parametrize("n_workers", [pytest.param(1, marks=SLOW), 2, pytest.param(3, marks=SLOW), 7])
@@ -295,7 +297,7 @@ def test_what_cannot_be_is_refused_before_a_model_is_loaded(inputs, tmp_path, ca
 
 def test_what_is_in_memory_cannot_go_to_other_workers(inputs, tmp_path):
     with pytest.raises(LagerError, match="not model in memory"):
-        run(load_judge(inputs[0], device="cpu"), inputs[1], tmp_path / "cache", workers=2)
+        run(load_judge(inputs[0], LoadOptions(device="cpu")), inputs[1], tmp_path / "cache", workers=2)
 
 
 def test_ray_that_is_not_installed_or_does_not_answer_is_one_line(inputs, tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ import torch
 from lager.data.errors import LagerError
 from lager.extract.model.judge import load_judge
 from lager.extract.model.quantize import describe_quantization
+from lager.extract.options.groups import LoadOptions
 from support.extraction import run, write_items
 from support.tiny_models import save_judge
 
@@ -46,7 +47,7 @@ def test_low_precision_is_close_to_float32_and_another_cache(folder, items, tmp_
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_the_read_out_of_low_precision_weights_is_the_models_own(folder, items, tmp_path, dtype):
-    judge = load_judge(folder, device="cpu", dtype=str(dtype).removeprefix("torch."))
+    judge = load_judge(folder, LoadOptions(device="cpu", dtype=str(dtype).removeprefix("torch.")))
     cache = run(judge, items, tmp_path / "cache", batch_tokens=1)
     prompt = json.loads(items.read_text().splitlines()[0])["prompt"]
     with torch.inference_mode():
@@ -68,7 +69,7 @@ def test_spreading_over_all_devices_gives_the_same(folder, items, tmp_path):
 def test_without_bitsandbytes_the_extra_is_named(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(LagerError, match=r"--quantize 4bit needs bitsandbytes.*lager\[quantize\]"):
-        load_judge(folder, device="cpu", quantize="4bit")
+        load_judge(folder, LoadOptions(device="cpu", quantize="4bit"))
 
 
 def test_what_is_recorded_of_a_quantisation(monkeypatch):

@@ -9,6 +9,7 @@ from lager.data.errors import LagerError
 from lager.extract.extractor import extract_features
 from lager.extract.model.checkpoint import find_checkpoint
 from lager.extract.model.judge import load_judge
+from lager.extract.options.groups import LoadOptions
 from safetensors.torch import load_file, save_file
 from support.tiny_models import save_judge, tiny_model
 
@@ -24,13 +25,13 @@ def copy(folder, tmp_path):
 
 
 def test_a_folder_is_loaded_whole(folder):
-    judge = load_judge(folder, device="cpu")
+    judge = load_judge(folder, LoadOptions(device="cpu"))
     assert (judge.dtype, judge.n_layers, judge.context_length, judge.devices) == ("float32", 3, 128, ["cpu"])
     assert judge.attention == "sdpa"
 
 
 def test_dtype_and_attention_are_as_asked(folder):
-    judge = load_judge(folder, device="cpu", dtype="bfloat16", attn="eager")
+    judge = load_judge(folder, LoadOptions(device="cpu", dtype="bfloat16", attn="eager"))
     assert (judge.dtype, judge.attention) == ("bfloat16", "eager")
 
 
@@ -46,13 +47,13 @@ def test_what_is_missing_is_named(copy, removed, told):
     for name in removed:
         (copy / name).unlink()
     with pytest.raises(LagerError, match=told):
-        load_judge(copy, device="cpu")
+        load_judge(copy, LoadOptions(device="cpu"))
 
 
 def test_pickled_weights_are_refused(copy):
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
     with pytest.raises(LagerError, match=r"only pytorch_model.bin, a pickle"):
-        load_judge(copy, device="cpu")
+        load_judge(copy, LoadOptions(device="cpu"))
 
 
 def test_a_weight_that_is_not_there_is_not_made_up(copy):
@@ -60,7 +61,7 @@ def test_a_weight_that_is_not_there_is_not_made_up(copy):
     del weights["model.layers.1.mlp.up_proj.weight"]
     save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(LagerError, match=r"lack 1 weights of LlamaForCausalLM.*model.layers.1.mlp.up_proj.weight"):
-        load_judge(copy, device="cpu")
+        load_judge(copy, LoadOptions(device="cpu"))
 
 
 def test_a_shard_of_the_weights_that_is_missing_is_named(folder, tmp_path):
@@ -92,7 +93,7 @@ def test_neither_folder_nor_hub_id(tmp_path):
 )
 def test_an_option_that_cannot_be_met_is_refused(folder, options, told):
     with pytest.raises(LagerError, match=told):
-        load_judge(folder, **{"device": "cpu", **options})
+        load_judge(folder, LoadOptions(**{"device": "cpu", **options}))
 
 
 def test_hashes_depend_on_loaded_content_alone(folder, copy):

@@ -11,6 +11,8 @@ from lager.data.items.lazy_items import LazyItems
 from lager.data.open_items import open_items
 from lager.extract.dry_run import dry_run
 from lager.extract.model.judge import load_judge
+from lager.extract.options.groups import ExtractOptions, LoadOptions
+from lager.extract.options.option import make
 from lager.extract.planning import planner as planner_module
 from lager.extract.planning.plans_ahead import AHEAD, PlansAhead
 from support.extraction import run, write_items
@@ -22,7 +24,7 @@ N = 27
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory):
     folder = save_judge(tmp_path_factory.mktemp("judge"), tokenizer=tiny_tokenizer(chat_template=CHAT_TEMPLATE))
-    return load_judge(folder, device="cpu")
+    return load_judge(folder, LoadOptions(device="cpu"))
 
 
 @pytest.fixture
@@ -60,9 +62,10 @@ def test_very_long_prompts_settle_on_fewer(judge, items, tmp_path, monkeypatch, 
 
 
 def test_a_dry_run_counts_the_same(judge, items, tmp_path, request):
-    whole = dry_run(judge, items, cache=tmp_path / "c", shard_size=4, quiet=True)
+    options = make(ExtractOptions, {"shard_size": 4})
+    whole = dry_run(judge, items, cache=tmp_path / "c", options=options, quiet=True)
     request.getfixturevalue("short_settling")
-    assert dry_run(judge, items, cache=tmp_path / "c", shard_size=4, quiet=True)[:7] == whole[:7]
+    assert dry_run(judge, items, cache=tmp_path / "c", options=options, quiet=True)[:7] == whole[:7]
 
 
 def test_long_prompts_are_counted_as_far_as_they_are_known(judge, items, tmp_path, capsys, short_settling):

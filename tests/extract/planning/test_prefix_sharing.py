@@ -7,6 +7,7 @@ import pytest
 import torch
 from lager.extract.model.judge import load_judge
 from lager.extract.model.parts import find_parts
+from lager.extract.options.groups import LoadOptions
 from lager.extract.readout.prefix_cache import PrefixCache
 from lager.extract.readout.readout import Readout, read_batch, read_steps
 from lager.extract.readout.steps import plan_steps
@@ -93,7 +94,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def judge(folder):
-    return load_judge(folder, device="cpu")
+    return load_judge(folder, LoadOptions(device="cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +175,7 @@ def test_deterministic_reads_each_prompt_by_itself(judge, items, tmp_path):
 def test_a_model_without_keys_and_values_is_read_without_sharing_and_it_is_said(items, tmp_path, capsys):
     tokenizer = tiny_tokenizer(chat_template=CHAT_TEMPLATE)
     folder = save_judge(tmp_path / "mamba", family="mamba", tokenizer=tokenizer, max_position_embeddings=512)
-    judge = load_judge(folder, device="cpu")
+    judge = load_judge(folder, LoadOptions(device="cpu"))
     on = run(judge, items, tmp_path / "on", shard_size=100, quiet=False)
     told = capsys.readouterr().err
     off = run(judge, items, tmp_path / "off", shard_size=100, share_prefixes=False)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from lager.extract.model.judge import load_judge
+from lager.extract.options.groups import LoadOptions
 from lager.extract.planning.separator import choose_separator
 from lager.extract.prompts.score_tokens import ScoreTokens
 from lager.extract.readout.batches import BatchBudget
@@ -14,7 +15,7 @@ LENGTHS = [12, 7, 12, 20]
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory):
-    return load_judge(save_judge(tmp_path_factory.mktemp("judge")), device="cpu")
+    return load_judge(save_judge(tmp_path_factory.mktemp("judge")), LoadOptions(device="cpu"))
 
 
 @pytest.fixture

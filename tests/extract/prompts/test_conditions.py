@@ -7,6 +7,7 @@ import pytest
 import torch
 from lager.data.errors import LagerError
 from lager.extract.model.judge import load_judge
+from lager.extract.options.groups import LoadOptions, PromptOptions
 from lager.extract.prompts.condition import choose_condition
 from lager.extract.run import shard_reader
 from support.extraction import run, write_items
@@ -17,7 +18,7 @@ EOS = 2
 
 def talkative(folder, family="llama", *, labels=2.0, eos=2.0, **options):
     """A judge that likes to write labels, and to end."""
-    judge = load_judge(save_judge(folder, family=family, **options), device="cpu")
+    judge = load_judge(save_judge(folder, family=family, **options), LoadOptions(device="cpu"))
     weight = judge.model.get_output_embeddings().weight.data
     weight[judge.tokenizer.convert_tokens_to_ids(list("12345"))] *= labels
     weight[EOS] *= eos
@@ -206,7 +207,7 @@ def test_each_row_is_read_with_the_tokens_of_the_form_it_was_written_in(tmp_path
     tokenizer = tiny_tokenizer(fresh=True)
     for digit in "12345":
         tokenizer.add_tokens([f" {digit}"])
-    judge = load_judge(save_judge(tmp_path / "judge", tokenizer=tokenizer, vocab_size=330), device="cpu")
+    judge = load_judge(save_judge(tmp_path / "judge", tokenizer=tokenizer, vocab_size=330), LoadOptions(device="cpu"))
     bare = judge.tokenizer.convert_tokens_to_ids(list("12345"))
     spaced = judge.tokenizer.convert_tokens_to_ids([f" {digit}" for digit in "12345"])
     weight = judge.model.get_output_embeddings().weight.data
@@ -252,7 +253,7 @@ def test_rules_that_do_not_fit_are_refused_before_anything_is_written(judge, ite
 
 
 def test_the_paper_s_budgets_and_rules_are_the_defaults():
-    reasoning, generate = choose_condition("reasoning"), choose_condition("generate")
+    reasoning, generate = (choose_condition(PromptOptions(condition=name)) for name in ("reasoning", "generate"))
     assert (reasoning.max_new_tokens, reasoning.score_rule) == (256, "marker")
     assert (generate.max_new_tokens, generate.score_rule) == (10, "last")
 

@@ -8,6 +8,7 @@ from lager.data.errors import LagerError
 from lager.data.items.items import Items
 from lager.data.scale import Scale
 from lager.data.templates.template import Template
+from lager.extract.options.groups import PromptOptions
 from lager.extract.prompts.chat import find_chat, pin_date
 from lager.extract.prompts.prompt_format import PromptFormat, cut_text
 from support.tiny_models import CHAT_TEMPLATE, tiny_tokenizer
@@ -20,9 +21,9 @@ def items_of(kind, *fields):
     return Items(ids, fields, kind, pl.DataFrame({"item_id": ids}))
 
 
-def render(tokenizer, kind, fields, *, chat_args=None, **options):
+def render(tokenizer, kind, fields, *, chat_args=None, template=None, **options):
     chat = find_chat(tokenizer, chat_args)
-    prompt_format = PromptFormat(tokenizer, SCALE, chat=chat, **options)
+    prompt_format = PromptFormat(tokenizer, SCALE, PromptOptions(**options), template=template, chat=chat)
     (text,) = prompt_format.render(items_of(kind, fields))
     return text, prompt_format.tokenize([text])[0]
 
@@ -134,7 +135,7 @@ def test_only_the_named_field_is_cut():
     with pytest.raises(LagerError, match="--truncate-field article: it has no text of that name"):
         render(tiny_tokenizer(), "fields", fields, **{**options, "truncate_field": "article"})
     with pytest.raises(LagerError, match="go together"):
-        PromptFormat(tiny_tokenizer(), SCALE, truncate_field="source")
+        PromptOptions(truncate_field="source")
 
 
 @pytest.mark.parametrize("argument", ["tokenize", "chat_template", "continue_final_message"])

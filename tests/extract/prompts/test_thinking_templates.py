@@ -6,6 +6,7 @@ import pytest
 from lager.data.errors import LagerError
 from lager.data.open_items import load_items
 from lager.extract.model.judge import load_judge
+from lager.extract.options.groups import LoadOptions
 from lager.extract.prompts.chat import find_chat
 from lager.extract.prompts.prompt_format import PromptFormat, prompt_array
 from lager.extract.readout.readout import read_states
@@ -41,7 +42,7 @@ def judge_of(folder, template):
     tokenizer = tiny_tokenizer(chat_template=template, fresh=True)
     tokenizer.add_tokens(SPECIALS, special_tokens=True)
     options = {"vocab_size": len(tokenizer), "max_position_embeddings": 1024}
-    return load_judge(save_judge(folder, tokenizer=tokenizer, **options), device="cpu")
+    return load_judge(save_judge(folder, tokenizer=tokenizer, **options), LoadOptions(device="cpu"))
 
 
 def like_after(judge, items, token):
@@ -125,7 +126,7 @@ def test_low_mass_in_generated_text_is_told_too(tmp_path, items, capsys):
 
 
 def test_a_scale_of_ten_needs_a_token_for_ten(tmp_path, items):
-    plain = load_judge(save_judge(tmp_path / "plain"), device="cpu")
+    plain = load_judge(save_judge(tmp_path / "plain"), LoadOptions(device="cpu"))
     with pytest.raises(LagerError, match=r"'9' is \['9'\], '10' is \['1', '0'\]; choose labels that are"):
         run(plain, items, tmp_path / "refused", scale="1-10")
     judge = judge_of(tmp_path / "judge", QWEN3)

@@ -10,6 +10,7 @@ from lager.data.errors import LagerError
 from lager.data.tools.verify import verify_cache
 from lager.extract.model.judge import load_judge
 from lager.extract.model.parts import find_parts
+from lager.extract.options.groups import LoadOptions
 from lager.extract.prompts.inputs import POOLINGS, check_features
 from lager.extract.readout.hidden_states import pool, read_hidden_batch
 from lager.extract.readout.readout import read_batch
@@ -67,7 +68,7 @@ def test_padding_and_low_precision_do_not_enter_a_mean():
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory):
-    return load_judge(save_judge(tmp_path_factory.mktemp("judge")), device="cpu")
+    return load_judge(save_judge(tmp_path_factory.mktemp("judge")), LoadOptions(device="cpu"))
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_with_generated_text_the_pooling_is_still_over_the_prompt(judge, tmp_pat
 
 
 def test_a_model_whose_entries_differ_in_width_is_refused(tmp_path, items):
-    judge = load_judge(save_judge(tmp_path / "judge", family="opt", word_embed_proj_dim=16), device="cpu")
+    judge = load_judge(save_judge(tmp_path / "judge", family="opt", word_embed_proj_dim=16), LoadOptions(device="cpu"))
     with pytest.raises(LagerError, match="project_out maps the states to another width"):
         run(judge, items, tmp_path / "cache", features=["logits", "hidden"])
     assert not (tmp_path / "cache").exists()

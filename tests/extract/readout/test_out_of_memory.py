@@ -5,6 +5,7 @@ import pytest
 import torch
 from lager.data.errors import LagerError
 from lager.extract.model.judge import Judge, load_judge
+from lager.extract.options.groups import LoadOptions
 from lager.extract.readout.batches import BatchBudget, is_out_of_memory
 from support.extraction import run, write_items
 from support.tiny_models import save_judge
@@ -26,7 +27,7 @@ class SmallDevice(torch.nn.Module):
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory):
-    return load_judge(save_judge(tmp_path_factory.mktemp("judge")), device="cpu")
+    return load_judge(save_judge(tmp_path_factory.mktemp("judge")), LoadOptions(device="cpu"))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from lager.data.errors import LagerError
 from lager.data.run.set_aside import EARLIER
 from lager.data.tools.verify import verify_cache
 from lager.extract.model.judge import load_judge
+from lager.extract.options.groups import LoadOptions
 from lager.extract.run import shard_reader
 from support.extraction import run, write_items
 from support.tiny_models import CHAT_TEMPLATE, save_judge, tiny_tokenizer
@@ -19,7 +20,7 @@ from support.tiny_models import CHAT_TEMPLATE, save_judge, tiny_tokenizer
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory):
     folder = save_judge(tmp_path_factory.mktemp("judge"), tokenizer=tiny_tokenizer(chat_template=CHAT_TEMPLATE))
-    return load_judge(folder, device="cpu")
+    return load_judge(folder, LoadOptions(device="cpu"))
 
 
 @pytest.fixture

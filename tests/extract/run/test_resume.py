@@ -5,6 +5,7 @@ from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
 from lager.data.tools.verify import verify_cache
 from lager.extract.model.judge import load_judge
+from lager.extract.options.groups import LoadOptions
 from lager.extract.run import shard_reader
 from support.extraction import run, write_items
 from support.tiny_models import CHAT_TEMPLATE, save_judge, tiny_tokenizer
@@ -17,7 +18,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def judge(folder):
-    return load_judge(folder, device="cpu")
+    return load_judge(folder, LoadOptions(device="cpu"))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from lager.data.errors import LagerError
 from lager.data.run.cache_writer import CacheWriter
 from lager.data.tools.verify import verify_cache
 from lager.extract.model.judge import load_judge
+from lager.extract.options.groups import LoadOptions
 from lager.extract.run import shard_reader
 from support.extraction import run, write_items
 from support.tiny_models import save_judge
@@ -23,7 +24,7 @@ from support.user_rights import modes
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory):
-    return load_judge(save_judge(tmp_path_factory.mktemp("judge")), device="cpu")
+    return load_judge(save_judge(tmp_path_factory.mktemp("judge")), LoadOptions(device="cpu"))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from lager.data.run.run_status import run_status
 from lager.data.run.worker_records import CLAIMS, WORKERS
 from lager.data.tools.verify import verify_cache
 from lager.extract.model.judge import load_judge
+from lager.extract.options.groups import LoadOptions
 from lager.extract.run.shard_reader import ShardReader
 from lager.extract.run.write_behind import WriteBehind
 from support.extraction import run, write_items
@@ -19,7 +20,7 @@ WAIT = 20
 
 @pytest.fixture(scope="module")
 def judge(tmp_path_factory):
-    return load_judge(save_judge(tmp_path_factory.mktemp("judge")), device="cpu")
+    return load_judge(save_judge(tmp_path_factory.mktemp("judge")), LoadOptions(device="cpu"))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What is read in each row of a shard: which tokens, and which token stands for which label."""
+"""Where in each row of a shard the judge is read, and which token stands for which label there."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ NO_SCORE = "the generated text has no score label"
 NO_COUNTERPARTS = "the score is written as a token that other labels lack"
 
 
-class Targets(NamedTuple):
-    """The rows of a shard.
+class ReadoutPositions(NamedTuple):
+    """Where the rows of a shard are read.
 
     Attributes
     ----------
@@ -41,12 +41,12 @@ class Targets(NamedTuple):
     optional: dict[str, Any]
 
 
-def prompt_targets(plan: Plan) -> Targets:
-    """Return targets at the prompts' ends."""
-    return Targets(list(plan.prompts), [plan.tokens.label_ids] * len(plan), list(plan.reasons), {})
+def prompt_ends(plan: Plan) -> ReadoutPositions:
+    """Return the ends of the prompts, where a judge is read that writes nothing."""
+    return ReadoutPositions(list(plan.prompts), [plan.tokens.label_ids] * len(plan), list(plan.reasons), {})
 
 
-class AnswerTargets:
+class AnswerPositions:
     """Lets the judge write, and finds where in its text the score is.
 
     Parameters
@@ -81,8 +81,8 @@ class AnswerTargets:
         self.advance, self.keep_text = advance, keep_text
         self._checked = False
 
-    def find(self, plan: Plan) -> Targets:
-        """Return targets before the scores that the judge writes."""
+    def find(self, plan: Plan) -> ReadoutPositions:
+        """Let the judge write, and return the positions before its scores."""
         reasons, tokens = list(plan.reasons), list(plan.prompts)
         form = np.zeros(len(plan), dtype=np.uint8)
         texts = [""] * len(plan)
@@ -95,9 +95,10 @@ class AnswerTargets:
                 texts[i] = self.judge.tokenizer.decode(answer.ids) if self.keep_text else ""
             self.advance(len(batch))
         optional = {"label_form": form} | ({"generated": texts} if self.keep_text else {})
-        return Targets(tokens, [self.forms.ids[f] for f in form], reasons, optional)
+        return ReadoutPositions(tokens, [self.forms.ids[f] for f in form], reasons, optional)
 
     def _answers(self, prompts: list[NDArray[np.int32]]) -> Any:
+        """Let the judge write after each prompt, and yield rows with their answers."""
         new = self.condition.max_new_tokens
 
         def write(rows: list[int], batch_tokens: int) -> Any:
