@@ -52,6 +52,7 @@ _DEMO_FILES = ("judge", "train.jsonl", "test.jsonl")
 
 
 def _show_version(value: bool) -> None:
+    """Print the version and leave, where it is asked for."""
     if value:
         from . import __version__
 
@@ -107,6 +108,7 @@ def _new_folder(out: Path | None) -> Path:
 
 
 def _copy_demo_files(folder: Path) -> None:
+    """Copy the demo's judge and items, from wherever the package is installed."""
     with ExitStack() as stack:
         for name in _DEMO_FILES:
             source = stack.enter_context(as_file(files("lager.data").joinpath("demo", name)))

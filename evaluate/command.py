@@ -119,6 +119,7 @@ def evaluate(
 
 
 def _evaluate_cache(cache: Path, scores: Path | None, *, train: Path | None, **options: Any) -> Evaluation:
+    """Return the evaluation of a cache, with human scores from a file where one is given."""
     from ..data.cache.feature_cache import FeatureCache
     from .evaluation.cache_evaluation import evaluate_cache
 
@@ -129,6 +130,7 @@ def _evaluate_cache(cache: Path, scores: Path | None, *, train: Path | None, **o
 
 
 def _evaluate_files(scores: Path | None, external: list[str], scale: str | None, **options: Any) -> Evaluation:
+    """Return the evaluation of score files alone."""
     from ..data.scale import Scale
     from .evaluation.file_evaluation import evaluate_score_files
 

@@ -32,6 +32,7 @@ def metric_and_level(compared: Compared) -> str:
 
 
 def _row(compared: Compared, row: CompareRow, best: dict[str, float], *, intervals: bool) -> Row:
+    """Return a row's cells; an in-sample row is never marked as the best."""
     cells = [name(row.model), name(row.strategy, "in-sample" if row.in_sample else "")]
     found = {**row.cells, "mean": {"estimate": row.mean}}
     for column in (*compared.columns, "mean"):

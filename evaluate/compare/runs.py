@@ -80,6 +80,7 @@ def _is_row(row: Any) -> bool:
 
 
 def _is_figure(value: Any) -> bool:
+    """Return whether a figure is finite or null, with a reason of text: results may come from others."""
     numbers = (int, float)
     return (
         isinstance(value, dict)
@@ -197,6 +198,7 @@ def compare_runs(
 
 
 def _level(runs: Sequence[Run], level: str | None) -> str:
+    """Return the level of the table, which all evaluations must have figures of."""
     found = {str(run.content["level"]) for run in runs}
     if level is None:
         if len(found) > 1:
@@ -231,6 +233,7 @@ def _labels(runs: Sequence[Run]) -> list[str]:
 def _rows(  # noqa: PLR0917
     model: str, runs: Sequence[Run], columns: Sequence[str], metric: str, level: str, strategies: Sequence[str]
 ) -> Iterator[CompareRow]:
+    """Yield one model's rows, for each strategy that any of its evaluations has."""
     found = {run.column: {str(row["strategy"]): row for row in run.content["results"]} for run in runs}
     external = {name for of_run in found.values() for name, row in of_run.items() if row.get("source") == "external"}
     wanted = list(strategies) or [*MAIN, *sorted(external)]

@@ -147,6 +147,7 @@ class _Items(NamedTuple):
         group: ArrayLike | pl.Series | None,
         cluster: ArrayLike | pl.Series | None,
     ) -> _Items:
+        """Return the items that have both scores."""
         truth, judged = np.asarray(human, dtype=np.float64), np.asarray(score, dtype=np.float64)
         shapes = [truth.shape, judged.shape, *(np.shape(one) for one in (group, cluster) if one is not None)]
         if len(set(shapes)) > 1 or truth.ndim != 1:

@@ -182,6 +182,7 @@ def score_mass(cache: FeatureCache) -> dict[str, Any]:
 
 
 def _low_mass(mass: dict[str, Any]) -> list[str]:
+    """Return a note where the model would rather have answered something else than a score."""
     if mass["mean"] is None or mass["mean"] >= _LOW_MASS:
         return []
     return [

@@ -74,6 +74,7 @@ def doubts_of(evaluation: Evaluation, rows: NDArray[np.intp]) -> Mapping[str, Ma
 
 
 def _distribution(fitted: Sequence[Aggregator], block: Readouts, fold: NDArray[np.intp] | None) -> NDArray[np.float64]:
+    """Return each row's distribution, from the fold that left the item out where there are folds."""
     if fold is None:
         return fitted[0].predict_proba(block)
     proba = np.empty((len(block), len(block.scale)))

@@ -100,6 +100,7 @@ def early_exits(evaluation: Evaluation) -> list[EarlyExit]:
 
 
 def _differences(evaluation: Evaluation, scores: Mapping[str, Any]) -> dict[str, Difference]:
+    """Return each strategy's difference to the baseline, at the level and on the draws of the evaluation."""
     agreement, items = evaluation.agreement, evaluation.items
     compared = evaluate_scores(
         evaluation.human,

@@ -11,7 +11,7 @@ import polars as pl
 
 from ...data.cache.feature_cache import FeatureCache
 from ..evaluation.scoring import choose_aggregators, scores_and_distributions
-from .pair_agreement import FIGURES, Figure, pair_agreement
+from .pair_agreement import FIGURES, PairEstimate, pair_agreement
 from .preferences import Preferences, preferences
 from .read_pairs import Pairs, read_pairs
 
@@ -24,7 +24,7 @@ class JudgedPairs(NamedTuple):
     pairs : Pairs
     preferences : dict of str to Preferences
         By strategy.
-    figures : dict of str to dict of str to Figure
+    figures : dict of str to dict of str to PairEstimate
         By strategy and name of `FIGURES`.
     notes : list of str
         What the user should know, one line each.
@@ -32,7 +32,7 @@ class JudgedPairs(NamedTuple):
 
     pairs: Pairs
     preferences: dict[str, Preferences]
-    figures: dict[str, dict[str, Figure]]
+    figures: dict[str, dict[str, PairEstimate]]
     notes: list[str]
 
     def as_json(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ FIGURES = {
 }
 
 
-class Figure(NamedTuple):
+class PairEstimate(NamedTuple):
     """One figure with its 95 % interval, None where undefined.
 
     Attributes
@@ -45,7 +45,9 @@ class Figure(NamedTuple):
     n: int
 
 
-def pair_agreement(pairs: Pairs, found: Preferences, *, resamples: int = 1000, seed: int = 42) -> dict[str, Figure]:
+def pair_agreement(
+    pairs: Pairs, found: Preferences, *, resamples: int = 1000, seed: int = 42
+) -> dict[str, PairEstimate]:
     """Return the figures of `FIGURES` that the pairs allow.
 
     Parameters
@@ -88,7 +90,8 @@ def per_pair(preferred: NDArray[np.float64], found: Preferences) -> dict[str, ND
 
 def _figure(
     values: NDArray[np.float64], group: NDArray[np.intp], cluster: NDArray[np.intp], bootstrap: ClusterBootstrap
-) -> Figure:
+) -> PairEstimate:
+    """Return the mean over groups with its interval, of the pairs that count."""
     there = np.flatnonzero(~np.isnan(values))
     values, group, cluster = values[there], _codes(group[there]), cluster[there]
     whole = _group_mean(values, group, np.ones((len(values), 1)))[0]
@@ -96,7 +99,7 @@ def _figure(
     if bootstrap.resamples:
         drawn = np.concatenate([_group_mean(values, group, weight) for weight in bootstrap.blocks(cluster)])
         low, high, *_ = percentile_interval(drawn)
-    return Figure(float(whole), low, high, float(values.mean()), len(values))
+    return PairEstimate(float(whole), low, high, float(values.mean()), len(values))
 
 
 def _group_mean(

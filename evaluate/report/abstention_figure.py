@@ -48,6 +48,7 @@ def draw_abstention(curves: Mapping[str, Sequence[AbstentionPoint]], *, level: s
 
 
 def _draw_one(axes: Axes, name: str, points: Sequence[AbstentionPoint], metric: str, index: int) -> None:
+    """Draw one strategy's curve with its interval, the random order and, for the error, the best one."""
     shares, colour = [point.share for point in points], SERIES[index % len(SERIES)]
     values = [point.metrics[metric] for point in points]
     axes.plot(shares, [_number(one.estimate) for one in values], label=name, color=colour,
@@ -60,6 +61,7 @@ def _draw_one(axes: Axes, name: str, points: Sequence[AbstentionPoint], metric: 
 
 
 def _in_words(name: str, points: Sequence[AbstentionPoint]) -> str:
+    """Return one strategy's figures at a few shares, for readers who do not see the picture."""
     found = {point.share: point for point in points}
     parts = []
     for metric in _DRAWN:

@@ -133,6 +133,7 @@ def inline(drawn: Drawn) -> str:
 
 
 def _svg(drawn: Drawn, *, facecolor: str) -> str:
+    """Return the figure as SVG, the same bytes each time."""
     import matplotlib as mpl
 
     out = io.StringIO()

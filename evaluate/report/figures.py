@@ -75,6 +75,7 @@ def focus_scores(evaluation: Evaluation) -> dict[str, NDArray[np.float64]]:
 
 
 def _ends(evaluation: Evaluation, scores: dict[str, NDArray[np.float64]]) -> tuple[float, float]:
+    """Return the ends of the scale, or of all scores where it is not known."""
     if evaluation.scale is not None:
         return evaluation.scale.low, evaluation.scale.high
     everything = np.concatenate([evaluation.human, *scores.values()])

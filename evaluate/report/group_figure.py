@@ -56,6 +56,7 @@ def draw_groups(strategies: Sequence[StrategyAgreement], *, metric: str, title: 
 
 
 def _cell(axes, place, row, value, low, high, colours) -> None:  # type: ignore[no-untyped-def]  # noqa: PLR0917
+    """Draw one cell, with its number in a colour that can be read on it."""
     from matplotlib.patches import Rectangle
 
     if np.isnan(value):

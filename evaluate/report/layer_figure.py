@@ -98,6 +98,7 @@ def draw_depth(
 
 
 def _plot(axes: Axes, curve: Sequence[float | None]) -> list[float]:
+    """Draw the curve and return its values, NaN where undefined."""
     values = [math.nan if value is None else value for value in curve]
     marker = "o" if len(values) <= 50 else ""
     axes.plot(range(len(values)), values, color=SERIES[0], marker=marker, markersize=4.5, linewidth=2, zorder=3)
@@ -105,6 +106,7 @@ def _plot(axes: Axes, curve: Sequence[float | None]) -> list[float]:
 
 
 def _finish(axes: Axes, n: int, xlabel: str, ylabel: str) -> None:
+    """Set what all curves over layers have in common: ends, ticks, names of the axes."""
     from matplotlib.ticker import MaxNLocator
 
     if axes.get_ylim()[0] < 0 < axes.get_ylim()[1]:
@@ -117,6 +119,7 @@ def _finish(axes: Axes, n: int, xlabel: str, ylabel: str) -> None:
 
 
 def _in_words(values: Sequence[float]) -> str:
+    """Return the curve's values at some entries, for readers who do not see the picture."""
     if all(math.isnan(value) for value in values):
         return "It is undefined at every entry."
     entries = [f"{value:.2f} at {entry}" for entry, value in enumerate(values) if not math.isnan(value)]

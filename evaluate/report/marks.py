@@ -72,10 +72,10 @@ def footnotes(evaluation: Evaluation) -> Iterator[str]:
     agreement = evaluation.agreement
     if agreement.comparison is not None:
         unit = "items" if agreement.n_clusters is None else "clusters"
-        compared = len(agreement.comparison.differences)
+        tested = len(agreement.comparison.differences)
         yield (
             f"+ above, - below {agreement.comparison.baseline} with p < {SIGNIFICANT} ({LEVELS[agreement.level]}; "
-            f"paired bootstrap over {unit}, Holm's correction over {compared} strategies for each metric)"
+            f"paired bootstrap over {unit}, Holm's correction over {tested} strategies for each metric)"
         )
     in_sample = {one.name: one.in_sample for one in evaluation.scored if one.in_sample}
     if in_sample:

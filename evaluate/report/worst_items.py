@@ -60,4 +60,5 @@ def worst_items(evaluation: Evaluation) -> WorstItems | None:
 
 
 def _shortened(text: str) -> str:
+    """Return the beginning and end of a long text."""
     return text if len(text) <= _TEXT else f"{text[: _TEXT // 2]} ... {text[-_TEXT // 2 :]}"

@@ -97,6 +97,7 @@ def choose(
 
 
 def _total(n: int, top: float | None, count: int | None) -> int | None:
+    """Return how many records to take, None for no limit."""
     if top is not None and count is not None:
         raise LagerError("--top and --count both say how many records to take: give one of them")
     if count is not None:
@@ -114,6 +115,7 @@ def _share(value: float, what: str) -> float:
 
 
 def _most(group: Sequence[str] | None, per_group: int | None, total: int | None) -> int:
+    """Return how many records of a group may be taken."""
     if group is None:
         return 0
     if per_group is not None:
@@ -126,6 +128,7 @@ def _most(group: Sequence[str] | None, per_group: int | None, total: int | None)
 
 
 def _check_columns(records: Sequence[Record], columns: Sequence[str]) -> None:
+    """Raise `LagerError` for a column that no record has."""
     known = list(dict.fromkeys(name for record in records for name in record.row))
     if missing := [name for name in columns if name not in known]:
         raise LagerError(

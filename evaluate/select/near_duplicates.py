@@ -78,6 +78,7 @@ class NearDuplicates:
         return None
 
     def _jaccard(self, one: int, other: int) -> float:
+        """Return the Jaccard similarity, or 0 where the sizes alone rule out that it is large enough."""
         a, b = self._sets[one], self._sets[other]
         if min(len(a), len(b)) / max(len(a), len(b)) < self._similarity:
             return 0.0

@@ -86,6 +86,7 @@ def read_scored_records(
 
 
 def _one_score(value: Any, number: int, path: Path, column: str) -> float | None:
+    """Return a row's score, None where it is empty."""
     scores = parse_scores(value, row=number, path=path, column=column)
     if len(scores) > 1:
         raise LagerError(f"{path}, row {number}: {column} holds {len(scores)} scores, expected one number")
@@ -110,6 +111,7 @@ def _mean(scores: Sequence[float | None]) -> float | None:
 
 
 def _read_items(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the records by id, the row number from 0 where they have none."""
     rows = read_rows(path)
     out: dict[str, dict[str, Any]] = {}
     for number, row in enumerate(rows):

@@ -46,6 +46,7 @@ def write_records(records: Sequence[Record], path: Path) -> None:
 
 
 def _row(record: Record, rank: int) -> dict[str, Any]:
+    """Return what is written of a record; its own columns are never overwritten."""
     row = {"id": record.record_id, **record.row}
     if taken := [name for name in (SCORE, RANK) if name in record.row]:
         raise LagerError(f"the records have a column {taken[0]!r} already: rename it, it would be overwritten")
@@ -53,6 +54,7 @@ def _row(record: Record, rank: int) -> dict[str, Any]:
 
 
 def _write_table(rows: list[dict[str, Any]], temporary: Path, suffix: str, path: Path) -> None:
+    """Write CSV or Parquet, whose columns have one type each."""
     try:
         table = pl.DataFrame(rows, infer_schema_length=None)
         if suffix == ".csv":

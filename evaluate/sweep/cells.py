@@ -173,6 +173,7 @@ def _row(
     pooled: float | None = None,
     reason: str | None = None,
 ) -> Row:
+    """Return a cell's row, with null for figures that are missing."""
     return {
         "protocol": work.protocol,
         "strategy": name,

@@ -88,7 +88,7 @@ def _numbers(text: str) -> list[int]:
 
 def _content(done: Sweep) -> dict[str, Any]:
     """Return the ranking as JSON."""
-    from .tables import ranking
+    from .ranking import ranking
 
     ranked = [one._asdict() for one in ranking(done.rows)]
     return {"ranking": ranked, "skipped": done.skipped, "notes": list(done.notes)}
@@ -97,7 +97,7 @@ def _content(done: Sweep) -> dict[str, Any]:
 def _table(done: Sweep) -> Table:
     """Return the ranking and what a reader should know."""
     from ..tables.table import Cell, Column, Table, count, name, number
-    from .tables import ranking
+    from .ranking import ranking
 
     rows = []
     for one in ranking(done.rows):

@@ -46,6 +46,7 @@ def joblib_engine(engine: str | None, address: str | None) -> Iterator[None]:
 
 @contextmanager
 def _ray(address: str) -> Iterator[None]:
+    """Let joblib compute on Ray."""
     try:
         import ray
         from ray.util.joblib import register_ray
@@ -65,6 +66,7 @@ def _ray(address: str) -> Iterator[None]:
 
 @contextmanager
 def _dask(address: str) -> Iterator[None]:
+    """Let joblib compute on Dask."""
     try:
         from distributed import Client, LocalCluster
     except ImportError:
@@ -86,6 +88,7 @@ def _missing(engine: str) -> LagerError:
 
 
 def _no_answer(engine: str, address: str, reason: object) -> LagerError:
+    """Return the error of a cluster that does not answer."""
     line = (str(reason).strip().splitlines() or [type(reason).__name__])[0]
     return LagerError(
         f"--engine {engine} {address}: no cluster answers there ({line}); start one, or give 'local' as its address"

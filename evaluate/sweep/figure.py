@@ -9,7 +9,7 @@ from ...data.errors import LagerError
 from ..report.drawing import drawing, save_png
 from ..report.learning_figure import MOST, LearningPoint, draw_learning
 from .cells import Row
-from .tables import learning_curve, ranking
+from .ranking import learning_curve, ranking
 
 CURVES_PNG = "learning_curves.png"
 _REFERENCES = ("lager", "e-score")

@@ -68,6 +68,7 @@ class SweepStore:
         self.rows |= {key_of(row): row for row in fresh}
 
     def _read(self) -> None:
+        """Take up the finished rows; a last line that was cut off is removed."""
         path = self.folder / CELLS
         if not path.exists():
             return
@@ -92,6 +93,7 @@ def key_of(row: Row) -> Key:
 
 
 def _check_identity(folder: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Raise `LagerError` with what differs when the folder's rows depend on something else."""
     differs = [key for key in sorted({*found, *expected}) if found.get(key) != expected.get(key)]
     if differs:
         shown = ", ".join(f"{key} {_short(found.get(key))} instead of {_short(expected.get(key))}" for key in differs)

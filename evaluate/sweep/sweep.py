@@ -17,8 +17,8 @@ from ...train.aggregator.strategy_names import expand, is_bound_to_scale, needs_
 from ...train.strategies.fit import why_not
 from ...train.strategies.folds import cluster_folds
 from .cells import Row, SweepData, Work, plan, run_work
+from .ranking import write_tables
 from .store import SweepStore, key_of
-from .tables import write_tables
 
 FORMAT_VERSION = 1
 # Batches of work handed out at once where a backend cannot give results back one by one.
@@ -159,6 +159,7 @@ def _data(
 
 
 def _labelled(cache: FeatureCache) -> Readouts:
+    """Return a cache's labelled read-outs, in memory."""
     readouts = cache.readouts()
     rows = np.isfinite(readouts.human)
     if not rows.any():

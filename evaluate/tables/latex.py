@@ -30,6 +30,7 @@ def latex(table: Table) -> str:
 
 
 def _text(cell: Cell) -> str:
+    """Return a cell in LaTeX."""
     if cell.undefined:
         return "--"
     text = escape_latex(cell.text)

@@ -27,6 +27,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _text(cell: Cell) -> str:
+    """Return a cell in Markdown."""
     text = escape_markdown(cell.text) + cell.mark + (f" ({cell.note})" if cell.note else "")
     text = " ".join(filter(None, [text, cell.interval()]))
     return f"**{text}**" if cell.best else text

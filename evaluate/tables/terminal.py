@@ -44,6 +44,7 @@ def _parts(table: Table) -> Iterator[Table]:
 
 
 def _drawn(table: Table, width: int) -> RichTable:
+    """Return the table as rich draws it."""
     from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -68,6 +69,7 @@ def _texts(table: Table, row: Row, width: int) -> Iterator[str]:
 
 
 def _mark(column: Column, cell: Cell) -> str:
+    """Return what follows a figure: marks, or a space in their place; names and counts have none."""
     if column.kind not in {"figure", "aside"} or not cell.text:
         return ""
     return ("*" if cell.best else "") + cell.mark or " "

@@ -4,10 +4,10 @@ import csv
 import json
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
-from lager.cli import main
 from lager.data.cache.feature_cache import FeatureCache
 from lager.train.aggregator.aggregator_file import save_aggregator
 from lager.train.aggregator.strategy_names import ABLATION, STRATEGIES
@@ -15,6 +15,7 @@ from lager.train.strategies.fit import derived, fit_strategy
 from lager.train.strategies.folds import cluster_folds
 from lager.train.training_run import train_on_cache
 from support.caches import make_cache
+from support.commands import run_command
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +29,7 @@ def caches(tmp_path_factory):
 
 @pytest.fixture
 def run(capsys):
-    """Run the command; its exit status, stdout and stderr."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as exit_info:
-            main(["evaluate", *map(str, arguments)])
-        captured = capsys.readouterr()
-        return exit_info.value.code or 0, captured.out, captured.err
-
-    return call
+    return partial(run_command, capsys, "evaluate")
 
 
 @pytest.fixture

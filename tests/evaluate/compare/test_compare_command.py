@@ -2,13 +2,14 @@
 
 import csv
 import json
+from functools import partial
 
 import pytest
-from lager.cli import main
 from lager.evaluate.compare.runs import compare_runs
 from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
 from lager.evaluate.report.outputs import write_outputs
 from support.caches import make_cache
+from support.commands import run_command
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +28,7 @@ def results(tmp_path_factory):
 
 @pytest.fixture
 def run(capsys):
-    def call(*arguments):
-        with pytest.raises(SystemExit) as exit_info:
-            main(["compare", *map(str, arguments)])
-        captured = capsys.readouterr()
-        return exit_info.value.code or 0, captured.out, captured.err
-
-    return call
+    return partial(run_command, capsys, "compare")
 
 
 def of(results, name):

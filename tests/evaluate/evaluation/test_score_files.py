@@ -1,10 +1,11 @@
 """Other judges' scores from files, beside a cache's strategies or alone, and what is refused."""
 
 import json
+from functools import partial
 
 import pytest
-from lager.cli import main
 from support.caches import make_cache
+from support.commands import run_command
 
 GPT = ("--scores", "human.jsonl", "--external", "gpt.csv:rating")
 
@@ -18,13 +19,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture
 def run(capsys):
-    def call(*arguments):
-        with pytest.raises(SystemExit) as exit_info:
-            main(["evaluate", *map(str, arguments)])
-        captured = capsys.readouterr()
-        return exit_info.value.code or 0, captured.out, captured.err
-
-    return call
+    return partial(run_command, capsys, "evaluate")
 
 
 def write(path, header, rows):

@@ -13,8 +13,8 @@ from lager.data.errors import LagerError
 from lager.evaluate.sweep import sweep as sweep_module
 from lager.evaluate.sweep.cells import derived_seed, drawn_rows, plan
 from lager.evaluate.sweep.engine import joblib_engine
+from lager.evaluate.sweep.ranking import learning_curve, ranking
 from lager.evaluate.sweep.sweep import run_sweep
-from lager.evaluate.sweep.tables import learning_curve, ranking
 from lager.train.aggregator.strategy_names import STRATEGIES
 from lager.train.solvers.rank_correlation import spearman
 from lager.train.strategies.fit import derived, fit_strategy

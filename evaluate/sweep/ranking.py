@@ -88,6 +88,7 @@ def write_tables(rows: Sequence[Row], folder: Path) -> list[Path]:
 
 
 def _line(strategy: str, rows: Sequence[Row], largest: int | None) -> Ranked:
+    """Return a strategy's line, not ranked yet."""
     own = [row for row in rows if row["strategy"] == strategy]
     drawn = [row for row in own if row["protocol"] == "curve" and row["size"] in {0, largest}]
     spearman = _defined(drawn, "spearman")
