@@ -20,7 +20,7 @@ KNOWN_STAGES = {
 LADDERS = {
     "data": ("files", "items", "templates", "benchmarks", "cache", "run", "tools", "remote", "commands"),
     "extract": ("options", "prompts", "model", "readout", "planning", "workers", "run", "engines"),
-    "train": ("solvers", "aggregator", "strategies", "estimators"),
+    "train": ("aggregator", "solvers", "strategies", "files", "estimators"),
     "evaluate": (
         "weighted", "metrics", "agreement", "evaluation", "tables", "report",
         "compare", "pairs", "score", "select", "sensitivity", "sweep",

@@ -1,8 +1,8 @@
 """Stage 2: a feature cache becomes a fitted aggregator; numpy and scipy, no torch.
 
-`solvers` minimise, `strategies` fit, `aggregator` is what was fitted and needs no solver, `estimators` offer both to
-scikit-learn. It knows `data`, and neither `extract` nor `evaluate`. Public names load on first use, so that importing
-the package, and the command line, stays fast.
+`solvers` minimise, each of `strategies` says how it is fitted and applied, `aggregator` is what was fitted and needs no
+solver, `files` keep it, `estimators` offer all to scikit-learn. It knows `data`, and neither `extract` nor `evaluate`.
+Public names load on first use, so that importing the package, and the command line, stays fast.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .aggregator.aggregator import Aggregator
-    from .aggregator.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator, save_aggregator
-    from .aggregator.strategy_names import expand, needs_fitting
     from .estimators.lager import LagerAggregator
     from .estimators.probe import ProbeEstimator
     from .estimators.strategy import StrategyEstimator
+    from .files.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator, save_aggregator
+    from .solvers.folds import cluster_folds, cluster_holdout
     from .strategies.fit import derived, fit_strategy, untrained
-    from .strategies.folds import cluster_folds, cluster_holdout
+    from .strategies.registry import expand, needs_fitting
 
 __all__ = [
     "Aggregator",
@@ -43,12 +43,12 @@ _HOMES = {
     "LagerAggregator": "estimators.lager",
     "ProbeEstimator": "estimators.probe",
     "StrategyEstimator": "estimators.strategy",
-    "cluster_folds": "strategies.folds",
-    "cluster_holdout": "strategies.folds",
+    "cluster_folds": "solvers.folds",
+    "cluster_holdout": "solvers.folds",
     "derived": "strategies.fit",
-    "expand": "aggregator.strategy_names",
+    "expand": "strategies.registry",
     "fit_strategy": "strategies.fit",
-    "needs_fitting": "aggregator.strategy_names",
+    "needs_fitting": "strategies.registry",
     "untrained": "strategies.fit",
 }
 
@@ -59,4 +59,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f".{_HOMES.get(name, 'aggregator.aggregator_file')}", __name__), name)
+    return getattr(import_module(f".{_HOMES.get(name, 'files.aggregator_file')}", __name__), name)

@@ -11,14 +11,13 @@ from ..data.files.canonical import canonical_json
 from ..data.files.writing import refuse_existing
 from ..data.safe_text import printable, scrubbed
 from .aggregator.aggregator import Aggregator
-from .aggregator.aggregator_file import save_aggregator
-from .aggregator.strategy_names import check_preset, lookup
+from .aggregator.presets import check_preset
+from .files.aggregator_file import save_aggregator
+from .strategies.registry import lookup
 from .training_run import TrainingRun, train_on_cache
 
 _BARS = " ▁▂▃▄▅▆▇█"
 _LARGEST = 3
-#: Parameters that are told, and how they are called.
-_TOLD = {"strength": "strength", "last_entry": "last entry", "penalty": "penalty"}
 
 
 def train(
@@ -87,14 +86,8 @@ def describe(run: TrainingRun, out: Path) -> str:
         lines.append(f"  loss      {training['loss']:.4f} (uniform weights: {training['loss_uniform']:.4f})")
     if aggregator.weights is not None:
         lines.append(f"  weights   {weights_line(aggregator)}")
-    lines += [
-        f"  {title:<9} {aggregator.parameters[key]:g}"
-        for key, title in _TOLD.items()
-        if isinstance(aggregator.parameters.get(key), int | float)
-    ]
-    if "mean" in aggregator.parameters:
-        n_groups = len(aggregator.parameters["group_means"])
-        lines.append(f"  mean      {aggregator.parameters['mean']:.3f}, in {n_groups} groups")
+    told = aggregator.definition.told(aggregator.parameters)
+    lines += [f"  {title:<9} {value}" for title, value in told.items()]
     if run.held_out is not None:
         values = ", ".join(
             f"{name} {'undefined' if value is None else f'{value:.3f}'}"

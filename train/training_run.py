@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from ..data.cache.readouts import Readouts
 from ..data.errors import LagerError
 from .aggregator.aggregator import Aggregator
-from .aggregator.aggregator_file import AggregatorRecord, packed_keys
 from .aggregator.predictions import predict_all
-from .aggregator.prompt_settings import reading_of
-from .aggregator.strategy_names import lookup, needs_fitting
+from .files.aggregator_file import AggregatorRecord, packed_keys
+from .files.prompt_settings import prompt_settings_of
+from .solvers.folds import cluster_holdout
 from .solvers.rank_correlation import spearman
 from .strategies.fit import fit_strategy, untrained
-from .strategies.folds import cluster_holdout
+from .strategies.registry import lookup
 
 if TYPE_CHECKING:
     from ..data.cache.feature_cache import FeatureCache
@@ -84,7 +84,7 @@ def train_on_cache(
         train_rows = train_rows[np.sort(drawn)]
     train = readouts if len(train_rows) == len(readouts) else readouts.take(train_rows)
     aggregator = fit_strategy(strategy, train, preset=preset, seed=seed)
-    fitted = needs_fitting(strategy)
+    fitted = aggregator.definition.needs_fitting
     if fitted:
         aggregator = replace(
             aggregator, training={**aggregator.training, "seed": seed, "limit": limit, "holdout": holdout}
@@ -98,7 +98,7 @@ def train_on_cache(
         items_hash=cache.items_hash,
         training_rows=packed_keys(cache.prompt_keys()[in_cache]) if fitted else b"",
         private=fitted and cache.private,
-        reading=reading_of(cache.manifest["fingerprint_inputs"]),
+        reading=prompt_settings_of(cache.manifest["fingerprint_inputs"]),
     )
     held_out = _score_held_out(aggregator, readouts.take(test_rows), preset) if holdout is not None else None
     return TrainingRun(record, held_out, notes)
@@ -108,28 +108,18 @@ def _unused_rows(cache: FeatureCache, n_valid: int, n_labelled: int, strategy: s
     """Say which rows cannot be trained on; nothing is left out in silence."""
     left_out = {"invalid": cache.n_items - n_valid, "without a human score": n_valid - n_labelled}
     parts = [f"{count} {why}" for why, count in left_out.items() if count]
-    return [f"left out of {cache.n_items} rows: {', '.join(parts)}"] if parts and needs_fitting(strategy) else []
+    return [f"left out of {cache.n_items} rows: {', '.join(parts)}"] if parts and lookup(strategy).needs_fitting else []
 
 
 def _doubts(aggregator: Aggregator, n: int) -> list[str]:
     """Return reasons to mistrust a fit."""
-    doubts = []
-    fitted = lookup(aggregator.strategy).weights in {"tuned", "scaled", "rank", "early"}
-    n_weights = aggregator.n_layers + 1
-    if fitted and n < n_weights:
-        doubts.append(f"{n} items for {n_weights} weights: too few to tell layers apart; compare with lager-shrunk")
-    if lookup(aggregator.strategy).reads == "flattened" and n <= (n_logits := _n_logits(aggregator)):
-        doubts.append(f"{n} items for {n_logits} coefficients: the penalty decides much; compare with lager-shrunk")
+    doubt = aggregator.definition.doubt(aggregator, n)
+    doubts = [] if doubt is None else [doubt]
     if aggregator.training.get("converged") is False:
         doubts.append(
             "the minimiser stopped before the minimum: the weights are usable, but not the best on these items"
         )
     return doubts
-
-
-def _n_logits(aggregator: Aggregator) -> int:
-    """Return the number of coefficients of a regression on the flattened read-out."""
-    return (aggregator.n_layers + 1) * len(aggregator.scale)
 
 
 def _score_held_out(aggregator: Aggregator, test: Readouts, preset: str) -> HeldOut:

@@ -61,7 +61,7 @@ from lager.evaluate.compare.runs import compare_runs
 from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
 from lager.evaluate.tables.latex import latex
 from lager.evaluate.tables.markdown import markdown
-from lager.train.aggregator.aggregator_file import load_aggregator
+from lager.train.files.aggregator_file import load_aggregator
 
 SECONDS = 5  # of computing: other programs may keep the machine busy
 WAITING = 30

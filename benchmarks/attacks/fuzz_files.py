@@ -18,7 +18,7 @@ from lager.data.items.items import TABLE_SCHEMA, Items
 from lager.data.run.cache_writer import CacheWriter
 from lager.data.scale import Scale
 from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
-from lager.train.aggregator.aggregator_file import save_aggregator
+from lager.train.files.aggregator_file import save_aggregator
 from lager.train.strategies.fit import fit_strategy
 
 N_ITEMS = 24

@@ -17,8 +17,8 @@ from lager.data.cache.readouts import Readouts
 from lager.data.scale import Scale
 from lager.evaluate.agreement.agreement import evaluate_scores
 from lager.train.aggregator.predictions import predict_all
-from lager.train.aggregator.strategy_names import ABLATION, TUNED
 from lager.train.strategies.fit import derived, fit_strategy, untrained
+from lager.train.strategies.registry import ABLATION, lookup
 from scipy import stats
 from scipy.special import softmax
 
@@ -53,7 +53,7 @@ def score(readouts: Readouts, train: Readouts) -> dict[str, np.ndarray]:
     tuned = fit_strategy("lager-tuned", train)
     n_layers = readouts.logits.shape[1] - 1
     aggregators = {
-        name: derived(tuned, name) if name in TUNED else untrained(name, n_layers=n_layers, scale=SCALE)
+        name: derived(tuned, name) if lookup(name).needs_fitting else untrained(name, n_layers=n_layers, scale=SCALE)
         for name in ABLATION
     }
     return predict_all(aggregators, readouts)

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from lager.data.cache.readouts import Readouts
 from lager.data.scale import Scale
+from lager.train.solvers.layer_weights import converged_loss, fit_layer_weights
 from lager.train.solvers.mixture_loss import MixtureLoss, label_major
-from lager.train.solvers.score_targets import soft_targets
+from lager.train.solvers.training_targets import target_distributions
 from lager.train.strategies.fit import fit_strategy
-from lager.train.strategies.lager_tuned import converged_loss, fit_layer_weights
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
@@ -72,7 +72,7 @@ def torch_loop(logits: NDArray[np.float32], human: Array) -> Array:
 
 def training_loss(weights: Array, logits: NDArray[np.float32], human: Array) -> float:
     """Return the objective of preset converged, the measure for all."""
-    targets = soft_targets(human, SCALE.array)
+    targets = target_distributions(human, SCALE.array)
     alpha = 1 / (1 + np.exp(-0.5))
     return MixtureLoss(label_major(logits), targets, human, SCALE.array, 1.0, alpha, "squared")(weights)[0]
 

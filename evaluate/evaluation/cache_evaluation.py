@@ -12,7 +12,7 @@ import numpy as np
 from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
 from ...data.items.score_files import read_external
-from ...train.aggregator.strategy_names import expand, needs_fitting
+from ...train.strategies.registry import expand, needs_fitting
 from ..agreement.agreement import evaluate_scores
 from ..agreement.grouping import group_series, label_series
 from ..metrics.metrics import SHOWN

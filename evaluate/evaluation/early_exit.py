@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...data.items.item_table import object_column
-from ...train.aggregator.aggregator import last_entry
 from ..agreement.agreement import evaluate_scores
 from ..agreement.difference import Difference
 
@@ -86,14 +85,14 @@ def early_exits(evaluation: Evaluation) -> list[EarlyExit]:
     found = {
         name: fitted[0]
         for name, fitted in evaluation.aggregators.items()
-        if name in scores and len(fitted) == 1 and fitted[0].definition.weights == "early"
+        if name in scores and len(fitted) == 1 and fitted[0].definition.stops_early
     }
     if not found:
         return []
     differences = _differences(evaluation, {name: scores[name] for name in (*found, BASELINE)})
     return [
         EarlyExit(
-            name, last_entry(one), one.n_layers, tuple(one.training.get("spearman_by_entry", ())), differences[name]
+            name, one.last_entry, one.n_layers, tuple(one.training.get("spearman_by_entry", ())), differences[name]
         )
         for name, one in found.items()
     ]

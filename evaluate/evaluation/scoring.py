@@ -14,15 +14,13 @@ from ...data.cache.feature_cache import FeatureCache
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
 from ...train.aggregator.aggregator import Aggregator
-from ...train.aggregator.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator
 from ...train.aggregator.predictions import predict_all
-from ...train.aggregator.strategy_names import TUNED, fitted_as, is_bound_to_scale, needs_fitting
+from ...train.files.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator
+from ...train.solvers.folds import Split, cluster_folds
 from ...train.strategies.fit import derived, fit_strategy, untrained, why_not
-from ...train.strategies.folds import Split, cluster_folds
+from ...train.strategies.registry import lookup, needs_fitting
 from ...train.training_run import train_on_cache
 
-#: Strategies whose scores are no scores on the human scale.
-OFF_SCALE = ("length",)
 NO_SOURCE = "needs fitting: give --train CACHE, --aggregator FILE or --folds N"
 
 
@@ -109,7 +107,7 @@ class CacheScorer:
         for path, record in records:
             self._note(check_applies(record, self.cache, force=force), about=str(path))
             own = record.aggregator.strategy
-            family = [name for name in TUNED if name in wanted and name != own] if own == "lager-tuned" else []
+            family = [name for name in wanted if name != own and lookup(name).fitted_as == own]
             for name in (own, *family):
                 label = name if strategies.count(own) == 1 else f"{name}@{path.stem}"
                 if any(label == other.label for other in self._to_score):
@@ -123,7 +121,7 @@ class CacheScorer:
         readouts = train.readouts()
         for base, members in fitted_once(names).items():
             reason = why_not(base, readouts, self.preset)
-            if is_bound_to_scale(base) and train.scale != self.cache.scale:
+            if lookup(base).bound_to_scale and train.scale != self.cache.scale:
                 reason = f"learns scores on the training scale {train.scale}, the cache is on {self.cache.scale}"
             if reason is not None:
                 self.skipped |= dict.fromkeys(members, reason)
@@ -157,9 +155,11 @@ class CacheScorer:
             if progress is not None:
                 progress(done / n_folds)
         self._out_of_fold += [self._scores(name, name, scores, "folds") for name, scores in out.items()]
-        if "group-mean" in names:
+        for name in names:
+            if "groups" not in lookup(name).needs:
+                continue
             self.notes.append(
-                "group-mean is out of fold: inside a group it is the mean of the other folds, which leans against the "
+                f"{name} is out of fold: inside a group it is the mean of the other folds, which leans against the "
                 "scores left out, so its correlation there is below 0 by construction"
             )
 
@@ -190,7 +190,7 @@ class CacheScorer:
         if len(self._valid) < self.cache.n_items:
             everywhere = np.full(self.cache.n_items, np.nan)
             everywhere[self._valid] = scores
-        return StrategyScores(label, everywhere, source, n_in_sample, strategy not in OFF_SCALE)
+        return StrategyScores(label, everywhere, source, n_in_sample, lookup(strategy).on_scale)
 
     def _note(self, notes: Iterable[str], *, about: str) -> None:
         for note in notes:
@@ -218,7 +218,7 @@ def fitted_once(names: Iterable[str]) -> Mapping[str, list[str]]:
     """Group strategies by the one that has to be fitted for them."""
     out: dict[str, list[str]] = {}
     for name in names:
-        out.setdefault(fitted_as(name), []).append(name)
+        out.setdefault(lookup(name).fitted_as, []).append(name)
     return out
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
-from ...train.aggregator.aggregator_file import AggregatorRecord, check_applies, in_sample
 from ...train.aggregator.conformal import Calibration, conformal_radii
 from ...train.aggregator.predictions import predict_all
+from ...train.files.aggregator_file import AggregatorRecord, check_applies, in_sample
 
 
 class Calibrated(NamedTuple):

@@ -10,8 +10,8 @@ import typer
 from ...data.files.canonical import canonical_json
 from ...data.files.writing import refuse_existing
 from ...data.safe_text import printable
-from ...train.aggregator.aggregator_file import load_aggregator, save_aggregator
 from ...train.aggregator.conformal import Calibration
+from ...train.files.aggregator_file import load_aggregator, save_aggregator
 from ..options import Force
 
 

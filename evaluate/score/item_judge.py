@@ -16,7 +16,7 @@ from ...data.scale import Scale
 from ...extract.options.groups import ReadOptions
 from ...extract.options.option import make
 from ...train.aggregator.aggregator import Aggregator
-from ...train.aggregator.aggregator_file import AggregatorRecord, load_aggregator
+from ...train.files.aggregator_file import AggregatorRecord, load_aggregator
 from .open_model import open_live, reading_note
 from .score_cache import levels_of
 from .score_items import PART

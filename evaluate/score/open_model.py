@@ -7,12 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...data.errors import LagerError
 from ...data.progress import Say
 from ...data.scale import Scale
 from ...data.templates.template import Template, load_template
-from ...train.aggregator.aggregator import last_entry
-from ...train.aggregator.aggregator_file import AggregatorRecord, ReadFrom, check_applies_to
+from ...train.files.aggregator_file import AggregatorRecord, ReadFrom, check_applies_to
 
 if TYPE_CHECKING:
     from ...extract.model.judge import Judge as LoadedJudge
@@ -87,7 +85,7 @@ def open_live(
         batches=options.batches,
         say=say,
         sep=sep,
-        poolings=_poolings(record),
+        poolings=record.aggregator.poolings,
         advance=advance,
     )
     source = ReadFrom(f"model {judge.checkpoint.public_name}", reader.n_layers, reader.readout_id(), None, scale)
@@ -125,7 +123,7 @@ def _load(model: str | Path, record: AggregatorRecord, options: LoadOptions, *, 
     from ...extract.model.judge import load_judge
 
     say(f"loading {model}")
-    depth = last_entry(record.aggregator)
+    depth = record.aggregator.last_entry
     if not whole and depth < record.aggregator.n_layers:
         try:
             return load_judge(model, options, first_blocks=max(depth, 1))
@@ -162,14 +160,3 @@ def _prompt_format(
     has_chat = getattr(judge.tokenizer, "chat_template", None) is not None
     chat = find_chat(judge.tokenizer, prompts.chat_args if has_chat else asked.chat_args)
     return PromptFormat(judge.tokenizer, scale, prompts, template=template, chat=chat)
-
-
-def _poolings(record: AggregatorRecord) -> tuple[str, ...]:
-    """Return the poolings of hidden states that the aggregator reads."""
-    features = record.aggregator.parameters.get("features", ())
-    if record.aggregator.definition.reads != "hidden":
-        return ()
-    poolings = tuple(dict.fromkeys(pooling for pooling, _ in features))
-    if not poolings:
-        raise LagerError(f"the aggregator ({record.aggregator.strategy}) names no hidden states: train it again")
-    return poolings

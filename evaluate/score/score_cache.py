@@ -12,7 +12,7 @@ from ...data.cache.feature_cache import FeatureCache
 from ...data.cache.shards import ShardData, prompt_keys
 from ...data.files.canonical import sha256_file
 from ...data.scale import Scale
-from ...train.aggregator.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator
+from ...train.files.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator
 from .journal import ScoreJournal
 from .scored_rows import scored_rows
 

@@ -12,7 +12,7 @@ from ...data.items.item_table import object_column
 from ...data.items.lazy_items import ItemSource, blocks
 from ...data.open_items import open_items
 from ...data.progress import Progress, Say
-from ...train.aggregator.aggregator_file import load_aggregator
+from ...train.files.aggregator_file import load_aggregator
 from .journal import ScoreJournal, check_output
 from .open_model import open_live, reading_note, scale_of
 from .score_cache import Scored, Tally, levels_of

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
-from ...train.aggregator.strategy_names import needs_fitting
+from ...train.solvers.folds import cluster_codes, cluster_folds
 from ...train.strategies.fit import derived, fit_strategy
-from ...train.strategies.folds import cluster_codes, cluster_folds
+from ...train.strategies.registry import lookup, needs_fitting
 from ..agreement.agreement import evaluate_scores
-from ..evaluation.scoring import OFF_SCALE, fitted_once
+from ..evaluation.scoring import fitted_once
 
 Protocol = Literal["curve", "folds"]
 
@@ -154,7 +154,7 @@ def _measured(
         group=test.group if level == "group" else None,
         level=level,
         metrics=MEASURED,
-        off_scale=[name] if name in OFF_SCALE else [],
+        off_scale=[] if lookup(name).on_scale else [name],
         resamples=0,
     )[name]
     figures: Mapping[str, float | None] = {metric: agreement.metrics[metric].estimate for metric in MEASURED}

@@ -13,9 +13,9 @@ from ...data.cache.readouts import Readouts
 from ...data.cache.stored_readouts import check_memory
 from ...data.errors import LagerError
 from ...data.files.canonical import sha256_json
-from ...train.aggregator.strategy_names import expand, is_bound_to_scale, needs_fitting
+from ...train.solvers.folds import cluster_folds
 from ...train.strategies.fit import why_not
-from ...train.strategies.folds import cluster_folds
+from ...train.strategies.registry import expand, lookup
 from .cells import Row, SweepData, Work, plan, run_work
 from .ranking import write_tables
 from .store import SweepStore, key_of
@@ -172,8 +172,8 @@ def _possible(names: Sequence[str], data: SweepData) -> tuple[list[str], dict[st
     """Return the strategies that can be fitted on these caches, and why the others cannot."""
     skipped: dict[str, str] = {}
     for name in names:
-        reason = why_not(name, data.train) if needs_fitting(name) else None
-        if is_bound_to_scale(name) and data.train.scale != data.test.scale:
+        reason = why_not(name, data.train) if lookup(name).needs_fitting else None
+        if lookup(name).bound_to_scale and data.train.scale != data.test.scale:
             reason = f"learns scores on the training scale {data.train.scale}, the test cache is on {data.test.scale}"
         if reason is not None:
             skipped[name] = reason

@@ -9,10 +9,10 @@ from functools import partial
 import numpy as np
 import pytest
 from lager.data.cache.feature_cache import FeatureCache
-from lager.train.aggregator.aggregator_file import save_aggregator
-from lager.train.aggregator.strategy_names import ABLATION, STRATEGIES
+from lager.train.files.aggregator_file import save_aggregator
+from lager.train.solvers.folds import cluster_folds
 from lager.train.strategies.fit import derived, fit_strategy
-from lager.train.strategies.folds import cluster_folds
+from lager.train.strategies.registry import ABLATION, needs_fitting, strategy_names
 from lager.train.training_run import train_on_cache
 from support.caches import make_cache
 from support.commands import run_command
@@ -54,7 +54,7 @@ def test_json_is_the_promised_object_and_nothing_else(caches, run_json):
     content = run_json(caches / "test", "--train", caches / "train", "--resamples", "40")
     assert (content["n"], content["level"]) == (119, "group")
     assert content["coverage"] == pytest.approx(119 / 120)
-    assert [row["strategy"] for row in content["results"]] == [name for name in STRATEGIES if name != "probe"]
+    assert [row["strategy"] for row in content["results"]] == [name for name in strategy_names() if name != "probe"]
     for row in content["results"]:
         assert (row["n"], row["coverage"]) == (119, content["coverage"])
         for metric in ("spearman", "pearson", "kendall", "mae"):
@@ -76,9 +76,9 @@ def test_baselines_have_no_made_up_figures(caches, run_json):
 def test_what_needs_fitting_is_skipped_with_the_reason_when_there_is_no_source(caches, run_json):
     content = run_json(caches / "test", "--resamples", "0")
     skipped = {row["strategy"]: row["reason"] for row in content["skipped"]}
-    assert set(skipped) == {name for name, strategy in STRATEGIES.items() if strategy.needs_fitting}
+    assert set(skipped) == {name for name in strategy_names() if needs_fitting(name)}
     assert "--train CACHE, --aggregator FILE or --folds N" in skipped["lager-tuned"]
-    assert set(by_name(content)) == set(STRATEGIES) - set(skipped)
+    assert set(by_name(content)) == set(strategy_names()) - set(skipped)
 
 
 def test_folds_score_each_item_by_parameters_fitted_without_its_cluster(caches, run_json):
@@ -132,7 +132,7 @@ def test_table_says_what_was_compared_and_fits_a_pipe(caches, run):
     assert "119 of 120 labelled items scored (99.2%), 2 groups, 6 clusters" in out
     assert "bootstrap over clusters, 40 resamples, seed 42" in out
     assert max(map(len, out.splitlines())) <= 120
-    for name in STRATEGIES:
+    for name in strategy_names():
         assert f" {name} " in out or name == "probe"
     assert "…" not in out
     assert "Spearman, Pearson, Kendall of group-mean: none, constant scores in all 2 groups" in out

@@ -5,7 +5,7 @@ import json
 import pytest
 from lager.data.tools.import_release import import_release
 from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
-from lager.train.aggregator.aggregator_file import save_aggregator
+from lager.train.files.aggregator_file import save_aggregator
 from lager.train.training_run import train_on_cache
 from support.readouts import RELEASED_NAMES
 

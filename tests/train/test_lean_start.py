@@ -8,7 +8,7 @@ import pytest
 FIT = """
 import sys
 import numpy as np
-from lager.train.strategies.lager_tuned import fit_layer_weights
+from lager.train.solvers.layer_weights import fit_layer_weights
 from lager.data.scale import Scale
 rng = np.random.default_rng(0)
 fit_layer_weights(rng.normal(size=(20, 4, 5)), rng.uniform(1, 5, 20), scale=Scale.parse("1-5"))

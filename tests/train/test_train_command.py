@@ -9,9 +9,10 @@ import typer
 from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
 from lager.train.aggregator.aggregator import Aggregator
-from lager.train.aggregator.aggregator_file import in_sample, load_aggregator
 from lager.train.command import train, weights_line
+from lager.train.files.aggregator_file import in_sample, load_aggregator
 from lager.train.strategies.fit import fit_strategy
+from lager.train.strategies.registry import lookup
 from lager.train.training_run import train_on_cache
 from support.caches import make_cache
 from support.readouts import SCALE
@@ -129,7 +130,7 @@ def test_a_cache_without_human_scores_is_refused(cache: FeatureCache, tmp_path: 
 
 
 def test_the_weights_line_has_one_bar_per_entry_and_names_the_largest() -> None:
-    line = weights_line(Aggregator("lager-tuned", "paper", SCALE, 3, (0.0, 0.5, 1.0, -0.2)))
+    line = weights_line(Aggregator(lookup("lager-tuned"), "paper", SCALE, 3, (0.0, 0.5, 1.0, -0.2)))
     assert line == "| ▄█ | layers 0 to 3; largest 2: 1.000, 1: 0.500, 3: -0.200"
 
 

@@ -1,5 +1,5 @@
-"""A fitted aggregator: plain data that turns read-outs into scores, and its file.
+"""A fitted aggregator: plain data that turns read-outs into scores, and what a strategy is to it.
 
-From outside: `aggregator.Aggregator`, `aggregator_file`, `conformal` and the strategies' names. Applying needs numpy
-alone; nothing here fits.
+From outside: `aggregator.Aggregator`, `predictions` and `conformal`. Applying needs numpy alone. No strategy is known
+here by name, and nothing here fits.
 """

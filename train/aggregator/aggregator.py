@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +12,10 @@ from numpy.typing import NDArray
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
 from ...data.scale import Scale
-from .label_probabilities import label_probabilities, probe_outputs, probe_probabilities
-from .mixing import (
-    expected_value,
-    group_means,
-    linear_scores,
-    mix_logits,
-    mix_probabilities,
-    most_likely_value,
-    scale_position,
-)
-from .parameters import check_parameters, is_number
-from .strategy_names import Strategy, check_preset, is_bound_to_scale, lookup
+from .layer_options import Dataset
+from .parameter_checks import is_number
+from .presets import check_preset
+from .strategy import Strategy
 
 _MAX_LAYERS = 100_000
 
@@ -35,12 +26,12 @@ class Aggregator:
 
     Parameters
     ----------
-    strategy : str
-        A name of `strategy_names`.
+    definition : Strategy
+        How it scores.
     preset : {"converged", "paper", "release"}
         `release` also gives the prob family the released code's meaning: sums, and a second softmax.
     scale : Scale
-        The scale of the training data. Layer weights apply to any scale; `group-mean` to this one only.
+        The scale of the training data. Layer weights apply to any scale; what learnt scores to this one only.
     n_layers : int
         L; the layer axis has L + 1 entries.
     weights : tuple of float or None
@@ -56,7 +47,7 @@ class Aggregator:
         When the parts do not fit each other.
     """
 
-    strategy: str
+    definition: Strategy
     preset: str
     scale: Scale
     n_layers: int
@@ -67,30 +58,53 @@ class Aggregator:
     def __post_init__(self) -> None:
         """Refuse parts that cannot score."""
         check_preset(self.preset)
-        if self.definition.mixes is None:
-            if self.weights is not None:
-                raise LagerError(f"strategy {self.strategy} has no layer weights, got {len(self.weights)}")
-        elif self.weights is None or len(self.weights) != self.n_layers + 1:
-            got = "none" if self.weights is None else str(len(self.weights))
-            raise LagerError(f"strategy {self.strategy} needs {self.n_layers + 1} layer weights, got {got}")
-        elif not all(math.isfinite(w) for w in self.weights) or not any(self.weights):
-            raise LagerError(f"layer weights of {self.strategy} must be finite and not all zero")
-        check_parameters(self.definition, self.strategy, self.parameters, (self.n_layers + 1, len(self.scale)))
+        self.definition.check(self)
+
+    @classmethod
+    def untrained(cls, strategy: Strategy, n_layers: int, scale: Scale, preset: str) -> Aggregator:
+        """Return the aggregator of a strategy that needs no fitting."""
+        if strategy.needs_fitting:
+            raise LagerError(f"strategy {strategy.name} has to be fitted: give training data or an aggregator file")
+        return cls(strategy, preset, scale, n_layers, strategy.untrained_weights(n_layers, preset))
+
+    @classmethod
+    def fitted(cls, strategy: Strategy, train: Readouts, *, preset: str, seed: int) -> Aggregator:
+        """Return the aggregator of a strategy, fitted where it needs that to items that all have a human score."""
+        n_layers = train.logits.shape[1] - 1
+        if not strategy.needs_fitting:
+            return cls.untrained(strategy, n_layers, train.scale, preset)
+        learnt = strategy.fit(train, preset=preset, seed=seed)
+        return cls(strategy, preset if strategy.has_presets else "converged", train.scale, n_layers, *learnt)
 
     @property
-    def definition(self) -> Strategy:
-        """What the strategy mixes and how it picks a score."""
-        return lookup(self.strategy)
+    def strategy(self) -> str:
+        """The strategy's name."""
+        return self.definition.name
 
     @property
-    def dataset(self) -> Literal["logits", "logits_normed"] | None:
+    def dataset(self) -> Dataset | None:
         """Which read-out it looks at; None where it looks at neither."""
-        if self.definition.reads == "strategy":
-            return Aggregator.from_json(self.parameters["base"]).dataset
-        if self.definition.reads in {"nothing", "hidden"}:
-            return None
-        normed = self.definition.weights == "final" or self.definition.options.readout == "normed"
-        return "logits_normed" if normed else "logits"
+        return self.definition.dataset
+
+    @property
+    def has_proba(self) -> bool:
+        """Whether the score is read from a distribution over the labels."""
+        return self.definition.picks is not None
+
+    @property
+    def mixture(self) -> tuple[object, ...] | None:
+        """What decides `predict_proba`, equal for strategies that differ in what they pick; None without weights."""
+        return self.definition.mixture(self)
+
+    @property
+    def last_entry(self) -> int:
+        """The last entry of the layer axis that a score depends on: the number of blocks to run."""
+        return self.definition.last_entry(self)
+
+    @property
+    def poolings(self) -> tuple[str, ...]:
+        """The poolings of hidden states that a score depends on."""
+        return self.definition.poolings(self)
 
     def predict(self, readouts: Readouts) -> NDArray[np.float64]:
         """Return one score per item on the read-outs' own scale (`length`: in tokens); never NaN.
@@ -106,32 +120,8 @@ class Aggregator:
         LagerError
             When the layer count differs, or an item's read-out is not finite.
         """
-        if self.strategy == "length":
-            return readouts.n_tokens.astype(np.float64)
         self._check_scale(readouts)
-        if self.strategy == "group-mean":
-            return group_means(readouts, self.parameters)
-        if self.definition.reads == "strategy":
-            base = Aggregator.from_json(self.parameters["base"]).predict(readouts)
-            return np.interp(base, self.parameters["from"], self.parameters["to"])
-        if self.definition.picks is None and self.definition.reads == "hidden":
-            return probe_outputs(readouts, self.parameters)[:, 0]
-        if self.definition.picks is None:
-            return self._linear(readouts) + self.parameters["intercept"]
-        return self.pick(self.predict_proba(readouts), readouts.scale)
-
-    def pick(self, proba: NDArray[np.float64], scale: Scale) -> NDArray[np.float64]:
-        """Return the scores that are read from distributions of `predict_proba`, on the read-outs' scale."""
-        pick = expected_value if self.definition.picks == "expectation" else most_likely_value
-        return pick(proba, scale.array)
-
-    @property
-    def mixture(self) -> tuple[object, ...] | None:
-        """What decides `predict_proba`, equal for strategies that differ in what they pick; None without weights."""
-        if self.weights is None:
-            return None
-        scaling = tuple(tuple(self.parameters.get(name, ())) for name in ("slopes", "biases"))
-        return self.definition.mixes, self.dataset, self.preset == "release", self.weights, *scaling
+        return self.definition.predict(self, readouts)
 
     def predict_proba(self, readouts: Readouts) -> NDArray[np.float64]:
         """Return the distribution over the labels that the score is read from.
@@ -143,29 +133,14 @@ class Aggregator:
         Raises
         ------
         LagerError
-            As `predict`; and for baselines, which have no distribution.
+            As `predict`; and for strategies that have no distribution.
         """
-        if self.definition.picks is None:
-            raise LagerError(f"strategy {self.strategy} has no distribution over the labels: use predict")
         self._check_scale(readouts)
-        if self.definition.reads == "hidden":
-            return probe_probabilities(readouts, self.parameters, self.scale)
-        if self.weights is None:
-            return label_probabilities(self._linear(readouts), self.parameters, self.scale)
-        logits, weights = self._logits(readouts), np.array(self.weights)
-        if self.definition.mixes == "probabilities":
-            return mix_probabilities(logits, weights, second_softmax=self.preset == "release")
-        if "slopes" not in self.parameters:
-            return mix_logits(logits, weights)
-        lean = float(weights @ np.array(self.parameters["biases"]))
-        return mix_logits(
-            logits, weights * np.array(self.parameters["slopes"]), offset=lean * scale_position(readouts.scale)
-        )
+        return self.definition.predict_proba(self, readouts)
 
-    @property
-    def has_proba(self) -> bool:
-        """Whether the score is read from a distribution over the labels."""
-        return self.definition.picks is not None
+    def pick(self, proba: NDArray[np.float64], scale: Scale) -> NDArray[np.float64]:
+        """Return the scores that are read from distributions of `predict_proba`, on the read-outs' scale."""
+        return self.definition.pick(proba, scale)
 
     def as_json(self) -> dict[str, Any]:
         """Return what `from_json` reads."""
@@ -180,8 +155,13 @@ class Aggregator:
         }
 
     @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Aggregator:
+    def from_json(cls, raw: Mapping[str, Any], find: Callable[[str], Strategy]) -> Aggregator:
         """Read what `as_json` wrote.
+
+        Parameters
+        ----------
+        find : callable
+            Returns a strategy by its name.
 
         Raises
         ------
@@ -200,7 +180,7 @@ class Aggregator:
             if not isinstance(raw.get(key), dict):
                 raise LagerError(f"`{key}` is not an object")
         return cls(
-            strategy=raw["strategy"],
+            definition=find(raw["strategy"]),
             preset=raw["preset"],
             scale=Scale.from_json(raw.get("scale")),
             n_layers=n_layers,
@@ -209,38 +189,9 @@ class Aggregator:
             training=raw["training"],
         )
 
-    def _logits(self, readouts: Readouts) -> NDArray[Any]:
-        """Return the read-outs that the strategy looks at, after checking that they are of as many layers."""
-        found = readouts.logits.shape[1] - 1
-        if found != self.n_layers:
-            raise LagerError(
-                f"the aggregator ({self.strategy}) was fitted on {self.n_layers} layers and the read-outs have "
-                f"{found}: train it on read-outs of the same model"
-            )
-        return readouts.logits_normed if self.dataset == "logits_normed" else readouts.logits
-
-    def _linear(self, readouts: Readouts) -> NDArray[np.float64]:
-        """Return the linear score of the flattened read-out."""
-        return linear_scores(self._logits(readouts), np.array(self.parameters["coefficients"], dtype=np.float64))
-
     def _check_scale(self, readouts: Readouts) -> None:
         """Raise `LagerError` where scores of one scale would be given to items on another."""
-        if readouts.scale.values != self.scale.values and is_bound_to_scale(self.strategy):
+        if readouts.scale.values != self.scale.values and self.definition.bound_to_scale:
             raise LagerError(
                 f"{self.strategy} learnt scores on {self.scale}, the items are on {readouts.scale}: train it anew"
             )
-
-
-_FEW = ("early", "layer", "best")
-
-
-def last_entry(aggregator: Aggregator) -> int:
-    """Return the last entry of the layer axis that a score depends on: the number of blocks to run.
-
-    Only strategies that are made to read few layers have less than all; weights of others may end in zeros by chance.
-    """
-    if aggregator.definition.reads == "strategy":
-        return last_entry(Aggregator.from_json(aggregator.parameters["base"]))
-    if aggregator.weights is None or aggregator.definition.weights not in _FEW:
-        return aggregator.n_layers
-    return int(np.flatnonzero(aggregator.weights)[-1])

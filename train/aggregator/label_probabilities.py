@@ -1,4 +1,4 @@
-"""From the linear score of a cumulative logit model to a distribution over the labels."""
+"""From a cumulative logit model, or probabilities of label values, to a distribution over the labels."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.cache.readouts import Readouts
-from ...data.errors import LagerError
 from ...data.scale import Scale
-from ..solvers.cumulative_logit import class_probabilities
-from .mixing import require_finite, softmax
+
+
+def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``1 / (1 + exp(-x))`` without overflow."""
+    tail = np.exp(-np.abs(x))
+    return np.asarray(np.where(x >= 0.0, 1.0, tail) / (1.0 + tail))
+
+
+def class_probabilities(scores: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``P_k = sigmoid(theta_k - s) - sigmoid(theta_(k-1) - s)``, shape (n_items, n_classes)."""
+    cuts = thresholds - scores[:, None]
+    upper = np.pad(cuts, ((0, 0), (0, 1)), constant_values=np.inf)
+    lower = np.pad(cuts, ((0, 0), (1, 0)), constant_values=-np.inf)
+    # Where both are far above 0 both sigmoids round to 1; their complements still differ.
+    return np.where(lower > 0.0, sigmoid(-lower) - sigmoid(-upper), sigmoid(upper) - sigmoid(lower))
 
 
 def label_probabilities(
@@ -38,38 +49,3 @@ def spread_over_labels(by_class: NDArray[np.float64], classes: Sequence[float], 
         if value in place:
             out[:, label] = by_class[:, place[value]] / scale.values.count(value)
     return out / out.sum(axis=1, keepdims=True)
-
-
-def probe_outputs(readouts: Readouts, parameters: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Return the linear outputs, shape (n_items, n_outputs).
-
-    Raises
-    ------
-    LagerError
-        Where the hidden states are missing, of another size, or not finite.
-    """
-    out = np.tile(np.array(parameters["offsets"], dtype=np.float64), (len(readouts), 1))
-    for (pooling, layer), directions in zip(parameters["features"], parameters["directions"], strict=True):
-        states = readouts.hidden.get(pooling)
-        if states is None:
-            raise LagerError(
-                f"the probe reads hidden states of pooling {pooling}, and the read-outs have "
-                f"{', '.join(sorted(readouts.hidden)) or 'none'}: extract with --features hidden --pooling {pooling}"
-            )
-        matrix = np.array(directions, dtype=np.float64)
-        if layer >= states.shape[1] or matrix.shape[1] != states.shape[2]:
-            raise LagerError(
-                f"the probe was fitted on {matrix.shape[1]} dimensions of entry {layer}, the hidden states have "
-                f"{states.shape[2]} in {states.shape[1]} entries: train it on hidden states of the same model"
-            )
-        out += states[:, layer].astype(np.float64) @ matrix.T
-    require_finite(out)
-    return out
-
-
-def probe_probabilities(readouts: Readouts, parameters: Mapping[str, Any], scale: Scale) -> NDArray[np.float64]:
-    """Return the distribution over the labels under an ordinal or logistic head, shape (n_items, n_labels)."""
-    outputs = probe_outputs(readouts, parameters)
-    if "thresholds" in parameters:
-        return label_probabilities(outputs[:, 0], parameters, scale)
-    return spread_over_labels(softmax(outputs), parameters["classes"], scale)

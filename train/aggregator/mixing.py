@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
 from ...data.scale import Scale
 
@@ -18,43 +17,6 @@ def entropy(proba: NDArray[np.float64]) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(proba == 0.0, 0.0, proba * np.log(proba))
     return np.asarray(np.abs(terms.sum(axis=1)))
-
-
-def group_means(readouts: Readouts, parameters: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Return the training mean of each item's group; of all training items where the group was not seen."""
-    overall, means = parameters["mean"], parameters["group_means"]
-    if readouts.group is None:
-        return np.full(len(readouts), overall, dtype=np.float64)
-    return np.array([means.get(group, overall) for group in readouts.group], dtype=np.float64)
-
-
-_ITEMS_AT_ONCE = 4096
-
-
-def linear_scores(logits: NDArray[Any], coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``sum_lk c_lk z_lk`` of every item, shape (n_items,).
-
-    Parameters
-    ----------
-    logits : ndarray of shape (n_items, n_entries, n_labels)
-    coefficients : ndarray of shape (n_entries, n_labels)
-        Entries whose coefficients are all 0 are not looked at.
-
-    Raises
-    ------
-    LagerError
-        When an item's score is not finite.
-    """
-    used = np.flatnonzero(coefficients.any(axis=1))
-    flat = coefficients[used].ravel()
-    out = np.zeros(len(logits))
-    for first in range(0, len(logits), _ITEMS_AT_ONCE):
-        rows = slice(first, first + _ITEMS_AT_ONCE)
-        block = logits[rows] if len(used) == logits.shape[1] else logits[rows][:, used]
-        with np.errstate(invalid="ignore"):  # an infinite logit becomes NaN here and is refused below
-            out[rows] = block.reshape(len(block), -1).astype(np.float64) @ flat
-    require_finite(out[:, None])
-    return out
 
 
 # Rows worked on at once: few enough for the temporaries of 33 x 5 read-outs to stay in a core's cache.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,8 +17,9 @@ from ...data.errors import LagerError
 from ...data.scale import Scale
 from ..aggregator.aggregator import Aggregator
 from ..aggregator.mixing import require_finite
-from ..aggregator.strategy_names import lookup
 from ..solvers.training_data import check_weights
+from ..strategies.fit import fit_strategy
+from ..strategies.registry import lookup
 
 
 def _has_proba(estimator: ReadoutEstimator) -> bool:
@@ -28,9 +30,11 @@ def _has_proba(estimator: ReadoutEstimator) -> bool:
 class ReadoutEstimator(RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """An estimator on read-outs of shape (n_items, n_layers + 1, n_labels), or the same flattened.
 
-    A subclass has the parameters `scale` and `n_labels`, and sets `aggregator_` when it is fitted.
+    A subclass has the parameters `preset`, `scale`, `n_labels` and `seed`, and says by `_strategy_name` what it fits.
     """
 
+    preset: str
+    seed: int
     scale: str | Scale | Sequence[float] | None
     n_labels: int | str | None
     aggregator_: Aggregator
@@ -49,7 +53,23 @@ class ReadoutEstimator(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _strategy_name(self) -> str:
         """Return the strategy that the parameters name."""
-        return "lager-tuned"
+        raise NotImplementedError(f"{type(self).__name__} does not say which strategy it fits")
+
+    def _fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        *,
+        cluster: ArrayLike | None = None,
+        target: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the strategy to read-outs as `fit` was given them."""
+        train = self._to_fit(X, y, sample_weight, cluster)
+        if target is not None:
+            train = replace(train, target=np.asarray(target, dtype=np.float64))
+        self.aggregator_ = fit_strategy(self._strategy_name(), train, preset=self.preset, seed=self.seed)
+        return self
 
     def _to_fit(
         self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None, cluster: ArrayLike | None
@@ -185,8 +205,10 @@ def _spanned(human: NDArray[np.float64], n_labels: int) -> NDArray[np.float64]:
 
 
 def _flat(logits: NDArray[Any]) -> NDArray[Any]:
+    """Return read-outs with one row per item."""
     return logits.reshape(len(logits), -1)
 
 
 def _is_text(value: object, text: str) -> bool:
+    """Return whether a parameter is this text; one that is an array compares as arrays do."""
     return isinstance(value, str) and value == text

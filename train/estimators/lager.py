@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ...data.scale import Scale
-from ..strategies.fit import fit_strategy
 from .base import ReadoutEstimator
 
 
@@ -94,12 +92,13 @@ class LagerAggregator(ReadoutEstimator):
         LagerError
             For shapes that do not fit, values that are not finite, scores off the scale or all equal.
         """
-        train = self._to_fit(X, y, sample_weight, None)
-        if target is not None:
-            train = replace(train, target=np.asarray(target, dtype=np.float64))
-        self.aggregator_ = fit_strategy("lager-tuned", train, preset=self.preset, seed=self.seed)
+        self._fit(X, y, sample_weight, target=target)
         training = dict(self.aggregator_.training)
         self.weights_ = np.array(self.aggregator_.weights)
         self.loss_, self.loss_uniform_ = training.pop("loss"), training.pop("loss_uniform")
         self.training_ = training
         return self
+
+    def _strategy_name(self) -> str:
+        """Return the tuned strategy."""
+        return "lager-tuned"

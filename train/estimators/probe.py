@@ -68,14 +68,16 @@ class ProbeEstimator(ReadoutEstimator):
             cluster=None if cluster is None else np.asarray(cluster, dtype=object),
         )
         self.scale_ = scale
-        self.aggregator_ = fit_strategy(f"probe:{self.head}", replace(train, hidden={_POOLING: states}))
+        self.aggregator_ = fit_strategy(self._strategy_name(), replace(train, hidden={_POOLING: states}))
         self.n_features_in_ = states.shape[1] * states.shape[2]
         return self
 
     def _strategy_name(self) -> str:
+        """Return the probe with its head."""
         return f"probe:{self.head}"
 
     def _to_score(self, X: ArrayLike) -> Any:
+        """Return hidden states to score as read-outs without logits."""
         states = _states(X)
         empty = plain_readouts(np.zeros((len(states), 1, len(self.scale_))), self.scale_)
         return replace(empty, hidden={_POOLING: states})

@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike
 
 from ...data.errors import LagerError
 from ...data.scale import Scale
-from ..aggregator.strategy_names import lookup
-from ..strategies.fit import fit_strategy
+from ..strategies.registry import lookup
 from .base import ReadoutEstimator
 
 
@@ -90,14 +89,12 @@ class StrategyEstimator(ReadoutEstimator):
         LagerError
             For shapes that do not fit, values that are not finite, scores off the scale or all equal.
         """
-        definition = lookup(self.strategy)
-        base = definition if definition.base is None else lookup(definition.base)
-        if base.reads == "hidden" or self.strategy.endswith("length"):
-            needs = "hidden states: use ProbeEstimator" if base.reads == "hidden" else "prompts: use a cache"
-            raise LagerError(f"{self.strategy} scores no read-outs, it needs {needs}")
-        train = self._to_fit(X, y, sample_weight, cluster)
-        self.aggregator_ = fit_strategy(self.strategy, train, preset=self.preset, seed=self.seed)
-        return self
+        needs = lookup(self.strategy).needs
+        if needs & {"hidden", "lengths"}:
+            missing = "hidden states: use ProbeEstimator" if "hidden" in needs else "prompts: use a cache"
+            raise LagerError(f"{self.strategy} scores no read-outs, it needs {missing}")
+        return self._fit(X, y, sample_weight, cluster=cluster)
 
     def _strategy_name(self) -> str:
+        """Return the parameter."""
         return self.strategy

@@ -7,6 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..aggregator.label_probabilities import class_probabilities, sigmoid
+
+#: Variance of the standard logistic distribution, the unit of the latent score.
+LOGISTIC_VARIANCE = np.pi**2 / 3.0
+
 _MAX_STEPS = 200
 _TOLERANCE = 1e-16
 _SMALLEST = 1e-300
@@ -67,15 +72,6 @@ def fit_cumulative_logit(
     return CumulativeLogit(parameters[:n_cuts], parameters[n_cuts:], value, False)
 
 
-def class_probabilities(scores: NDArray[np.float64], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``P_k = sigmoid(theta_k - s) - sigmoid(theta_(k-1) - s)``, shape (n_items, n_classes)."""
-    cuts = thresholds - scores[:, None]
-    upper = np.pad(cuts, ((0, 0), (0, 1)), constant_values=np.inf)
-    lower = np.pad(cuts, ((0, 0), (1, 0)), constant_values=-np.inf)
-    # Where both are far above 0 both sigmoids round to 1; their complements still differ.
-    return np.where(lower > 0.0, _sigmoid(-lower) - _sigmoid(-upper), _sigmoid(upper) - _sigmoid(lower))
-
-
 def loss_at(
     parameters: NDArray[np.float64],
     columns: NDArray[np.float64],
@@ -117,9 +113,9 @@ def _by_cut(
     """Return derivatives of each item's loss by its cuts ``theta_j - s``: (n, n_cuts) and (n, n_cuts, n_cuts)."""
     n_cuts = len(thresholds)
     proba = np.maximum(class_probabilities(scores, thresholds), _SMALLEST)
-    sigmoid = _sigmoid(thresholds - scores[:, None])
-    density = sigmoid * (1.0 - sigmoid)
-    slope = density * (1.0 - 2.0 * sigmoid)
+    below_cut = sigmoid(thresholds - scores[:, None])
+    density = below_cut * (1.0 - below_cut)
+    slope = density * (1.0 - 2.0 * below_cut)
     below, above = targets[:, :-1] / proba[:, :-1], targets[:, 1:] / proba[:, 1:]
     by_cut = density * (above - below)
     curvature = np.zeros((len(scores), n_cuts, n_cuts))
@@ -141,9 +137,3 @@ def _solve(hessian: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArr
     except np.linalg.LinAlgError:
         pass
     return np.asarray(np.linalg.lstsq(hessian, gradient, rcond=1e-12)[0])
-
-
-def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return ``1 / (1 + exp(-x))`` without overflow."""
-    tail = np.exp(-np.abs(x))
-    return np.asarray(np.where(x >= 0.0, 1.0, tail) / (1.0 + tail))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..aggregator.layer_options import Constraint
 
 _MAX_ITERATIONS = 2000
 _GRADIENT_TOLERANCE = 1e-8
@@ -170,6 +172,3 @@ def _step_factors(sizes: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.ones(len(sizes))
     factors = 1.0 / np.sqrt(np.maximum(sizes / largest, 1e-6))
     return np.asarray(factors / factors.mean())
-
-
-Constraint = Literal["simplex", "nonneg", "free"]

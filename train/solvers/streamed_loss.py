@@ -15,8 +15,8 @@ from ...data.cache.stored_readouts import StoredReadouts
 from ...data.errors import LagerError
 from ...data.scale import Scale
 from .mixture_loss import MixtureLoss, label_major
-from .score_targets import target_distributions
-from .training_data import RELEASED_ALPHA, check_labels, check_weights, not_finite, unit_of
+from .training_data import RELEASED_ALPHA, counted_items, not_finite, unit_of
+from .training_targets import target_distributions
 
 # Few enough items for a block's logits and what is computed from them to stay near the processor.
 _BLOCK_ITEMS = 2048
@@ -24,7 +24,10 @@ _BLOCK_ITEMS = 2048
 
 @dataclass(frozen=True)
 class StreamedLoss:
-    """The loss of preset converged, `MixtureLoss`, summed over blocks of items that lie in a temporary file.
+    """The loss of preset converged, summed over blocks of items that lie in a temporary file.
+
+    Each block is a `MixtureLoss`: the formula stands there alone. A loss in memory is not read through this class, as a
+    block of all items would be: it keeps its logits as float64, laid out once, and is cut by items and by entries.
 
     The file holds each block's centred logits as float32, label-major, and its targets: 4 bytes for each stored number,
     in the folder for temporary files (``TMPDIR``), gone when the `with` block ends or the process dies.
@@ -37,7 +40,7 @@ class StreamedLoss:
     values : ndarray of shape (n_labels,)
     unit, alpha : float
         As in `MixtureLoss`.
-    weight : ndarray of shape (n_items,) or None
+    weight : ndarray of shape (n_items,) or 1
         How much each item counts; their mean is 1.
     """
 
@@ -47,7 +50,7 @@ class StreamedLoss:
     values: NDArray[np.float64]
     unit: float
     alpha: float
-    weight: NDArray[np.float64] | None
+    weight: NDArray[np.float64] | float
 
     @property
     def n_items(self) -> int:
@@ -85,7 +88,7 @@ class StreamedLoss:
                     raise LagerError("the working copy of the read-outs was cut off: is the temporary folder intact?")
             yield MixtureLoss(
                 logits.astype(np.float64), targets, self.human[rows], self.values, self.unit, self.alpha, "squared",
-                1.0 if self.weight is None else self.weight[rows],
+                self.weight[rows] if isinstance(self.weight, np.ndarray) else self.weight,
             )  # fmt: skip
 
     def __enter__(self) -> StreamedLoss:
@@ -114,13 +117,7 @@ def streamed_loss(
     LagerError
         When the data cannot be used, or there is no room for the working copy.
     """
-    check_labels(logits.shape, human, scale)
-    if weight is not None:
-        check_weights(weight, len(human))
-        counted = weight > 0.0
-        logits, human, weight = logits.take(counted), human[counted], weight[counted] / weight[counted].mean()
-        target = None if target is None else target[counted]
-        check_labels(logits.shape, human, scale)
+    logits, human, target, shares = counted_items(logits, human, scale=scale, target=target, weight=weight)
     file = tempfile.TemporaryFile(prefix="lager-")  # noqa: SIM115  closed by StreamedLoss
     try:
         bad = _lay_out(file, logits, human, scale, target)
@@ -133,7 +130,7 @@ def streamed_loss(
     if bad:
         file.close()
         raise not_finite(bad, len(human))
-    return StreamedLoss(file, logits.shape[1], human, scale.array, unit_of(scale), RELEASED_ALPHA, weight)
+    return StreamedLoss(file, logits.shape[1], human, scale.array, unit_of(scale), RELEASED_ALPHA, shares)
 
 
 def _lay_out(

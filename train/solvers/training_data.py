@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,44 @@ from numpy.typing import NDArray
 from ...data.errors import LagerError
 from ...data.scale import Scale
 
+if TYPE_CHECKING:
+    from ...data.cache.stored_readouts import StoredReadouts
+
 # The released code holds its mixing parameter p at 0.5 over the only epoch and uses sigmoid(p).
 RELEASED_ALPHA = 1.0 / (1.0 + math.exp(-0.5))
 # A five-point scale's errors stay as they are; others are brought to its range.
 _RANGE_OF_FIVE_POINTS = 4.0
+
+
+class CountedItems(NamedTuple):
+    """Labelled read-outs of the items that count."""
+
+    logits: Any
+    """ndarray of shape (n_items, n_entries, n_labels), or StoredReadouts."""
+    human: NDArray[np.float64]
+    target: NDArray[np.float64] | None
+    weight: NDArray[np.float64] | float
+    """With mean 1; 1 where all items count the same."""
+
+
+def counted_items(
+    logits: NDArray[Any] | StoredReadouts,
+    human: NDArray[np.float64],
+    *,
+    scale: Scale,
+    target: NDArray[np.float64] | None,
+    weight: NDArray[np.float64] | None,
+) -> CountedItems:
+    """Return what a loss is made of, without the items of weight 0; their labels are checked, read-outs are not."""
+    check_labels(logits.shape, human, scale)
+    if weight is None:
+        return CountedItems(logits, human, target, 1.0)
+    check_weights(weight, len(human))
+    counted = weight > 0.0
+    kept = logits[counted] if isinstance(logits, np.ndarray) else logits.take(counted)
+    check_labels(kept.shape, human[counted], scale)
+    shares = weight[counted] / weight[counted].mean()
+    return CountedItems(kept, human[counted], None if target is None else target[counted], shares)
 
 
 def check_training_data(logits: NDArray[Any], human: NDArray[np.float64], scale: Scale) -> None:

@@ -1,4 +1,5 @@
-"""The strategies, a file each: how each is fitted to labelled read-outs.
+"""The strategies: each one object in a file of its own, and a line in `registry`.
 
-From outside: `fit.fit_strategy` and `folds`. It knows read-outs, not where they come from.
+From outside: `registry.lookup` and `expand`, and `fit`. It knows read-outs, not where they come from. A strategy
+imports the solvers inside its `fit`, so that names are looked up and scores are given without them.
 """

@@ -3,66 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
-from ..aggregator.aggregator import Aggregator
+from ..aggregator.layer_options import LayerOptions
 from ..aggregator.mixing import expected_value, softmax
-from ..aggregator.strategy_names import lookup
-from ..solvers.rank_correlation import weighted_ranks
-from ..solvers.training_data import check_labels, not_finite
-from .labelled import item_weights, used_logits
+from ..aggregator.strategy import Fitted, Learnt, Need
+from .layer_mixture import LayerMixture, one_hot
+from .single_layer import last_weighed
 
 _SCORES_AT_ONCE = 64_000_000  # scores of all entries that are kept at once: 512 MB
 
 
-def fit_best_layer(name: str, train: Readouts) -> Aggregator:
-    """Choose the entry of highest Spearman on the training items; of equal ones the lowest.
+@dataclass(frozen=True)
+class BestLayer(LayerMixture):
+    """The entry of highest Spearman on the training items; of equal ones the lowest."""
 
-    Raises
-    ------
-    LagerError
-        When no entry's expectation varies.
-    """
-    check_labels(used_logits(train, lookup(name).options).shape, train.human, train.scale)
-    weight = item_weights(train)
-    human = weighted_ranks(train.human, weight)
-    best: tuple[float, int] | None = None
-    for entry, scores in enumerate(_scores_of_entries(name, train)):
-        rho = _correlation(weighted_ranks(scores, weight), human, weight)
-        if rho is not None and (best is None or rho > best[0]):
-            best = (rho, entry)
-    if best is None:
-        raise LagerError("no layer's score varies over the training items, so none is best: train on more items")
-    n_layers = train.logits.shape[1] - 1
-    parameters = {"layer": best[1], "spearman": best[0]}
-    weights = one_hot(best[1], n_layers)
-    return Aggregator(name, "converged", train.scale, n_layers, weights, parameters, {"n": len(train)})
+    key: str = "best-layer"
+    summary: str = "the single layer best on the training data"
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Logits, and human scores."""
+        return frozenset({"labels", "logits"})
+
+    def streams(self, preset: str) -> bool:
+        """Return that each entry's scores are found in blocks."""
+        return True
+
+    def last_entry(self, fitted: Fitted) -> int:
+        """Return the chosen entry."""
+        return last_weighed(fitted)
+
+    def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
+        """Choose the entry.
+
+        Raises
+        ------
+        LagerError
+            When no entry's expectation varies.
+        """
+        from ..solvers.rank_correlation import weighted_ranks
+        from ..solvers.training_data import check_labels
+        from ..solvers.training_items import item_weights, used_logits
+
+        check_labels(used_logits(train, self.options).shape, train.human, train.scale)
+        weight = item_weights(train)
+        human = weighted_ranks(train.human, weight)
+        best: tuple[float, int] | None = None
+        for entry, scores in enumerate(_scores_of_entries(train, self.options)):
+            rho = _correlation(weighted_ranks(scores, weight), human, weight)
+            if rho is not None and (best is None or rho > best[0]):
+                best = (rho, entry)
+        if best is None:
+            raise LagerError("no layer's score varies over the training items, so none is best: train on more items")
+        parameters = {"layer": best[1], "spearman": best[0]}
+        return Learnt(one_hot(best[1], train.logits.shape[1] - 1), parameters, {"n": len(train)})
 
 
-def _scores_of_entries(name: str, train: Readouts) -> Iterator[NDArray[np.float64]]:
+def _scores_of_entries(train: Readouts, options: LayerOptions) -> Iterator[NDArray[np.float64]]:
     """Yield every used entry's expectation of every item, shape (n_items,) each; several from one pass."""
-    options = lookup(name).options
+    from ..solvers.training_data import not_finite
+    from ..solvers.training_items import used_logits
+
     n_items, n_entries, _ = used_logits(train, options).shape
     at_once = max(1, _SCORES_AT_ONCE // n_items)
     for first in range(0, n_entries, at_once):
         entries = slice(first, min(first + at_once, n_entries))
         out = np.empty((entries.stop - first, n_items))
-        for places, block in train.blocks(["logits_normed" if options.readout == "normed" else "logits"]):
+        for places, block in train.blocks([options.dataset]):
             logits = used_logits(block, options)[:, entries].astype(np.float64)
             if bad := int((~np.isfinite(logits).all(axis=(1, 2))).sum()):
                 raise not_finite(bad, n_items)
             for entry in range(logits.shape[1]):
                 out[entry, places] = expected_value(softmax(logits[:, entry]), train.scale.array)
         yield from out
-
-
-def one_hot(layer: int, n_layers: int) -> tuple[float, ...]:
-    """Return all weight on one entry."""
-    return tuple(float(entry == layer) for entry in range(n_layers + 1))
 
 
 def _correlation(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> float | None:

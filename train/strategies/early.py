@@ -2,59 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
-from ..aggregator.aggregator import Aggregator
-from ..aggregator.strategy_names import lookup
-from ..solvers.minimise import Constraint, minimise
-from ..solvers.mixture_loss import MixtureLoss
-from ..solvers.rank_correlation import spearman
-from .folds import Split
-from .labelled import inner_folds, padded, training_loss
-from .lager_tuned import fit_converged
+from ..aggregator.layer_options import Constraint
+from ..aggregator.strategy import Fitted, Learnt
+from ..solvers.folds import Split
+from .layer_mixture import FittedMixture, padded
+from .single_layer import entry_number, last_weighed
+
+if TYPE_CHECKING:
+    from ..solvers.mixture_loss import MixtureLoss
 
 
-def fit_early(name: str, train: Readouts, *, seed: int) -> Aggregator:
-    """Fit lager-tuned on entries 0 to m.
+@dataclass(frozen=True)
+class Early(FittedMixture):
+    """lager-tuned on entries 0 to m.
 
     For ``lager-early`` m is the smallest whose out-of-fold Spearman, the mean over folds, comes within one standard
-    error of the best m's (Breiman et al. 1984, section 3.4.3).
-
-    Parameters
-    ----------
-    name : str
-        ``lager-early`` or ``lager-early:M``, with options.
-    train : Readouts
-        Labelled items.
-    seed : int
-        Of the folds.
-
-    Raises
-    ------
-    LagerError
-        When there is no entry m, or no m ranks left-out items.
+    error of the best m's (Breiman et al. 1984, section 3.4.3); ``lager-early:M`` names it.
     """
-    strategy = lookup(name)
-    constraint = strategy.options.constraint
-    loss = training_loss(train, strategy.options)
-    n_used = loss.logits.shape[0]
-    training: dict[str, object] = {"n": len(train)}
-    last = strategy.number
-    if last is None:
-        folds = inner_folds(train, strategy=name, seed=seed)
-        by_fold = early_curve(loss, folds, constraint)
-        last = first_good_entry(by_fold)
-        training |= {"folds": len(folds), "spearman_by_entry": [_or_none(x) for x in _means(by_fold)]}
-    if last >= n_used:
-        raise LagerError(f"there is no {name}: the entries are 0 to {n_used - 1}; name one of them")
-    fit = fit_converged(loss.first(last + 1), constraint)
-    training |= {"loss": fit.loss, "loss_uniform": fit.loss_uniform, **fit.settings}
-    n_layers = train.logits.shape[1] - 1
-    weights = padded(fit.weights, n_layers + 1)
-    return Aggregator(name, "converged", train.scale, n_layers, weights, {"last_entry": last}, training)
+
+    key: str = "lager-early"
+    summary: str = "lager-tuned on the first entries only, as few as do"
+    last: int | None = None
+
+    @property
+    def argument(self) -> str:
+        """The last entry, where it is named."""
+        return "" if self.last is None else str(self.last)
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """With the last entry's number."""
+        return ("lager-early:M",)
+
+    def with_argument(self, text: str) -> Early | None:
+        """Return the strategy with a last entry that is named."""
+        number = entry_number(text)
+        return None if number is None else replace(self, last=number, summary=f"lager-tuned on entries 0 to {number}")
+
+    @property
+    def chooses_by_clusters(self) -> bool:
+        """The last entry, unless it is named."""
+        return self.last is None
+
+    @property
+    def stops_early(self) -> bool:
+        """After the last entry."""
+        return True
+
+    def last_entry(self, fitted: Fitted) -> int:
+        """Return the last entry that has a weight."""
+        return last_weighed(fitted)
+
+    def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
+        """Choose the last entry, and fit the weights up to it."""
+        from ..solvers.layer_weights import fit_converged
+        from ..solvers.training_items import inner_folds, training_loss
+
+        constraint = self.options.constraint
+        loss = training_loss(train, self.options)
+        training: dict[str, object] = {"n": len(train)}
+        last = self.last
+        if last is None:
+            folds = inner_folds(train, strategy=self.name, seed=seed)
+            by_fold = early_curve(loss, folds, constraint)
+            last = first_good_entry(by_fold)
+            curve = [None if np.isnan(mean) else float(mean) for mean in _means(by_fold)]
+            training |= {"folds": len(folds), "spearman_by_entry": curve}
+        if last >= loss.n_entries:
+            raise LagerError(f"there is no {self.name}: the entries are 0 to {loss.n_entries - 1}; name one of them")
+        fit = fit_converged(loss.first(last + 1), constraint)
+        training |= {"loss": fit.loss, "loss_uniform": fit.loss_uniform, **fit.settings}
+        return Learnt(padded(fit.weights, train.logits.shape[1]), {"last_entry": last}, training)
+
+    def told(self, parameters: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the last entry."""
+        return {"last entry": f"{parameters['last_entry']:g}"}
 
 
 def early_curve(loss: MixtureLoss, folds: list[Split], constraint: Constraint) -> NDArray[np.float64]:
@@ -64,11 +95,13 @@ def early_curve(loss: MixtureLoss, folds: list[Split], constraint: Constraint) -
     -------
     ndarray of shape (n_entries, n_folds)
     """
-    n_entries = loss.logits.shape[0]
-    out = np.full((n_entries, len(folds)), np.nan)
+    from ..solvers.minimise import minimise
+    from ..solvers.rank_correlation import spearman
+
+    out = np.full((loss.n_entries, len(folds)), np.nan)
     for column, fold in enumerate(folds):
         train, test = loss.take(fold.train), loss.take(fold.test)
-        for entry in range(n_entries):
+        for entry in range(loss.n_entries):
             weights = minimise(train.first(entry + 1), constraint).weights
             rho = spearman(test.first(entry + 1).expected(weights), test.human)
             out[entry, column] = np.nan if rho is None else rho
@@ -98,7 +131,3 @@ def _means(by_fold: NDArray[np.float64]) -> NDArray[np.float64]:
     counts = defined.sum(axis=1)
     totals = np.where(defined, by_fold, 0.0).sum(axis=1)
     return np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

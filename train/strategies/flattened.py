@@ -2,14 +2,97 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
-from ..aggregator.strategy_names import LayerOptions
-from .labelled import used_logits
+from ..aggregator.layer_options import LayerOptions
+from ..aggregator.mixing import require_finite
+from ..aggregator.parameter_checks import is_matrix, need
+from ..aggregator.strategy import Fitted, Need, Strategy
+
+_ITEMS_AT_ONCE = 4096  # scored at once: their float64 copies stay small
+
+
+@dataclass(frozen=True)
+class Flattened(Strategy):
+    """What `ridge` and `ordinal` share: a linear score of all logits, learnt on one scale with a penalty."""
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Logits, and human scores."""
+        return frozenset({"labels", "logits"})
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Which read-out, and whether the last entry."""
+        return ("normed", "no-last")
+
+    def refusal(self, word: str) -> str:
+        """Return why it cannot have an option."""
+        return "fits no layer weights that could be constrained"
+
+    @property
+    def bound_to_scale(self) -> bool:
+        """By what it learnt."""
+        return True
+
+    @property
+    def chooses_by_clusters(self) -> bool:
+        """The penalty."""
+        return True
+
+    def check(self, fitted: Fitted) -> None:
+        """Raise `LagerError` unless there is a coefficient for each logit."""
+        super().check(fitted)
+        n_entries, n_labels = fitted.n_layers + 1, len(fitted.scale)
+        shaped = is_matrix(fitted.parameters.get("coefficients"), n_entries, n_labels)
+        need(shaped, self.name, f"`coefficients` for {n_entries} x {n_labels} logits")
+
+    def doubt(self, fitted: Fitted, n: int) -> str | None:
+        """Return a warning where there are no more items than coefficients."""
+        if n > (n_logits := (fitted.n_layers + 1) * len(fitted.scale)):
+            return None
+        return f"{n} items for {n_logits} coefficients: the penalty decides much; compare with lager-shrunk"
+
+    def told(self, parameters: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the penalty."""
+        return {"penalty": f"{parameters['penalty']:g}"}
+
+    def linear(self, fitted: Fitted, readouts: Readouts) -> NDArray[np.float64]:
+        """Return the linear score of the flattened read-out, shape (n_items,)."""
+        coefficients = np.array(fitted.parameters["coefficients"], dtype=np.float64)
+        return linear_scores(self.logits(fitted, readouts), coefficients)
+
+
+def linear_scores(logits: NDArray[Any], coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``sum_lk c_lk z_lk`` of every item, shape (n_items,).
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n_items, n_entries, n_labels)
+    coefficients : ndarray of shape (n_entries, n_labels)
+        Entries whose coefficients are all 0 are not looked at.
+
+    Raises
+    ------
+    LagerError
+        When an item's score is not finite.
+    """
+    used = np.flatnonzero(coefficients.any(axis=1))
+    flat = coefficients[used].ravel()
+    out = np.zeros(len(logits))
+    for first in range(0, len(logits), _ITEMS_AT_ONCE):
+        rows = slice(first, first + _ITEMS_AT_ONCE)
+        block = logits[rows] if len(used) == logits.shape[1] else logits[rows][:, used]
+        with np.errstate(invalid="ignore"):  # an infinite logit becomes NaN here and is refused below
+            out[rows] = block.reshape(len(block), -1).astype(np.float64) @ flat
+    require_finite(out[:, None])
+    return out
 
 
 class Features(NamedTuple):
@@ -51,6 +134,8 @@ def standardised(train: Readouts, options: LayerOptions, weight: NDArray[np.floa
     weight : ndarray of shape (n_items,)
         How much each item counts; sum 1.
     """
+    from ..solvers.training_items import used_logits
+
     logits = used_logits(train, options).astype(np.float64)
     logits = logits - logits.mean(axis=2, keepdims=True)
     columns = logits.reshape(len(logits), -1)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +12,15 @@ from numpy.typing import NDArray
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
 from ..aggregator.aggregator import Aggregator
-from ..aggregator.strategy_names import lookup
-from ..solvers.training_data import check_training_data
-from .labelled import inner_folds, item_weights
+from ..aggregator.layer_options import Dataset
+from ..aggregator.parameter_checks import ascends, is_vector, need
+from ..aggregator.strategy import Fitted, Learnt, Need, Strategy
+from .tuned import LAGER_TUNED
 
-Fit = Callable[[Readouts], Aggregator]
 
-
-def fit_isotonic(name: str, train: Readouts, fit_base: Fit, *, seed: int) -> Aggregator:
-    """Fit the non-decreasing curve of least squared error from a strategy's score to the human score.
+@dataclass(frozen=True)
+class Isotonic(Strategy):
+    """The non-decreasing curve of least squared error from a strategy's score to the human score.
 
     The curve is fitted to scores of items that the strategy had not seen (out of fold, clusters whole), where the
     strategy needs fitting: scores of its own training items would make it look surer than it is. Between the steps'
@@ -27,40 +28,126 @@ def fit_isotonic(name: str, train: Readouts, fit_base: Fit, *, seed: int) -> Agg
 
     Parameters
     ----------
-    name : str
-        ``isotonic`` or ``isotonic:NAME``.
-    train : Readouts
-        Labelled items.
-    fit_base : callable
-        Fits the strategy that is recalibrated.
-    seed : int
-        Of the folds.
-
-    Raises
-    ------
-    LagerError
-        When the strategy's score is constant, so that there is nothing to bend.
+    base : Strategy
+        What is recalibrated.
     """
-    base = lookup(name).base or ""
-    check_training_data(train.logits, train.human, train.scale)
-    fitted = fit_base(train)
-    scores = fitted.predict(train)
-    training: dict[str, object] = {"n": len(train)}
-    if lookup(base).needs_fitting:
-        folds = inner_folds(train, strategy=name, seed=seed)
-        training["folds"] = len(folds)
-        for fold in folds:
-            scores[fold.test] = fit_base(train.take(fold.train)).predict(train.take(fold.test))
-    if (scores == scores[0]).all():
-        raise LagerError(f"{name}: {base} gives all {len(train)} items {scores[0]:g}, so no curve can be fitted")
-    curve = monotone_curve(scores, train.human, item_weights(train))
-    parameters = {
-        "base": replace(fitted, training={}).as_json(),
-        "from": curve[0].tolist(),
-        "to": curve[1].tolist(),
-    }
-    n_layers = train.logits.shape[1] - 1
-    return Aggregator(name, fitted.preset, train.scale, n_layers, None, parameters, training)
+
+    key: str = "isotonic"
+    summary: str = "monotone recalibration of lager-tuned"
+    base: Strategy = LAGER_TUNED
+
+    @property
+    def argument(self) -> str:
+        """The strategy that is recalibrated."""
+        return "" if self.base == LAGER_TUNED else self.base.name
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """With the name of what is recalibrated."""
+        return ("isotonic:NAME",)
+
+    def named(self, name: str, find: Callable[[str], Strategy]) -> Strategy | None:
+        """Return the recalibration of a strategy by name; options behind the name are that strategy's."""
+        key, colon, base_name = name.partition(":")
+        if key != self.key or not colon:
+            return super().named(name, find)
+        base = find(base_name)
+        if isinstance(base, Isotonic):
+            raise LagerError(f"{name!r}: isotonic on isotonic changes nothing; name the strategy to recalibrate")
+        return replace(self, base=base, summary=f"monotone recalibration of {base.name}")
+
+    def refusal(self, word: str) -> str:
+        """Return why it cannot have an option."""
+        return "takes its options from what it recalibrates, as in isotonic:lager-tuned+normed"
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What the other strategy needs, and human scores."""
+        return self.base.needs | {"labels"}
+
+    @property
+    def dataset(self) -> Dataset | None:
+        """The other strategy's."""
+        return self.base.dataset
+
+    @property
+    def read_to_fit(self) -> tuple[Dataset, ...]:
+        """Both read-outs."""
+        return ("logits", "logits_normed")
+
+    @property
+    def has_presets(self) -> bool:
+        """Those of the other strategy."""
+        return self.base.has_presets
+
+    @property
+    def bound_to_scale(self) -> bool:
+        """By the curve."""
+        return True
+
+    @property
+    def chooses_by_clusters(self) -> bool:
+        """Scores for the curve."""
+        return True
+
+    def last_entry(self, fitted: Fitted) -> int:
+        """Return how deep the other strategy reads."""
+        return self._recalibrated(fitted).last_entry
+
+    def poolings(self, fitted: Fitted) -> tuple[str, ...]:
+        """Return the other strategy's poolings."""
+        return self._recalibrated(fitted).poolings
+
+    def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
+        """Fit the other strategy, and the curve to its scores.
+
+        Raises
+        ------
+        LagerError
+            When the strategy's score is constant, so that there is nothing to bend.
+        """
+        from ..solvers.training_data import check_training_data
+        from ..solvers.training_items import inner_folds, item_weights
+
+        check_training_data(train.logits, train.human, train.scale)
+        fitted = Aggregator.fitted(self.base, train, preset=preset, seed=seed)
+        scores = fitted.predict(train)
+        training: dict[str, object] = {"n": len(train)}
+        if self.base.needs_fitting:
+            folds = inner_folds(train, strategy=self.name, seed=seed)
+            training["folds"] = len(folds)
+            for fold in folds:
+                apart = Aggregator.fitted(self.base, train.take(fold.train), preset=preset, seed=seed)
+                scores[fold.test] = apart.predict(train.take(fold.test))
+        if (scores == scores[0]).all():
+            raise LagerError(
+                f"{self.name}: {self.base.name} gives all {len(train)} items {scores[0]:g}, so no curve can be fitted"
+            )
+        start, end = monotone_curve(scores, train.human, item_weights(train))
+        base = replace(fitted, training={}).as_json()
+        return Learnt(None, {"base": base, "from": start.tolist(), "to": end.tolist()}, training)
+
+    def check(self, fitted: Fitted) -> None:
+        """Raise `LagerError` unless there is the other strategy's aggregator, and a curve that ascends."""
+        super().check(fitted)
+        self._recalibrated(fitted)
+        start: Any = fitted.parameters.get("from")
+        end: Any = fitted.parameters.get("to")
+        right = is_vector(start) and len(start) > 1 and ascends(start, strictly=True)
+        need(right, self.name, "an ascending list `from`")
+        need(is_vector(end, len(start)) and ascends(end), self.name, "an ascending list `to` of the same length")
+
+    def predict(self, fitted: Fitted, readouts: Readouts) -> NDArray[np.float64]:
+        """Return the other strategy's scores, bent."""
+        base = self._recalibrated(fitted).predict(readouts)
+        return np.interp(base, fitted.parameters["from"], fitted.parameters["to"])
+
+    def _recalibrated(self, fitted: Fitted) -> Aggregator:
+        """Return the other strategy's aggregator, after checking that it is the one of the name."""
+        raw: Any = fitted.parameters.get("base")
+        named = isinstance(raw, Mapping) and raw.get("strategy") == self.base.name
+        need(named, self.name, "the `base` it is named for")
+        return Aggregator.from_json(raw, lambda _: self.base)
 
 
 def monotone_curve(

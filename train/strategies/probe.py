@@ -2,86 +2,168 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
-from ..aggregator.aggregator import Aggregator
-from ..aggregator.strategy_names import lookup
-from ..solvers.cumulative_logit import fit_cumulative_logit
-from ..solvers.softmax_regression import fit_softmax_regression
-from ..solvers.training_data import check_training_data
-from .folds import cluster_codes
-from .labelled import check_clusters, item_weights
-from .ordinal import LOGISTIC_VARIANCE, class_targets
-from .ridge import PENALTIES, RidgePath
+from ..aggregator.label_probabilities import label_probabilities, spread_over_labels
+from ..aggregator.mixing import require_finite, softmax
+from ..aggregator.parameter_checks import check_thresholds, checked_classes, is_matrix, is_vector, need
+from ..aggregator.strategy import Fitted, Learnt, Need, Strategy
 
-#: Principal components of one layer and pooling, as in INSPECTOR.
-COMPONENTS = 50
-#: Layers and poolings that are tried for concatenation, best first, as in INSPECTOR.
-TOP = 5
+if TYPE_CHECKING:
+    from ..solvers.ridge_path import RidgePath
+
+HEADS = ("ridge", "ordinal", "logistic")
 
 
-class Reduced(NamedTuple):
-    """One layer's hidden states under one pooling, reduced."""
+@dataclass(frozen=True)
+class Probe(Strategy):
+    """A linear head on the concatenated layers and poolings that predict left-out clusters best, see `choose_states`.
 
-    pooling: str
-    layer: int
-    columns: NDArray[np.float64]
-    """ndarray of shape (n_items, n_components), weighted mean 0 and total variance 1."""
-    directions: NDArray[np.float64]
-    """ndarray of shape (n_components, n_dimensions): ``columns = (states - mean) @ directions.T``."""
-    mean: NDArray[np.float64]
-
-
-def fit_probe(name: str, train: Readouts, *, seed: int) -> Aggregator:
-    """Fit a head on the concatenated layers and poolings that predict left-out clusters best.
-
-    Each layer and pooling is ranked by ridge's squared error on left-out clusters; the best is taken, and each of the
-    next `TOP` - 1 is added where that lowers the error. Components are found on all training items, without their
-    scores.
+    Components are found on all training items, without their scores.
 
     Parameters
     ----------
-    name : str
-        ``probe``, which has a ridge head, ``probe:ordinal`` or ``probe:logistic``.
-    train : Readouts
-        Labelled items with hidden states.
-    seed : int
-        Not used: nothing is drawn.
-
-    Raises
-    ------
-    LagerError
-        Where there are no hidden states, or some are not finite.
+    head : {"ridge", "ordinal", "logistic"}
+        ``probe`` alone has the first.
     """
-    check_hidden(train)
-    check_training_data(train.logits, train.human, train.scale)
-    check_clusters(train, strategy=name)
-    weight = item_weights(train)
-    chosen = _choose(train, weight)
-    columns = np.concatenate([one.columns for one in chosen], axis=1)
-    path = RidgePath.of(columns, train.human, weight, cluster_codes(train.cluster, len(train)))
-    penalty, error = _best_penalty(path)
-    head = lookup(name).head or "ridge"
-    outputs, offsets, more = _fit_head(head, train, columns, path, penalty)
-    directions, at = [], 0
-    for one in chosen:
-        ours = outputs[:, at : at + len(one.directions)] @ one.directions
-        at += len(one.directions)
-        offsets = offsets - ours @ one.mean
-        directions.append(ours.tolist())
-    parameters = {
-        "features": [[one.pooling, one.layer] for one in chosen],
-        "directions": directions,
-        "offsets": offsets.tolist(),
-        **more,
-    }
-    training = {"n": len(train), "components": columns.shape[1], "penalty": penalty, "left_out_rmse": error**0.5}
-    return Aggregator(name, "converged", train.scale, train.logits.shape[1] - 1, None, parameters, training)
+
+    key: str = "probe"
+    summary: str = "pooled hidden states, reduced, ridge head"
+    head: str = HEADS[0]
+
+    @property
+    def argument(self) -> str:
+        """The head, unless it is the first."""
+        return "" if self.head == HEADS[0] else self.head
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """With the name of the head."""
+        return tuple(f"probe:{head}" for head in HEADS)
+
+    def with_argument(self, text: str) -> Probe | None:
+        """Return the probe with a head."""
+        if text not in HEADS:
+            return None
+        return replace(self, head=text, summary=f"pooled hidden states, reduced, {text} head")
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Hidden states, and human scores."""
+        return frozenset({"labels", "hidden"})
+
+    @property
+    def bound_to_scale(self) -> bool:
+        """By what it learnt."""
+        return True
+
+    @property
+    def chooses_by_clusters(self) -> bool:
+        """Layers and penalty."""
+        return True
+
+    @property
+    def picks(self) -> Literal["expectation"] | None:
+        """The expectation, where the head gives a distribution."""
+        return None if self.head == "ridge" else "expectation"
+
+    def poolings(self, fitted: Fitted) -> tuple[str, ...]:
+        """Return the poolings of the chosen layers."""
+        return tuple(dict.fromkeys(pooling for pooling, _ in fitted.parameters["features"]))
+
+    def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
+        """Choose layers, poolings and the penalty, and fit the head.
+
+        Raises
+        ------
+        LagerError
+            Where there are no hidden states, or some are not finite.
+        """
+        from ..solvers.principal_components import choose_states
+        from ..solvers.ridge_path import RidgePath
+        from ..solvers.training_data import check_training_data
+        from ..solvers.training_items import checked_clusters, item_weights
+
+        check_hidden(train)
+        check_training_data(train.logits, train.human, train.scale)
+        clusters = checked_clusters(train, strategy=self.name)
+        weight = item_weights(train)
+        chosen = choose_states(train.hidden, train.human, weight, clusters)
+        columns = np.concatenate([one.columns for one in chosen], axis=1)
+        path = RidgePath.of(columns, train.human, weight, clusters)
+        penalty, error = path.best()
+        outputs, offsets, more = _fit_head(self.head, train, columns, path, penalty)
+        directions, at = [], 0
+        for one in chosen:
+            ours = outputs[:, at : at + len(one.directions)] @ one.directions
+            at += len(one.directions)
+            offsets = offsets - ours @ one.mean
+            directions.append(ours.tolist())
+        parameters = {
+            "features": [[one.pooling, one.layer] for one in chosen],
+            "directions": directions,
+            "offsets": offsets.tolist(),
+            **more,
+        }
+        training = {"n": len(train), "components": columns.shape[1], "penalty": penalty, "left_out_rmse": error**0.5}
+        return Learnt(None, parameters, training)
+
+    def check(self, fitted: Fitted) -> None:
+        """Raise `LagerError` unless there is a direction for each feature and output of the head."""
+        super().check(fitted)
+        features, directions = fitted.parameters.get("features"), fitted.parameters.get("directions")
+        named = isinstance(features, list) and bool(features) and all(_is_feature(one) for one in features)
+        need(named, self.name, "a list `features` of [pooling, layer]")
+        n_outputs = 1
+        if self.head == "logistic":
+            n_outputs = len(checked_classes(self.name, fitted.parameters))
+        if self.head == "ordinal":
+            check_thresholds(self.name, fitted.parameters)
+        need(is_vector(fitted.parameters.get("offsets"), n_outputs), self.name, f"{n_outputs} finite `offsets`")
+        shaped = isinstance(directions, list) and len(directions) == len(features or ())
+        shaped = shaped and all(is_matrix(one, n_outputs) for one in directions or ())
+        need(shaped, self.name, "`directions` for each of its features")
+
+    def predict(self, fitted: Fitted, readouts: Readouts) -> NDArray[np.float64]:
+        """Return the ridge head's output, or the expectation."""
+        return super().predict(fitted, readouts) if self.picks else self._outputs(fitted, readouts)[:, 0]
+
+    def predict_proba(self, fitted: Fitted, readouts: Readouts) -> NDArray[np.float64]:
+        """Return the distribution over the labels under an ordinal or logistic head."""
+        if self.picks is None:
+            return super().predict_proba(fitted, readouts)
+        outputs = self._outputs(fitted, readouts)
+        if self.head == "ordinal":
+            return label_probabilities(outputs[:, 0], fitted.parameters, fitted.scale)
+        return spread_over_labels(softmax(outputs), fitted.parameters["classes"], fitted.scale)
+
+    def _outputs(self, fitted: Fitted, readouts: Readouts) -> NDArray[np.float64]:
+        """Return the head's linear outputs, shape (n_items, n_outputs)."""
+        parameters = fitted.parameters
+        out = np.tile(np.array(parameters["offsets"], dtype=np.float64), (len(readouts), 1))
+        for (pooling, layer), directions in zip(parameters["features"], parameters["directions"], strict=True):
+            states = readouts.hidden.get(pooling)
+            if states is None:
+                raise LagerError(
+                    f"the probe reads hidden states of pooling {pooling}, and the read-outs have "
+                    f"{', '.join(sorted(readouts.hidden)) or 'none'}: extract with --features hidden "
+                    f"--pooling {pooling}"
+                )
+            matrix = np.array(directions, dtype=np.float64)
+            if layer >= states.shape[1] or matrix.shape[1] != states.shape[2]:
+                raise LagerError(
+                    f"the probe was fitted on {matrix.shape[1]} dimensions of entry {layer}, the hidden states have "
+                    f"{states.shape[2]} in {states.shape[1]} entries: train it on hidden states of the same model"
+                )
+            out += states[:, layer].astype(np.float64) @ matrix.T
+        require_finite(out)
+        return out
 
 
 def check_hidden(train: Readouts) -> None:
@@ -99,61 +181,22 @@ def check_hidden(train: Readouts) -> None:
             )
 
 
-def _choose(train: Readouts, weight: NDArray[np.float64]) -> list[Reduced]:
-    """Return the layers and poolings to concatenate."""
-    cluster = cluster_codes(train.cluster, len(train))
-    ranked: list[tuple[float, Reduced]] = []
-    for pooling, states in sorted(train.hidden.items()):
-        for layer in range(states.shape[1]):
-            one = _reduce(pooling, layer, states[:, layer], weight)
-            if one is not None:
-                ranked.append((_best_penalty(RidgePath.of(one.columns, train.human, weight, cluster))[1], one))
-                ranked = sorted(ranked, key=lambda pair: pair[0])[:TOP]
-    if not ranked:
-        raise LagerError("probe: the hidden states are the same for all items, so nothing can be learnt from them")
-    error, first = ranked[0]
-    chosen = [first]
-    for _, one in ranked[1:]:
-        columns = np.concatenate([other.columns for other in (*chosen, one)], axis=1)
-        found = _best_penalty(RidgePath.of(columns, train.human, weight, cluster))[1]
-        if found < error:
-            error, chosen = found, [*chosen, one]
-    return chosen
-
-
-def _reduce(pooling: str, layer: int, states: NDArray[Any], weight: NDArray[np.float64]) -> Reduced | None:
-    """Return the principal components of one layer, or None where it is the same for all items."""
-    values = states.astype(np.float64)
-    mean = weight @ values
-    values -= mean
-    rooted = np.sqrt(weight)[:, None] * values
-    # The smaller of the two Gram matrices has the same components.
-    if len(rooted) <= rooted.shape[1]:
-        squares, left = np.linalg.eigh(rooted @ rooted.T)
-        right = left.T @ rooted
-    else:
-        squares, vectors = np.linalg.eigh(rooted.T @ rooted)
-        right = vectors.T
-    total = squares.sum()
-    kept = [i for i in np.argsort(-squares)[:COMPONENTS] if squares[i] > 1e-10 * total]
-    # Of a constant layer only rounding is left.
-    if total <= 1e-14 * max(float(mean @ mean), np.finfo(float).tiny) or not kept:
-        return None
-    directions = right[kept] / np.linalg.norm(right[kept], axis=1, keepdims=True) / np.sqrt(total)
-    return Reduced(pooling, layer, values @ directions.T, directions, mean)
-
-
-def _best_penalty(path: RidgePath) -> tuple[float, float]:
-    """Return the penalty of least error on left-out clusters, and that error."""
-    errors = [path.left_out_error(penalty) for penalty in PENALTIES]
-    best = int(np.argmin(errors))
-    return float(PENALTIES[best]), float(errors[best])
+def _is_feature(value: object) -> bool:
+    """Return whether a JSON value names a pooling and a layer."""
+    match value:
+        case [str(), int(layer)] if not isinstance(layer, bool) and layer >= 0:
+            return True
+    return False
 
 
 def _fit_head(
     head: str, train: Readouts, columns: NDArray[np.float64], path: RidgePath, penalty: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[str, Any]]:
     """Return a head's coefficients (n_outputs, n_columns), offsets (n_outputs,), and what else it needs to score."""
+    from ..solvers.cumulative_logit import LOGISTIC_VARIANCE, fit_cumulative_logit
+    from ..solvers.softmax_regression import fit_softmax_regression
+    from ..solvers.training_items import class_targets, item_weights
+
     weight = item_weights(train)
     if head == "ridge":
         return path.coefficients(penalty)[None], np.array([weight @ train.human]), {}

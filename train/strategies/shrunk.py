@@ -2,62 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
-from ..aggregator.aggregator import Aggregator
-from ..aggregator.strategy_names import lookup
-from ..solvers.minimise import Constraint, minimise
-from ..solvers.mixture_loss import MixtureLoss, expected_scores
-from ..solvers.rank_correlation import spearman
-from .folds import Split
-from .labelled import inner_folds, padded, training_loss
+from ..aggregator.layer_options import Constraint
+from ..aggregator.strategy import Fitted, Learnt
+from ..solvers.folds import Split
+from .layer_mixture import FittedMixture, padded
+
+if TYPE_CHECKING:
+    from ..solvers.mixture_loss import MixtureLoss
 
 #: Share of the even weights: 0 is lager-tuned, 1 is lager.
 STRENGTHS = np.linspace(0.0, 1.0, 11)
 
 
-def fit_shrunk(name: str, train: Readouts, *, seed: int) -> Aggregator:
-    """Fit ``w = (1 - c) w_tuned + c / (L + 1)``.
+@dataclass(frozen=True)
+class Shrunk(FittedMixture):
+    """``w = (1 - c) w_tuned + c / (L + 1)``.
 
     The strength c is the one of `STRENGTHS` whose scores of left-out clusters rank best, over all folds at once; of
     equally good ones the largest.
-
-    Parameters
-    ----------
-    name : str
-        ``lager-shrunk``, with options.
-    train : Readouts
-        Labelled items.
-    seed : int
-        Of the folds.
     """
-    options = lookup(name).options
-    loss = training_loss(train, options)
-    folds = inner_folds(train, strategy=name, seed=seed)
-    rhos = strength_curve(loss, folds, options.constraint)
-    best = len(rhos) - 1 - int(np.argmax(rhos[::-1]))
-    strength = float(STRENGTHS[best])
-    n_used = loss.logits.shape[0]
-    weights = (1.0 - strength) * minimise(loss, options.constraint).weights + strength / n_used
-    training = {
-        "n": len(train),
-        "loss": loss(weights)[0],
-        "loss_uniform": loss(np.full(n_used, 1.0 / n_used))[0],
-        "folds": len(folds),
-        "spearman_by_strength": rhos.tolist(),
-    }
-    n_layers = train.logits.shape[1] - 1
-    parameters = {"strength": strength}
-    return Aggregator(name, "converged", train.scale, n_layers, padded(weights, n_layers + 1), parameters, training)
+
+    key: str = "lager-shrunk"
+    summary: str = "lager-tuned pulled towards uniform weights"
+
+    @property
+    def chooses_by_clusters(self) -> bool:
+        """The strength."""
+        return True
+
+    def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
+        """Choose the strength, then fit the weights on all items."""
+        from ..solvers.minimise import minimise
+        from ..solvers.training_items import inner_folds, training_loss
+
+        constraint = self.options.constraint
+        loss = training_loss(train, self.options)
+        folds = inner_folds(train, strategy=self.name, seed=seed)
+        rhos = strength_curve(loss, folds, constraint)
+        strength = float(STRENGTHS[len(rhos) - 1 - int(np.argmax(rhos[::-1]))])
+        weights = (1.0 - strength) * minimise(loss, constraint).weights + strength / loss.n_entries
+        training = {
+            "n": len(train),
+            "loss": loss(weights)[0],
+            "loss_uniform": loss(np.full(loss.n_entries, 1.0 / loss.n_entries))[0],
+            "folds": len(folds),
+            "spearman_by_strength": rhos.tolist(),
+        }
+        return Learnt(padded(weights, train.logits.shape[1]), {"strength": strength}, training)
+
+    def doubt(self, fitted: Fitted, n: int) -> None:
+        """Return nothing: few items are what it is for."""
+
+    def told(self, parameters: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return the strength."""
+        return {"strength": f"{parameters['strength']:g}"}
 
 
 def strength_curve(loss: MixtureLoss, folds: list[Split], constraint: Constraint) -> NDArray[np.float64]:
     """Return Spearman of the out-of-fold scores at each of `STRENGTHS`; -1 where it is undefined."""
-    n_entries, _, n_items = loss.logits.shape
-    scores = np.empty((len(STRENGTHS), n_items))
-    even = loss.mixed(np.full(n_entries, 1.0 / n_entries))
+    from ..solvers.minimise import minimise
+    from ..solvers.mixture_loss import expected_scores
+    from ..solvers.rank_correlation import spearman
+
+    scores = np.empty((len(STRENGTHS), loss.n_items))
+    even = loss.mixed(np.full(loss.n_entries, 1.0 / loss.n_entries))
     for fold in folds:
         # Mixed logits are linear in the weights: two mixtures give those of every strength.
         tuned = loss.take(fold.test).mixed(minimise(loss.take(fold.train), constraint).weights)

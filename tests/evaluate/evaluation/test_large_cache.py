@@ -10,7 +10,7 @@ from lager.evaluate.evaluation import layer_curve as curves
 from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
 from lager.evaluate.evaluation.layer_curve import depth_curve, layer_curve
 from lager.evaluate.report.score_figures import occupied_cells
-from lager.train.aggregator.aggregator_file import save_aggregator
+from lager.train.files.aggregator_file import save_aggregator
 from lager.train.training_run import train_on_cache
 from support.caches import make_cache
 

@@ -15,7 +15,7 @@ from lager.data.run.cache_writer import CacheWriter
 from lager.data.scale import Scale
 from lager.evaluate.pairs.judged_pairs import judge_pairs
 from lager.evaluate.pairs.read_pairs import read_pairs
-from lager.train.aggregator.aggregator_file import save_aggregator
+from lager.train.files.aggregator_file import save_aggregator
 from lager.train.training_run import train_on_cache
 from support.caches import make_cache
 

@@ -10,7 +10,7 @@ from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
 from lager.evaluate.score.calibrate import calibrate
 from lager.evaluate.score.score_cache import score_cache
-from lager.train.aggregator.aggregator_file import load_aggregator, save_aggregator
+from lager.train.files.aggregator_file import load_aggregator, save_aggregator
 from lager.train.training_run import train_on_cache
 from support.caches import make_cache
 

@@ -6,7 +6,7 @@ import pytest
 from lager.data.errors import LagerError
 from lager.data.open_items import load_items
 from lager.evaluate.score.score_items import score_items
-from lager.train.aggregator.aggregator_file import save_aggregator
+from lager.train.files.aggregator_file import save_aggregator
 from lager.train.training_run import train_on_cache
 from support.extraction import run
 from support.tiny_models import save_judge

@@ -13,7 +13,8 @@ from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
 from lager.evaluate.score.score_cache import score_cache
 from lager.train.aggregator.aggregator import Aggregator
-from lager.train.aggregator.aggregator_file import load_aggregator, save_aggregator
+from lager.train.files.aggregator_file import load_aggregator, save_aggregator
+from lager.train.strategies.registry import lookup
 from lager.train.training_run import train_on_cache
 from support.caches import SCALE, make_cache
 
@@ -149,7 +150,7 @@ def test_an_aggregator_of_other_read_outs_is_refused_unless_forced(cache, tmp_pa
         score_cache(cache, aggregator, out=tmp_path / "s.csv")
     scored = score_cache(cache, aggregator, out=tmp_path / "s.csv", force=True)
     assert scored.notes[0].startswith("forced: ")
-    deep = Aggregator("layer:1", "converged", SCALE, 8, (0.0, 1.0, *(0.0,) * 7))
+    deep = Aggregator(lookup("layer:1"), "converged", SCALE, 8, (0.0, 1.0, *(0.0,) * 7))
     save_aggregator(tmp_path / "deep.json", deep)
     with pytest.raises(LagerError, match=r"fitted on 8 layers and cache .* has 4"):
         score_cache(cache, tmp_path / "deep.json", out=tmp_path / "t.csv", force=True)

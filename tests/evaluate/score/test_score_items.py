@@ -12,7 +12,7 @@ from lager.evaluate.score.score_cache import score_cache
 from lager.evaluate.score.score_items import score_items
 from lager.extract.options.groups import ReadOptions
 from lager.extract.options.option import make
-from lager.train.aggregator.aggregator_file import load_aggregator, save_aggregator
+from lager.train.files.aggregator_file import load_aggregator, save_aggregator
 from lager.train.training_run import train_on_cache
 from support.extraction import run, write_items
 from support.tiny_models import save_judge

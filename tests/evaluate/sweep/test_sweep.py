@@ -15,10 +15,10 @@ from lager.evaluate.sweep.cells import derived_seed, drawn_rows, plan
 from lager.evaluate.sweep.engine import joblib_engine
 from lager.evaluate.sweep.ranking import learning_curve, ranking
 from lager.evaluate.sweep.sweep import run_sweep
-from lager.train.aggregator.strategy_names import STRATEGIES
+from lager.train.solvers.folds import cluster_folds
 from lager.train.solvers.rank_correlation import spearman
 from lager.train.strategies.fit import derived, fit_strategy
-from lager.train.strategies.folds import cluster_folds
+from lager.train.strategies.registry import strategy_names
 from support.caches import make_cache
 from support.readouts import simulate
 
@@ -210,7 +210,7 @@ def test_caches_of_two_models_and_caches_without_scores_are_refused(caches, tmp_
 
 
 def test_the_plan_of_all_strategies_shares_fits():
-    work, _ = plan(list(STRATEGIES), n_labelled=100, folds=2, sizes=[50], seeds=1)
+    work, _ = plan(list(strategy_names()), n_labelled=100, folds=2, sizes=[50], seeds=1)
     tuned = [one.members for one in work if one.fitted == "lager-tuned"]
     assert tuned == [("lager-tuned", "lager-tuned-max", "prob-tuned", "prob-tuned-max")] * 3
 

@@ -11,7 +11,8 @@ import pytest
 from lager.data.errors import LagerError
 from lager.data.files.canonical import seal
 from lager.data.scale import Scale
-from lager.train.aggregator.aggregator_file import (
+from lager.train.estimators.lager import LagerAggregator
+from lager.train.files.aggregator_file import (
     AggregatorRecord,
     check_applies,
     in_sample,
@@ -19,10 +20,9 @@ from lager.train.aggregator.aggregator_file import (
     packed_keys,
     save_aggregator,
 )
-from lager.train.aggregator.prompt_settings import Reading
-from lager.train.aggregator.strategy_names import STRATEGIES
-from lager.train.estimators.lager import LagerAggregator
+from lager.train.files.prompt_settings import PromptSettings
 from lager.train.strategies.fit import fit_strategy
+from lager.train.strategies.registry import strategy_names
 from support.readouts import SCALE, simulate
 
 DATA = simulate(80)
@@ -55,7 +55,7 @@ def saved(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("preset", ["converged", "paper", "release"])
-@pytest.mark.parametrize("name", [*STRATEGIES, "layer:4"])
+@pytest.mark.parametrize("name", [*strategy_names(), "layer:4"])
 def test_round_trip_gives_identical_predictions(name: str, preset: str, tmp_path: Path) -> None:
     original = record(name, preset=preset)
     save_aggregator(tmp_path / "a.json", original)
@@ -251,10 +251,10 @@ def test_scores_learnt_on_one_scale_do_not_apply_to_a_cache_on_another(name: str
 
 
 def test_how_the_training_prompts_were_read_comes_back_and_is_checked(tmp_path: Path) -> None:
-    reading = Reading(template="Rate {{ response }}", answer_prefix="Score: ", chat_args={"a": 1}, separator="")
+    reading = PromptSettings(template="Rate {{ response }}", answer_prefix="Score: ", chat_args={"a": 1}, separator="")
     save_aggregator(tmp_path / "a.json", replace(record(), reading=reading))
     assert load_aggregator(tmp_path / "a.json").reading == reading
     for wrong in ("text", {"separator": 3}, {"chat_args": []}, {"max_new_tokens": True}):
         with pytest.raises(LagerError, match="`reading` does not say how prompts were read"):
-            Reading.from_json(wrong)
-    assert Reading.from_json({"separator": " ", "something newer": 1}) == Reading(separator=" ")
+            PromptSettings.from_json(wrong)
+    assert PromptSettings.from_json({"separator": " ", "something newer": 1}) == PromptSettings(separator=" ")

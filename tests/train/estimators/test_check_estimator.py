@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lager.data.errors import LagerError
-from lager.train.aggregator.aggregator_file import load_aggregator, save_aggregator
-from lager.train.aggregator.strategy_names import STRATEGIES, needs_fitting
 from lager.train.estimators.probe import ProbeEstimator
 from lager.train.estimators.strategy import StrategyEstimator
+from lager.train.files.aggregator_file import load_aggregator, save_aggregator
 from lager.train.strategies.fit import fit_strategy
+from lager.train.strategies.registry import needs_fitting, strategy_names
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -20,7 +20,7 @@ from support.readouts import SCALE, simulate
 
 DATA = simulate(120)
 X, Y = DATA.logits, DATA.human
-ON_ARRAYS = [name for name in STRATEGIES if name not in {"probe", "length"}]
+ON_ARRAYS = [name for name in strategy_names() if name not in {"probe", "length"}]
 
 #: What cannot pass, and why.
 OTHERWISE = {

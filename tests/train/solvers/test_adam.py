@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from lager.train.solvers.adam import AdamSettings, _Plateau, adam
 from lager.train.solvers.mixture_loss import MixtureLoss, label_major
-from lager.train.solvers.score_targets import soft_targets
+from lager.train.solvers.training_targets import target_distributions
 from support.readouts import SCALE, simulate
 
 
@@ -12,7 +12,7 @@ def test_adam_with_plateau_takes_torchs_steps() -> None:
     torch = pytest.importorskip("torch")
     data = simulate(22, n_layers=3, informative=(2,))
     logits = data.logits.astype(np.float64)
-    targets = soft_targets(data.human, SCALE.array)
+    targets = target_distributions(data.human, SCALE.array)
     items = MixtureLoss(label_major(logits), targets, data.human, SCALE.array, 1.0, 0.5, "squared")
     settings = AdamSettings(learning_rate=0.3, epochs=12)
     ours = adam(lambda w, batch: batch(w), items, np.full(4, 0.25), settings=settings, seed=42)

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from lager.train.aggregator.strategy_names import LayerOptions
+from lager.train.aggregator.layer_options import LayerOptions
 from lager.train.solvers import rank_loss as rank_module
 from lager.train.solvers.rank_correlation import average_ranks, spearman, weighted_ranks
 from lager.train.solvers.rank_loss import RankLoss
+from lager.train.solvers.training_items import training_loss
 from lager.train.strategies.fit import fit_strategy
-from lager.train.strategies.labelled import training_loss
 from support.readouts import simulate
 
 TRAIN, TEST = simulate(200, seed=5), simulate(400, seed=6)

@@ -17,11 +17,12 @@ from lager.data.cache.shards import ShardData
 from lager.data.errors import LagerError
 from lager.data.items.items import TABLE_SCHEMA
 from lager.data.run.cache_writer import CacheWriter
-from lager.train.aggregator.aggregator_file import load_aggregator
 from lager.train.aggregator.predictions import predict_all
+from lager.train.files.aggregator_file import load_aggregator
+from lager.train.solvers.layer_weights import converged_loss
 from lager.train.solvers.streamed_loss import streamed_loss
-from lager.train.strategies.fit import fit_strategy, streams, untrained, why_not
-from lager.train.strategies.lager_tuned import converged_loss
+from lager.train.strategies.fit import fit_strategy, untrained, why_not
+from lager.train.strategies.registry import lookup
 from lager.train.training_run import train_on_cache
 from support.caches import identity, make_cache
 from typer.testing import CliRunner
@@ -75,7 +76,7 @@ def test_a_fit_to_readouts_on_disk_equals_the_one_in_memory(
     kept = fit_strategy(name, cache.readouts())
     monkeypatch.setenv("LAGER_MEMORY", "1")
     monkeypatch.setattr("lager.train.strategies.best_layer._SCORES_AT_ONCE", 2 * N)
-    assert streams(name)
+    assert lookup(name).streams("converged")
     stored = fit_strategy(name, cache.readouts(keep_on_disk=True))
     assert stored.parameters == kept.parameters
     if kept.weights is not None:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from lager.data.errors import LagerError
 from lager.train.estimators.lager import LagerAggregator
+from lager.train.solvers.layer_weights import fit_layer_weights
 from lager.train.solvers.mixture_loss import MixtureLoss, label_major
-from lager.train.solvers.score_targets import soft_targets, target_distributions
+from lager.train.solvers.training_targets import target_distributions
 from lager.train.strategies.fit import fit_strategy
-from lager.train.strategies.lager_tuned import fit_layer_weights
 from support.readouts import SCALE, simulate
 
 TRAIN = simulate(120)
@@ -23,7 +23,7 @@ def test_gradient_of_a_weighted_loss_agrees_with_finite_differences(error: str) 
     weight /= weight.mean()
     human = TRAIN.human + 0.01  # no residual at a kink
     loss = MixtureLoss(
-        label_major(TRAIN.logits), soft_targets(TRAIN.human, VALUES), human, VALUES, 1.0, 0.6, error, weight
+        label_major(TRAIN.logits), target_distributions(TRAIN.human, VALUES), human, VALUES, 1.0, 0.6, error, weight
     )
     at = RNG.uniform(0, 0.3, 9)
     _, gradient = loss(at)
@@ -37,7 +37,7 @@ def test_annotators_replace_the_neighbouring_labels_where_they_are_known() -> No
     annotators[0] = [0.5, 0, 0, 0, 0.5]
     targets = target_distributions(TRAIN.human, VALUES, annotators)
     np.testing.assert_array_equal(targets[:, 0], annotators[0])
-    np.testing.assert_array_equal(targets[:, 1:], soft_targets(TRAIN.human, VALUES)[:, 1:])
+    np.testing.assert_array_equal(targets[:, 1:], target_distributions(TRAIN.human, VALUES)[:, 1:])
 
 
 @pytest.mark.parametrize("preset", ["converged", "paper"])

@@ -5,9 +5,9 @@ import pytest
 from lager.data.errors import LagerError
 from lager.data.scale import Scale
 from lager.train.aggregator.mixing import expected_value, mix_logits
-from lager.train.aggregator.strategy_names import PRESETS
+from lager.train.aggregator.presets import PRESETS
+from lager.train.solvers.layer_weights import fit_layer_weights
 from lager.train.solvers.rank_correlation import spearman
-from lager.train.strategies.lager_tuned import fit_layer_weights
 from scipy.optimize import minimize
 from support.readouts import SCALE, simulate
 

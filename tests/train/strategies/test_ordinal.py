@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lager.data.scale import Scale
-from lager.train.solvers.cumulative_logit import class_probabilities, derivatives, fit_cumulative_logit, loss_at
+from lager.train.aggregator.label_probabilities import class_probabilities
+from lager.train.solvers.cumulative_logit import derivatives, fit_cumulative_logit, loss_at
 from lager.train.solvers.rank_correlation import spearman
+from lager.train.solvers.training_items import class_targets
 from lager.train.strategies.fit import fit_strategy
-from lager.train.strategies.ordinal import class_targets
 from scipy.special import expit
 from support.readouts import from_arrays, simulate
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lager.data.errors import LagerError
+from lager.train.solvers.principal_components import TOP
 from lager.train.solvers.rank_correlation import spearman
 from lager.train.solvers.softmax_regression import fit_softmax_regression
 from lager.train.strategies.fit import fit_strategy
-from lager.train.strategies.probe import TOP
 from sklearn.linear_model import LogisticRegression
 from support.readouts import simulate
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lager.data.tools.import_release import import_release
-from lager.train.aggregator.strategy_names import ABLATION
 from lager.train.solvers.adam import dataloader_orders
+from lager.train.solvers.layer_weights import fit_layer_weights
 from lager.train.solvers.rank_correlation import spearman
 from lager.train.strategies.fit import derived, fit_strategy
-from lager.train.strategies.lager_tuned import fit_layer_weights
+from lager.train.strategies.registry import ABLATION
 from lager.train.training_run import train_on_cache
 from support.readouts import RELEASED_NAMES, SCALE, released_results
 

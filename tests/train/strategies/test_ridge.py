@@ -7,8 +7,8 @@ import pytest
 from lager.data.errors import LagerError
 from lager.data.scale import Scale
 from lager.train.solvers.rank_correlation import spearman
+from lager.train.solvers.ridge_path import PENALTIES, RidgePath
 from lager.train.strategies.fit import fit_strategy
-from lager.train.strategies.ridge import PENALTIES, RidgePath
 from sklearn.linear_model import Ridge
 from support.readouts import simulate
 

@@ -7,9 +7,9 @@ import pytest
 from lager.data.errors import LagerError
 from lager.data.scale import Scale
 from lager.train.aggregator.aggregator import Aggregator
-from lager.train.aggregator.strategy_names import ABLATION, STRATEGIES, expand, needs_fitting
 from lager.train.solvers.rank_correlation import average_ranks, spearman
 from lager.train.strategies.fit import derived, fit_strategy, untrained
+from lager.train.strategies.registry import ABLATION, expand, lookup, needs_fitting, strategy_names
 from scipy.special import softmax
 from scipy.stats import rankdata, spearmanr
 from support.readouts import SCALE, from_arrays, simulate
@@ -99,7 +99,7 @@ def test_unlabelled_items_are_left_out_of_fitting() -> None:
         np.testing.assert_array_equal(partly.predict(TEST), fit_strategy(name, labelled).predict(TEST))
 
 
-@pytest.mark.parametrize("name", [name for name in STRATEGIES if needs_fitting(name)])
+@pytest.mark.parametrize("name", [name for name in strategy_names() if needs_fitting(name)])
 def test_no_labels_at_all_is_an_error(name: str) -> None:
     with pytest.raises(LagerError, match="no item with a human score"):
         fit_strategy(name, replace(TRAIN, human=np.full(len(TRAIN), np.nan)))
@@ -147,7 +147,7 @@ def test_layer_weights_apply_to_another_scale_and_group_means_do_not() -> None:
 
 
 def test_weights_without_positive_sum_have_no_probability_mixture() -> None:
-    upside_down = Aggregator("prob-tuned", "paper", SCALE, 8, (-1.0,) * 9)
+    upside_down = Aggregator(lookup("prob-tuned"), "paper", SCALE, 8, (-1.0,) * 9)
     with pytest.raises(LagerError, match="without any probability"):
         upside_down.predict(TEST)
 
@@ -160,10 +160,10 @@ def test_baselines_have_no_distribution() -> None:
 def test_all_is_every_fixed_name_once() -> None:
     assert expand(["lager", "all", "layer:02", "layer:2"]) == [
         "lager",
-        *[name for name in STRATEGIES if name != "lager"],
+        *[name for name in strategy_names() if name != "lager"],
         "layer:2",
     ]
-    assert expand(["all"]) == list(STRATEGIES)
+    assert expand(["all"]) == list(strategy_names())
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_untrained_refuses_what_needs_fitting_and_derived_what_shares_no_weights
 )
 def test_an_aggregator_that_could_not_score_cannot_be_made(weights, message: str) -> None:
     with pytest.raises(LagerError, match=message):
-        Aggregator("lager-tuned", "converged", SCALE, 8, weights)
+        Aggregator(lookup("lager-tuned"), "converged", SCALE, 8, weights)
 
 
 def test_spearman_agrees_with_scipy_ties_included() -> None:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from lager.data.errors import LagerError
-from lager.train.aggregator.strategy_names import canonical, expand, fitted_as, lookup
+from lager.train.solvers.layer_weights import fit_layer_weights
 from lager.train.strategies.fit import derived, fit_strategy, untrained
-from lager.train.strategies.lager_tuned import fit_layer_weights
+from lager.train.strategies.registry import expand, lookup
 from support.readouts import SCALE, simulate
 
 TRAIN, TEST = simulate(160, seed=1), simulate(80, seed=2)
@@ -51,7 +51,7 @@ def test_a_wider_constraint_never_has_a_higher_loss() -> None:
 
 
 def test_no_small_change_of_free_weights_lowers_the_loss() -> None:
-    from lager.train.strategies.lager_tuned import converged_loss
+    from lager.train.solvers.layer_weights import converged_loss
 
     loss = converged_loss(TRAIN.logits, TRAIN.human, scale=SCALE)
     fit = fit_layer_weights(TRAIN.logits, TRAIN.human, scale=SCALE, constraint="free")
@@ -60,8 +60,8 @@ def test_no_small_change_of_free_weights_lowers_the_loss() -> None:
 
 
 def test_tuned_strategies_share_the_fit_of_lager_tuned_with_the_same_options() -> None:
-    assert fitted_as("prob-tuned+free+normed") == "lager-tuned+normed+free"
-    assert fitted_as("ridge") == "ridge"
+    assert lookup("prob-tuned+free+normed").fitted_as == "lager-tuned+normed+free"
+    assert lookup("ridge").fitted_as == "ridge"
     fitted = fit_strategy("lager-tuned+no-last", TRAIN)
     assert derived(fitted, "lager-tuned-max+no-last").weights == fitted.weights
     with pytest.raises(LagerError, match="with the same options"):
@@ -77,9 +77,9 @@ def test_names_have_one_spelling() -> None:
         "isotonic",
     ]
     assert expand(names) == ["lager-tuned+normed+free", "lager-early:7", "isotonic"]
-    assert canonical("isotonic:lager+no-last+normed") == "isotonic:lager+normed+no-last"
-    assert canonical("probe:ridge") == "probe"
-    assert lookup("isotonic:layer:4").base == "layer:4"
+    assert lookup("isotonic:lager+no-last+normed").name == "isotonic:lager+normed+no-last"
+    assert lookup("probe:ridge").name == "probe"
+    assert lookup("isotonic:layer:04") == lookup("isotonic:layer:4")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from ...data.errors import LagerError
 
 
 @dataclass(frozen=True)
-class Reading:
+class PromptSettings:
     """Options of `lager extract` as a cache was made with; None where it does not say.
 
     Parameters
@@ -51,7 +51,7 @@ class Reading:
         return {name: value for name, value in vars(self).items() if value is not None}
 
     @classmethod
-    def from_json(cls, raw: object) -> Reading | None:
+    def from_json(cls, raw: object) -> PromptSettings | None:
         """Read what `as_json` wrote; None for None.
 
         Raises
@@ -70,13 +70,13 @@ class Reading:
         return cls(**{name: value for name, value in raw.items() if name in known})
 
 
-def reading_of(fingerprint_inputs: Mapping[str, Any]) -> Reading | None:
+def prompt_settings_of(fingerprint_inputs: Mapping[str, Any]) -> PromptSettings | None:
     """Return how a cache's prompts were read, from what its fingerprint is made of; None where that does not say."""
     prompt = fingerprint_inputs.get("prompt")
     if not isinstance(prompt, Mapping):
         return None
     condition, scale = fingerprint_inputs.get("condition", {}), fingerprint_inputs.get("scale", {})
-    return Reading(
+    return PromptSettings(
         template=prompt.get("template"),
         system=prompt.get("system"),
         answer_prefix=prompt.get("answer_prefix"),

@@ -1,4 +1,4 @@
-"""Fit one weight per layer entry: the three presets of `lager-tuned`."""
+"""Fit one weight per layer entry, in the three presets."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from numpy.typing import NDArray
 from ...data.cache.stored_readouts import StoredReadouts
 from ...data.errors import LagerError
 from ...data.scale import Scale
+from ..aggregator.layer_options import Constraint
 from ..aggregator.mixing import softmax
-from ..aggregator.strategy_names import check_preset
-from ..solvers.adam import AdamSettings, adam
-from ..solvers.minimise import Constraint, minimise
-from ..solvers.mixture_loss import MixtureLoss, label_major
-from ..solvers.score_targets import target_distributions, truncated_targets
-from ..solvers.training_data import RELEASED_ALPHA, check_training_data, check_weights, unit_of
+from ..aggregator.presets import check_preset
+from .adam import AdamSettings, adam
+from .minimise import minimise
+from .mixture_loss import MixtureLoss, label_major
+from .training_data import RELEASED_ALPHA, check_training_data, counted_items, unit_of
+from .training_targets import target_distributions, truncated_targets
 
 if TYPE_CHECKING:
-    from ..solvers.streamed_loss import StreamedLoss
+    from .streamed_loss import StreamedLoss
+
 # The paper does not give its alpha; an even split is ours.
 _PAPER_ALPHA = 0.5
 
@@ -48,7 +50,7 @@ def fit_layer_weights(
     target: NDArray[np.float64] | None = None,
     weight: NDArray[np.float64] | None = None,
 ) -> LayerWeights:
-    """Fit the layer weights of `lager-tuned`.
+    """Fit the layer weights of a mixture of logits.
 
     Parameters
     ----------
@@ -78,7 +80,7 @@ def fit_layer_weights(
         what = f"+{constraint}" if weight is None else "item weights"
         raise LagerError(f"preset {preset} has no {what}: use preset converged")
     if preset == "converged" and isinstance(logits, StoredReadouts):
-        from ..solvers.streamed_loss import streamed_loss
+        from .streamed_loss import streamed_loss
 
         with streamed_loss(logits, human, scale=scale, target=target, weight=weight) as streamed:
             return fit_converged(streamed, constraint)
@@ -106,22 +108,17 @@ def converged_loss(
     LagerError
         When the data cannot be used, see `check_training_data`.
     """
-    check_training_data(logits, human, scale)
-    if weight is not None:
-        check_weights(weight, len(human))
-        counted = weight > 0.0
-        logits, human, weight = logits[counted], human[counted], weight[counted] / weight[counted].mean()
-        target = None if target is None else target[counted]
-        check_training_data(logits, human, scale)
+    items = counted_items(logits, human, scale=scale, target=target, weight=weight)
+    check_training_data(items.logits, items.human, scale)
     return MixtureLoss(
-        label_major(logits),
-        target_distributions(human, scale.array, target),
-        human,
+        label_major(items.logits),
+        target_distributions(items.human, scale.array, items.target),
+        items.human,
         scale.array,
         unit_of(scale),
         RELEASED_ALPHA,
         "squared",
-        1.0 if weight is None else weight,
+        items.weight,
     )
 
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
-from ..aggregator.strategy_names import LayerOptions
-from ..solvers.mixture_loss import MixtureLoss
-from .folds import Split, cluster_folds, count_clusters
-from .lager_tuned import converged_loss
+from ..aggregator.layer_options import LayerOptions
+from .folds import Split, cluster_codes, cluster_folds
+from .layer_weights import converged_loss
+from .mixture_loss import MixtureLoss
+from .training_targets import target_distributions
 
 #: Folds on which a strategy chooses its own settings.
 INNER_FOLDS = 5
@@ -26,7 +27,7 @@ def used_logits(readouts: Readouts, options: LayerOptions) -> NDArray[Any]:
     LagerError
         When nothing is left without the last entry.
     """
-    logits = readouts.logits_normed if options.readout == "normed" else readouts.logits
+    logits: NDArray[Any] = getattr(readouts, options.dataset)
     if options.last:
         return logits
     if logits.shape[1] < 2:
@@ -41,35 +42,47 @@ def training_loss(train: Readouts, options: LayerOptions) -> MixtureLoss:
     )
 
 
-def padded(weights: NDArray[np.float64], n_entries: int) -> tuple[float, ...]:
-    """Return weights of the first entries as one number per entry, 0 for the rest."""
-    return (*weights.tolist(), *(0.0,) * (n_entries - len(weights)))
-
-
 def inner_folds(train: Readouts, *, strategy: str, seed: int) -> list[Split]:
-    """Return up to `INNER_FOLDS` folds of the training items, clusters whole; see `check_clusters`."""
-    n_folds = min(INNER_FOLDS, check_clusters(train, strategy=strategy))
+    """Return up to `INNER_FOLDS` folds of the training items, clusters whole; see `checked_clusters`."""
+    n_folds = min(INNER_FOLDS, len(np.unique(checked_clusters(train, strategy=strategy))))
     return cluster_folds(train.cluster, len(train), n_folds, seed)
 
 
-def check_clusters(train: Readouts, *, strategy: str) -> int:
-    """Return the number of clusters.
+def checked_clusters(train: Readouts, *, strategy: str) -> NDArray[np.intp]:
+    """Return each item's cluster as a number from 0, shape (n_items,).
 
     Raises
     ------
     LagerError
         With fewer than two: then nothing can be left out.
     """
-    n_clusters = count_clusters(train.cluster, len(train))
-    if n_clusters < 2:
+    codes = cluster_codes(train.cluster, len(train))
+    if (n_clusters := len(np.unique(codes))) < 2:
         raise LagerError(
             f"{strategy} chooses its settings by leaving clusters out and needs two or more, got {n_clusters} in "
             f"{len(train)} items: train on more source texts, or use lager-tuned"
         )
-    return n_clusters
+    return codes
 
 
 def item_weights(train: Readouts) -> NDArray[np.float64]:
     """Return how much each item counts, sum 1; shape (n_items,)."""
     weight = np.ones(len(train)) if train.weight is None else train.weight
     return weight / weight.sum()
+
+
+def class_targets(train: Readouts) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the label values that somebody gave, ascending, and each item's distribution over them.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+    ndarray of shape (n_items, n_classes)
+    """
+    by_label = target_distributions(train.human, train.scale.array, train.target)
+    values, place = np.unique(train.scale.array, return_inverse=True)
+    by_value = np.zeros((len(values), len(train)))
+    np.add.at(by_value, place, by_label)
+    given = by_value.sum(axis=1) > 1e-9
+    kept = by_value[given].T
+    return values[given], kept / kept.sum(axis=1, keepdims=True)

@@ -12,17 +12,19 @@ from ...data.items.label_targets import split_between_labels
 _OFF_SCALE_TOLERANCE = 1e-6
 
 
-def soft_targets(human: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Split each score's mass between the two label values beside it.
-
-    The target's mean is the score itself, see `split_between_labels`.
+def target_distributions(
+    human: NDArray[np.float64], values: NDArray[np.float64], annotators: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return the annotators' distribution of each item where it is known, else its score split between two labels.
 
     Parameters
     ----------
     human : ndarray of shape (n_items,)
-        Scores between the smallest and the largest value.
+        Scores between the smallest and the largest value, see `split_between_labels`.
     values : ndarray of shape (n_labels,)
         What each label is worth, in any order.
+    annotators : ndarray of shape (n_items, n_labels), optional
+        NaN in items without one.
 
     Returns
     -------
@@ -32,39 +34,10 @@ def soft_targets(human: NDArray[np.float64], values: NDArray[np.float64]) -> NDA
     Raises
     ------
     LagerError
-        When a score lies off the scale.
-    """
-    low, high = values.min(), values.max()
-    slack = _OFF_SCALE_TOLERANCE * (high - low)
-    off = (human < low - slack) | (human > high + slack)
-    if off.any():
-        raise LagerError(
-            f"{off.sum()} of {len(human)} human scores are off the scale {low:g} to {high:g} "
-            f"(the first is {human[off][0]:g}): choose the scale of the scores, or map them onto it"
-        )
-    return split_between_labels(human, values)
-
-
-def target_distributions(
-    human: NDArray[np.float64], values: NDArray[np.float64], annotators: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
-    """Return the annotators' distribution of each item where it is known, else its soft target.
-
-    Parameters
-    ----------
-    annotators : ndarray of shape (n_items, n_labels) or None
-        NaN in items without one.
-
-    Returns
-    -------
-    ndarray of shape (n_labels, n_items)
-
-    Raises
-    ------
-    LagerError
         When a score lies off the scale, or the distributions have another shape or do not sum to 1.
     """
-    targets = soft_targets(human, values)
+    check_on_scale(human, values)
+    targets = split_between_labels(human, values)
     if annotators is None:
         return targets
     if annotators.shape != targets.T.shape:
@@ -75,6 +48,18 @@ def target_distributions(
         raise LagerError("target distributions must not be negative and each must sum to 1: give shares, not counts")
     targets[:, known] = given.T
     return targets
+
+
+def check_on_scale(human: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    """Raise `LagerError` when a score lies off the scale."""
+    low, high = values.min(), values.max()
+    slack = _OFF_SCALE_TOLERANCE * (high - low)
+    off = (human < low - slack) | (human > high + slack)
+    if off.any():
+        raise LagerError(
+            f"{off.sum()} of {len(human)} human scores are off the scale {low:g} to {high:g} "
+            f"(the first is {human[off][0]:g}): choose the scale of the scores, or map them onto it"
+        )
 
 
 def truncated_targets(

@@ -24,10 +24,10 @@ from ...data.files.json_text import Limits
 from ...data.files.writing import read_json, refuse_existing, write_json
 from ...data.scale import Scale
 from ...data.version import VERSION
-from .aggregator import Aggregator
-from .conformal import Calibration
-from .prompt_settings import Reading
-from .strategy_names import is_bound_to_scale
+from ..aggregator.aggregator import Aggregator
+from ..aggregator.conformal import Calibration
+from ..strategies.registry import lookup
+from .prompt_settings import PromptSettings
 
 if TYPE_CHECKING:
     from ...data.cache.feature_cache import FeatureCache
@@ -55,7 +55,7 @@ class AggregatorRecord:
         Whether these keys are of a private cache: the same items are not recognised anywhere else.
     library_version : str
         What wrote the file.
-    reading : Reading or None
+    reading : PromptSettings or None
         How the cache's prompts were read.
     calibration : Calibration or None
         How far its scores are from human ones; see `calibration_for`.
@@ -68,7 +68,7 @@ class AggregatorRecord:
     training_rows: bytes = b""
     private: bool = False
     library_version: str = ""
-    reading: Reading | None = None
+    reading: PromptSettings | None = None
     calibration: Calibration | None = None
 
     @cached_property
@@ -211,7 +211,7 @@ def check_applies_to(record: AggregatorRecord, source: ReadFrom, *, force: bool 
         When the read-outs are others; both values are named.
     """
     aggregator, notes = record.aggregator, []
-    if aggregator.definition.reads != "nothing" and aggregator.n_layers != source.n_layers:
+    if aggregator.definition.reads_layers and aggregator.n_layers != source.n_layers:
         raise LagerError(
             f"the aggregator ({aggregator.strategy}) was fitted on {aggregator.n_layers} layers and {source.name} has "
             f"{source.n_layers}: train one on read-outs of the same model"
@@ -233,7 +233,7 @@ def check_applies_to(record: AggregatorRecord, source: ReadFrom, *, force: bool 
         )
     if aggregator.scale != source.scale:
         what = source.name.partition(" ")[0]
-        if is_bound_to_scale(aggregator.strategy):
+        if aggregator.definition.bound_to_scale:
             raise LagerError(
                 f"{aggregator.strategy} learnt scores on {aggregator.scale}, the {what} is on {source.scale}: train it "
                 "anew"
@@ -270,7 +270,7 @@ def _parse(raw: dict[str, Any]) -> AggregatorRecord:
     rows = _unpacked(raw.get("training_rows"), version=raw["format_version"])
     if type(n := raw.get("n")) is not int or n < 0:
         raise LagerError("`n` is not a count of items")
-    aggregator = Aggregator.from_json(raw)
+    aggregator = Aggregator.from_json(raw, lookup)
     identity = {key: _text_or_none(raw, key) for key in ("readout_id", "fingerprint", "items_hash")}
     return AggregatorRecord(
         aggregator,
@@ -278,7 +278,7 @@ def _parse(raw: dict[str, Any]) -> AggregatorRecord:
         training_rows=rows,
         private=raw.get("private", False) is True,
         library_version=_text(raw, "library_version"),
-        reading=Reading.from_json(raw.get("reading")),
+        reading=PromptSettings.from_json(raw.get("reading")),
         calibration=Calibration.from_json(raw.get("calibration")),
     )
 

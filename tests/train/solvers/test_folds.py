@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lager.data.errors import LagerError
-from lager.train.strategies.folds import cluster_folds, cluster_holdout
+from lager.train.solvers.folds import cluster_folds, cluster_holdout
 
 
 @settings(max_examples=60, deadline=None)

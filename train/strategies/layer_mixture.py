@@ -1,0 +1,97 @@
+"""What strategies of layer weights share: what they mix, how weights are checked, and which fit them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...data.cache.readouts import Readouts
+from ...data.errors import LagerError
+from ..aggregator.layer_options import WORDS
+from ..aggregator.mixing import mix_logits, mix_probabilities
+from ..aggregator.strategy import Fitted, Need, Strategy
+
+
+@dataclass(frozen=True)
+class LayerMixture(Strategy):
+    """A strategy that mixes layers by weight, ``softmax(sum_l w_l z^(l))`` or ``sum_l w_l softmax(z^(l))``.
+
+    Parameters
+    ----------
+    mixes : {"logits", "probabilities"}
+        What is averaged over layers.
+    picks : {"expectation", "argmax"}
+        How a score is read from the mixture.
+    """
+
+    mixes: Literal["logits", "probabilities"] = "logits"
+    picks: Literal["expectation", "argmax"] = "expectation"
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Logits alone."""
+        return frozenset({"logits"})
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """Which read-out and whether the last entry; weights that are not fitted cannot be constrained."""
+        return ("normed", "no-last")
+
+    def refusal(self, word: str) -> str:
+        """Return why it cannot have an option."""
+        return "fits no layer weights that could be constrained"
+
+    def check(self, fitted: Fitted) -> None:
+        """Raise `LagerError` unless there is a finite weight for each layer entry, and one that is not zero."""
+        weights, n_entries = fitted.weights, fitted.n_layers + 1
+        if weights is None or len(weights) != n_entries:
+            got = "none" if weights is None else str(len(weights))
+            raise LagerError(f"strategy {self.name} needs {n_entries} layer weights, got {got}")
+        if not all(math.isfinite(w) for w in weights) or not any(weights):
+            raise LagerError(f"layer weights of {self.name} must be finite and not all zero")
+
+    def predict_proba(self, fitted: Fitted, readouts: Readouts) -> NDArray[np.float64]:
+        """Return the mixed distribution."""
+        logits, weights = self.logits(fitted, readouts), np.array(fitted.weights)
+        if self.mixes == "probabilities":
+            return mix_probabilities(logits, weights, second_softmax=fitted.preset == "release")
+        return mix_logits(logits, weights)
+
+    def mixture(self, fitted: Fitted) -> tuple[object, ...] | None:
+        """Return what decides the mixed distribution."""
+        return self.mixes, self.dataset, fitted.preset == "release", fitted.weights
+
+
+@dataclass(frozen=True)
+class FittedMixture(LayerMixture):
+    """A mixture whose weights are fitted."""
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Logits, and human scores."""
+        return frozenset({"labels", "logits"})
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """All options."""
+        return WORDS
+
+    def doubt(self, fitted: Fitted, n: int) -> str | None:
+        """Return a warning where there are fewer items than weights."""
+        if n >= (n_weights := fitted.n_layers + 1):
+            return None
+        return f"{n} items for {n_weights} weights: too few to tell layers apart; compare with lager-shrunk"
+
+
+def one_hot(entry: int, n_layers: int) -> tuple[float, ...]:
+    """Return all weight on one entry."""
+    return tuple(float(other == entry) for other in range(n_layers + 1))
+
+
+def padded(weights: NDArray[np.float64], n_entries: int) -> tuple[float, ...]:
+    """Return weights of the first entries as one number per entry, 0 for the rest."""
+    return (*weights.tolist(), *(0.0,) * (n_entries - len(weights)))

@@ -1,0 +1,43 @@
+"""`lager-tuned` and what shares its weights: `lager-tuned-max`, `prob-tuned`, `prob-tuned-max`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...data.cache.readouts import Readouts
+from ..aggregator.strategy import Learnt
+from .layer_mixture import FittedMixture, padded
+
+
+@dataclass(frozen=True)
+class Tuned(FittedMixture):
+    """One fitted weight per layer; those of lager-tuned, fitted on logits, as the authors do in their ablation."""
+
+    @property
+    def fitted_as(self) -> str:
+        """The name of lager-tuned with the same options."""
+        return f"{LAGER_TUNED.key}{self.options.suffix}"
+
+    @property
+    def has_presets(self) -> bool:
+        """Converged, and the paper's and the released code's training."""
+        return True
+
+    def streams(self, preset: str) -> bool:
+        """Return whether the loss can be summed over blocks; the other presets draw batches."""
+        return preset == "converged"
+
+    def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
+        """Fit one weight per layer entry."""
+        from ..solvers.layer_weights import fit_layer_weights
+        from ..solvers.training_items import used_logits
+
+        fit = fit_layer_weights(
+            used_logits(train, self.options), train.human, scale=train.scale, preset=preset, seed=seed,
+            constraint=self.options.constraint, target=train.target, weight=train.weight,
+        )  # fmt: skip
+        training = {"n": len(train), "loss": fit.loss, "loss_uniform": fit.loss_uniform, **fit.settings}
+        return Learnt(padded(fit.weights, train.logits.shape[1]), {}, training)
+
+
+LAGER_TUNED = Tuned("lager-tuned", "logits weighted over layers, expectation")
