@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-#: Scores nearer to each other than this share of the largest absolute score tie: single precision keeps 6e-8.
-TIE = 1e-6
+#: Scores nearer to each other than this share of the largest absolute score tie: four roundings of single precision.
+TIE = 2.0**-22
 _DIGITS = 12  # of the largest mean; double precision keeps 15
 
 

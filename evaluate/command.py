@@ -58,8 +58,10 @@ def evaluate(
         typer.Option(help="Of what: each judge's range of scores on train or test, or the scale. [train with --train]"),
     ] = None,
     baseline: Annotated[str | None, typer.Option(help="Strategy or judge that the others are tested against.")] = None,
-    interval: Annotated[str, typer.Option(help="percentile or bca")] = "percentile",
-    resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the intervals; 0 for none.")] = 1000,
+    interval: Annotated[str, typer.Option(help="jackknife, percentile or bca")] = "jackknife",
+    resamples: Annotated[
+        int, typer.Option(help="Resamples, or parts left out at most, for the intervals; 0 for none.")
+    ] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of resamples, folds and fits.")] = 42,
     scale: Annotated[str | None, typer.Option(help="Score scale, without CACHE only: 1-5, A=4,B=3, ...")] = None,
     out: Annotated[

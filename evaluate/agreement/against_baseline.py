@@ -9,15 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...data.errors import LagerError
 from ..metrics.metrics import METRICS, OFF_SCALE
 from ..weighted.context import Context
 from .bootstrap import ClusterBootstrap
-from .difference import Comparison, Difference, corrected, difference
+from .difference import Comparison, Difference, corrected, no_difference
 from .estimates import LevelEstimates, estimate_level
-from .intervals import IntervalKind
+from .intervals import NO_RESAMPLES, IntervalKind
 from .labelled_scores import LabelledScores
 from .levels import LevelName, arrange
+from .system_level import estimate_systems
 from .williams import Williams, not_applicable, williams_of
 
 
@@ -43,7 +43,7 @@ class Paired(NamedTuple):
     level : {"pooled", "group", "system"}
     bootstrap : ClusterBootstrap
     metrics : tuple of str
-    interval : {"percentile", "bca"}
+    interval : {"jackknife", "percentile", "bca"}
     """
 
     labelled: LabelledScores
@@ -55,28 +55,32 @@ class Paired(NamedTuple):
     interval: IntervalKind
 
     def estimate(
-        self, rows: NDArray[np.bool_], names: Sequence[str], *, progress: Callable[[int], None] = lambda done: None
+        self,
+        rows: NDArray[np.bool_],
+        names: Sequence[str],
+        *,
+        baseline: str | None = None,
+        progress: Callable[[float], None] = lambda done: None,
     ) -> LevelEstimates:
-        """Return the estimates of some judges on some labelled rows, at the level."""
+        """Return the estimates of some judges on some labelled rows, at the level; with a baseline among them."""
         part = self.labelled.take(rows, names)
         context = replace(self.context.take(rows), judges=tuple(names))
-        arranged = arrange(
-            self.level, part.human, list(part.scores.values()), group=part.group, system=part.system, context=context
-        )
+        place = names.index(baseline) if baseline in names else None
+        cluster, kind = self.cluster[rows], self.interval
+        if self.level == "system" and part.system is not None:
+            return estimate_systems(part, cluster, context, self.bootstrap, self.metrics, interval=kind, baseline=place)
+        arranged = arrange(self.level, part.human, list(part.scores.values()), group=part.group, context=context)
         return estimate_level(
-            arranged, self.cluster[rows], self.bootstrap, self.metrics, interval=self.interval, progress=progress
+            arranged, cluster, self.bootstrap, self.metrics, interval=kind, baseline=place, progress=progress
         )
+
+    @property
+    def averaged(self) -> bool:
+        """Whether figures are means over groups."""
+        return self.level != "pooled" and self.labelled.group is not None
 
     def compare(self, baseline: str, found: Mapping[str, Estimated], off_scale: Collection[str]) -> Comparison:
-        """Compare every judge with the baseline, on the items that both scored.
-
-        Raises
-        ------
-        LagerError
-            When the baseline is not among the judges.
-        """
-        if baseline not in found:
-            raise LagerError(f"the baseline {baseline!r} is not evaluated: choose from {', '.join(found)}")
+        """Compare every judge with the baseline, on the items that both scored and the groups that both rank."""
         others = [name for name in self.labelled.scores if name != baseline]
         out = {name: self._differences(name, baseline, found, off_scale) for name in others}
         return Comparison(baseline, self.level, corrected(out, self.metrics))
@@ -86,21 +90,19 @@ class Paired(NamedTuple):
     ) -> dict[str, Difference]:
         one, base = found[name], found[baseline]
         rows = one.rows & base.rows
+        n = int(rows.sum())
         if one.estimates is not base.estimates:
-            if not rows.any():
-                return dict.fromkeys(
-                    self.metrics, Difference(None, None, None, None, None, 0, "no item that both scored")
-                )
-            both = self.estimate(rows, [name, baseline])
-            one, base = Estimated(both, 0, rows), Estimated(both, 1, rows)
+            if not n:
+                return dict.fromkeys(self.metrics, no_difference(0, "no item that both scored"))
+            one = Estimated(self.estimate(rows, [name, baseline], baseline=baseline), 0, rows)
         out = {}
         for m, metric in enumerate(self.metrics):
             if METRICS[metric].on_scale and {name, baseline} & set(off_scale):
-                out[metric] = Difference(None, None, None, None, None, int(rows.sum()), OFF_SCALE)
+                out[metric] = no_difference(n, OFF_SCALE)
                 continue
-            result = _one_difference(one, base, m, n=int(rows.sum()))
+            result = _one_difference(one, m, n=n, averaged=self.averaged)
             if metric == "pearson":
-                result = Difference(**{**vars(result), "williams": self._williams(name, baseline, rows)})
+                result = replace(result, williams=self._williams(name, baseline, rows))
             out[metric] = result
         return out
 
@@ -113,15 +115,20 @@ class Paired(NamedTuple):
         return williams_of(self.labelled.human[rows], scores[name][rows], scores[baseline][rows])
 
 
-def _one_difference(one: Estimated, base: Estimated, metric: int, *, n: int) -> Difference:
+def _one_difference(one: Estimated, metric: int, *, n: int, averaged: bool) -> Difference:
+    """Return an uncorrected difference to the baseline, over the groups in which both figures are defined."""
     estimates = one.estimates
-    points = (each.estimates.points[each.place, metric] for each in (one, base))
-    defined = (values[~np.isnan(values)] for values in points)
-    figures = [float(values.mean()) if len(values) else None for values in defined]
-    replicates = estimates.replicates[one.place, metric] - estimates.replicates[base.place, metric]
-    jackknife = None
-    if estimates.jackknife is not None:
-        jackknife = estimates.jackknife[one.place, metric] - estimates.jackknife[base.place, metric]
-    point = 0.0 if None in figures else figures[0] - figures[1]  # type: ignore[operator]
-    interval = estimates.interval(replicates, point, jackknife)
-    return difference(figures[0], figures[1], replicates, interval, n=n)
+    figures, bases = estimates.points[one.place, metric], estimates.points[estimates.baseline, metric]
+    both = ~np.isnan(figures) & ~np.isnan(bases)
+    groups, undefined = (int(both.sum()), int((~both).sum())) if averaged else (None, None)
+    if not both.any():
+        missing = "no group in which both figures are defined"
+        if np.isnan(figures).all():
+            missing = "the figure is undefined"
+        elif np.isnan(bases).all():
+            missing = "the baseline's figure is undefined"
+        return replace(no_difference(n, missing), groups=groups, undefined_groups=undefined)
+    point = float((figures[both] - bases[both]).mean())
+    interval, p = estimates.difference(one.place, metric)
+    reason = interval.reason if interval.reason != NO_RESAMPLES else "no resamples: no test"
+    return Difference(point, interval.low, interval.high, p, None, n, reason, groups=groups, undefined_groups=undefined)

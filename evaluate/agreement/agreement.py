@@ -16,7 +16,7 @@ from .against_baseline import Estimated, Paired
 from .bootstrap import ClusterBootstrap
 from .estimates import LevelEstimates
 from .human_reference import human_reference
-from .intervals import check_kind
+from .intervals import DEFAULT_INTERVAL, check_kind
 from .labelled_scores import LabelledScores
 from .levels import choose_level
 from .raters import Raters
@@ -38,7 +38,7 @@ def evaluate_scores(
     threshold: float = DEFAULT_THRESHOLD,
     ranges: Mapping[str, tuple[float, float]] | None = None,
     baseline: str | None = None,
-    interval: str = "percentile",
+    interval: str = DEFAULT_INTERVAL,
     resamples: int = 1000,
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
@@ -75,10 +75,10 @@ def evaluate_scores(
         Judges whose threshold is a share of a range of their own, such as that of their scores on training data.
     baseline : str, optional
         A judge that the others are compared with.
-    interval : {"percentile", "bca"}
-        Kind of the intervals.
+    interval : {"jackknife", "percentile", "bca"}
+        Kind of the 95 % intervals: Student's t on what the jackknife leaves out, or of a bootstrap.
     resamples : int
-        Bootstrap resamples for the 95 % intervals; 0 for none.
+        Bootstrap resamples, and the most parts that the jackknife leaves out; 0 for no intervals.
     seed : int
         Seed of the draws.
     progress : callable, optional
@@ -113,18 +113,21 @@ def evaluate_scores(
     )
     if chosen == "group":
         _refuse_single_items(labelled)
+    if baseline is not None and baseline not in labelled.scores:
+        raise LagerError(f"the baseline {baseline!r} is not evaluated: choose from {', '.join(labelled.scores)}")
     bootstrap = ClusterBootstrap(n_clusters, resamples, seed)
     paired = Paired(labelled, cluster_codes, context, chosen, bootstrap, names, check_kind(interval))
     batches = list(labelled.batches())
-    tick = _ticker(progress, total=resamples * len(batches) * (1 if chosen == "pooled" else 2))
+    tick = _ticker(progress, total=len(batches) * (1 if chosen == "pooled" else 2))
     results: dict[str, StrategyAgreement] = {}
     found: dict[str, Estimated] = {}
     for batch in batches:
         rows = ~np.isnan(labelled.scores[next(iter(batch.scores))])
-        at_level = paired.estimate(rows, list(batch.scores), progress=tick)
+        names_of_batch = list(batch.scores)
+        at_level = paired.estimate(rows, names_of_batch, baseline=baseline, progress=tick)
         pooled = at_level
         if chosen != "pooled":
-            pooled = paired._replace(level="pooled").estimate(rows, list(batch.scores), progress=tick)
+            pooled = paired._replace(level="pooled").estimate(rows, names_of_batch, progress=tick)
         compared = _agreements(batch, at_level, pooled, paired, off_scale=off_scale)
         results |= {result.strategy: result for result in compared}
         found |= {name: Estimated(at_level, index, rows) for index, name in enumerate(batch.scores)}
@@ -184,14 +187,14 @@ def _agreements(
         )
 
 
-def _ticker(progress: Callable[[float], None] | None, *, total: int) -> Callable[[int], None]:
-    """Return a function that counts finished resamples and reports the fraction."""
-    done = 0
+def _ticker(progress: Callable[[float], None] | None, *, total: int) -> Callable[[float], None]:
+    """Return a function that adds up the fractions of `total` estimates and reports that of all."""
+    done = 0.0
 
-    def tick(more: int) -> None:
+    def tick(more: float) -> None:
         nonlocal done
         done += more
         if progress is not None:
-            progress(done / total)
+            progress(round(done / total, 6))
 
     return tick

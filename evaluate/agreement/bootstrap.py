@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-JACKKNIFE_PARTS = 1000
+MOST_PARTS = 1000
+_FEWEST_PARTS = 20
+_JACKKNIFE_WORK = 1 << 24  # items times parts: 100,000 items are cut into 167 parts
 _BLOCK_ELEMENTS = 1 << 19  # weights held at once: 4 MiB, small enough for the caches of a laptop
 
 
@@ -50,22 +53,55 @@ class ClusterBootstrap:
             counts = np.bincount(drawn.ravel(), minlength=n * self.n_clusters).reshape(n, self.n_clusters)
             yield np.ascontiguousarray(counts.T, dtype=np.float64)[cluster]
 
-    def jackknife(self, cluster: NDArray[np.intp]) -> Iterator[NDArray[np.float64]]:
-        """Yield weights that leave one part of the clusters out at a time, for BCa intervals.
+    def parts(self, cluster: NDArray[np.intp]) -> Parts:
+        """Return what is left out one after the other, for jackknife and BCa intervals.
 
-        A part is one cluster; of more than 1,000 clusters, they are dealt at random to 1,000 parts of equal size (the
-        delete-a-group jackknife), which keeps the work linear in the items.
+        A part is one cluster. Of more clusters than resamples were asked for, or than the work for so many items
+        allows, they are dealt at random to parts of equally many (the delete-a-group jackknife).
 
         Parameters
         ----------
         cluster : ndarray of shape (n_items,)
             The cluster of each item, 0..n_clusters-1.
         """
-        n_parts = min(self.n_clusters, JACKKNIFE_PARTS)
-        part = np.arange(self.n_clusters) % n_parts
-        if self.n_clusters > n_parts:
-            part = np.random.default_rng(self.seed).permutation(part)
-        width = max(1, _BLOCK_ELEMENTS // max(len(cluster), 1))
-        for start in range(0, n_parts, width):
-            left_out = np.arange(start, min(start + width, n_parts))
-            yield (part[cluster][:, None] != left_out).astype(np.float64)
+        most = max(_FEWEST_PARTS, min(self.resamples, MOST_PARTS, _JACKKNIFE_WORK // max(len(cluster), 1)))
+        part = np.arange(self.n_clusters)
+        if self.n_clusters > most:
+            part = np.random.default_rng(self.seed).permutation(part % most)
+        return Parts.of(part[cluster])
+
+
+class Parts(NamedTuple):
+    """The items cut into parts of whole clusters.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n_parts,)
+        The parts that have an item, ascending; the same numbers stand for the same clusters whatever the items are.
+    place : ndarray of shape (n_items,)
+        Each item's place in `ids`.
+    sizes : ndarray of shape (n_parts,)
+        Items of each part.
+    """
+
+    ids: NDArray[np.intp]
+    place: NDArray[np.intp]
+    sizes: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, part: NDArray[np.intp]) -> Parts:
+        """Number the parts of items that are there."""
+        ids, place, sizes = np.unique(part, return_inverse=True, return_counts=True)
+        return cls(ids, place.astype(np.intp), sizes.astype(np.intp))
+
+    def left_out(self) -> Iterator[NDArray[np.float64]]:
+        """Yield weights that leave out one part at a time: shape (n_items, n_parts in the block)."""
+        width = max(1, _BLOCK_ELEMENTS // max(len(self.place), 1))
+        for start in range(0, len(self.ids), width):
+            out = np.arange(start, min(start + width, len(self.ids)))
+            yield (self.place[:, None] != out).astype(np.float64)
+
+    def by_segment(self, segment: NDArray[np.intp], n_segments: int) -> NDArray[np.intp]:
+        """Count the items of each part in each segment: shape (n_segments, n_parts)."""
+        n_parts = len(self.ids)
+        return np.bincount(segment * n_parts + self.place, minlength=n_segments * n_parts).reshape(n_segments, n_parts)

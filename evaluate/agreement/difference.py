@@ -1,4 +1,4 @@
-"""Is one strategy better than another: paired bootstrap differences, corrected for how many were compared."""
+"""Is one strategy better than another: paired differences, corrected for how many were compared."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .intervals import NO_RESAMPLES, Interval
 from .williams import Williams
 
 SIGNIFICANT = 0.05
@@ -24,9 +20,9 @@ class Difference:
     difference : float or None
         The strategy's figure less the baseline's; None where one is undefined.
     low, high : float or None
-        Bootstrap interval of the difference.
+        Interval of the difference.
     p : float or None
-        Two-sided bootstrap p-value.
+        Two-sided p-value, from the same as the interval.
     p_holm : float or None
         The same after Holm's correction over the strategies compared in this metric.
     n : int
@@ -35,6 +31,8 @@ class Difference:
         What is missing, and why.
     williams : Williams or None
         Williams' test, of Pearson's r only.
+    groups, undefined_groups : int or None
+        Groups averaged, in which both figures are defined, and the others; None where nothing is averaged.
     """
 
     difference: float | None
@@ -45,6 +43,8 @@ class Difference:
     n: int
     reason: str | None = None
     williams: Williams | None = None
+    groups: int | None = None
+    undefined_groups: int | None = None
 
     @property
     def significant(self) -> bool:
@@ -56,6 +56,8 @@ class Difference:
         out = {name: getattr(self, name) for name in ("difference", "low", "high", "p", "p_holm", "n")}
         if self.reason is not None:
             out["reason"] = self.reason
+        if self.groups is not None:
+            out |= {"groups": self.groups, "undefined_groups": self.undefined_groups}
         if self.williams is not None:
             out["williams"] = self.williams.as_json()
         return out
@@ -93,23 +95,6 @@ class Comparison:
         }
 
 
-def bootstrap_p(differences: NDArray[np.float64]) -> float | None:
-    """Return the two-sided p-value that the difference is 0, None where no resample defines it.
-
-    ``2 min((#{d <= 0} + 1) / (B + 1), (#{d >= 0} + 1) / (B + 1))``, at most 1 (Davison & Hinkley 1997, section 4.2).
-
-    Parameters
-    ----------
-    differences : ndarray of shape (n_resamples,)
-        NaN where a figure is undefined.
-    """
-    defined = differences[~np.isnan(differences)]
-    if not len(defined):
-        return None
-    tail = min(np.count_nonzero(defined <= 0), np.count_nonzero(defined >= 0))
-    return float(min(1.0, 2 * (tail + 1) / (len(defined) + 1)))
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """Return p-values corrected for their number (Holm 1979): step-down, never below a smaller one's."""
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
@@ -137,13 +122,6 @@ def corrected(
     return out
 
 
-def difference(
-    figure: float | None, baseline: float | None, replicates: NDArray[np.float64], interval: Interval, *, n: int
-) -> Difference:
-    """Return an uncorrected difference from two figures and the differences of their replicates."""
-    if figure is None or baseline is None:
-        missing = "the baseline's figure" if baseline is None else "the figure"
-        return Difference(None, None, None, None, None, n, f"{missing} is undefined")
-    p = bootstrap_p(replicates) if interval.low is not None else None
-    reason = interval.reason if interval.reason != NO_RESAMPLES else "no resamples: no test"
-    return Difference(figure - baseline, interval.low, interval.high, p, None, n, reason)
+def no_difference(n: int, reason: str) -> Difference:
+    """Return an empty result."""
+    return Difference(None, None, None, None, None, n, reason)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..metrics.metrics import METRICS, OFF_SCALE
 from .against_baseline import Paired
-from .intervals import percentile_interval
 from .labelled_scores import LabelledScores
+from .rater_figures import mean_over_raters
 from .raters import Raters, ceiling, fixed_raters, raters_alpha
 from .result import Estimate, HumanReference, Share
 
@@ -66,22 +66,11 @@ def human_reference(
 
 def _one_against_the_others(raters: Raters, paired: Paired) -> dict[str, Estimate]:
     """Return each metric of a rater against the mean of the others, the mean over raters, with its interval."""
-    points, replicates = [], []
+    found = []
     for own, others in raters.against_the_others():
         held_out = _held_to(paired, others, {"human": own})
-        estimates = held_out.estimate(np.ones(len(held_out.labelled), dtype=bool), ["human"])
-        points.append(_mean_over_segments(estimates.points[0]))
-        replicates.append(estimates.replicates[0])
-    figures = _mean_of_defined(np.array(points))
-    drawn = _mean_of_defined(np.array(replicates))
-    out = {}
-    for m, name in enumerate(paired.metrics):
-        if np.isnan(figures[m]):
-            out[name] = Estimate(None, None, None, "undefined for every rater")
-            continue
-        interval = percentile_interval(drawn[m])
-        out[name] = Estimate(float(figures[m]), interval.low, interval.high, interval.reason, interval.undefined)
-    return out
+        found.append(held_out.estimate(np.ones(len(held_out.labelled), dtype=bool), ["human"]))
+    return {name: mean_over_raters(found, m) for m, name in enumerate(paired.metrics)}
 
 
 def _shares(
@@ -141,7 +130,6 @@ def _held_to(
         cluster=paired.cluster[keep],
         context=paired.context.take(keep),
         bootstrap=bootstrap,
-        interval="percentile",
     )
 
 

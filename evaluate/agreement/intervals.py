@@ -1,4 +1,4 @@
-"""Intervals of bootstrap replicates: percentile, and bias-corrected and accelerated (BCa)."""
+"""Intervals and p-values of bootstrap replicates: percentile, and bias-corrected and accelerated (BCa)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ COVERAGE = 0.95
 NO_RESAMPLES = "no resamples"
 _DEFINED_ENOUGH = 0.5
 
-IntervalKind = Literal["percentile", "bca"]
-KINDS: tuple[IntervalKind, ...] = ("percentile", "bca")
+IntervalKind = Literal["jackknife", "percentile", "bca"]
+KINDS: tuple[IntervalKind, ...] = ("jackknife", "percentile", "bca")
+DEFAULT_INTERVAL: IntervalKind = "jackknife"
 
 
 class Interval(NamedTuple):
-    """A bootstrap interval, or why there is none.
+    """An interval, or why there is none.
 
     Parameters
     ----------
     low, high : float or None
         The bounds, None where there is no interval.
     undefined : int
-        Resamples in which the metric was undefined. They are left out.
+        Resamples, or parts left out, for which the metric was undefined. They do not count.
     reason : str or None
         Why there is no interval.
     """
@@ -76,21 +77,74 @@ def bca_interval(replicates: NDArray[np.floating[Any]], point: float, jackknife:
     defined = replicates[~np.isnan(replicates)]
     if not len(defined):
         return percentile_interval(replicates)
-    tie = 1e-9 if replicates.dtype == np.float64 else 1e-6  # of replicates that are equal but for their rounding
-    below = np.mean(defined < point - tie) / 2 + np.mean(defined <= point + tie) / 2
-    if not 0 < below < 1:
-        undefined = len(replicates) - len(defined)
-        if np.ptp(defined) <= tie:
+    bias = _bias(defined, point)
+    if not np.isfinite(bias):
+        if np.ptp(defined) <= _tie(replicates):
             return percentile_interval(replicates)
-        return Interval(None, None, undefined, "all resamples lie on one side of the estimate")
+        return Interval(None, None, len(replicates) - len(defined), "all resamples lie on one side of the estimate")
+    shifted = bias + ndtri([(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    low, high = ndtr(bias + shifted / (1 - _acceleration(jackknife) * shifted))
+    return _quantiles(replicates, float(low), float(high))
+
+
+def percentile_p(differences: NDArray[np.floating[Any]]) -> float | None:
+    """Return the two-sided p-value that the difference is 0, None where no resample defines it.
+
+    ``2 min((#{d <= 0} + 1) / (B + 1), (#{d >= 0} + 1) / (B + 1))``, at most 1 (Davison & Hinkley 1997, section 4.2).
+
+    Parameters
+    ----------
+    differences : ndarray of shape (n_resamples,)
+        NaN where a figure is undefined.
+    """
+    defined = differences[~np.isnan(differences)]
+    if not len(defined):
+        return None
+    tail = min(np.count_nonzero(defined <= 0), np.count_nonzero(defined >= 0))
+    return float(min(1.0, 2 * (tail + 1) / (len(defined) + 1)))
+
+
+def bca_p(differences: NDArray[np.floating[Any]], point: float, jackknife: NDArray[np.floating[Any]]) -> float | None:
+    """Return the p-value at which the BCa interval of a difference ends at 0; None where there is no such interval.
+
+    0 lies at one quantile of the replicates, between 1 / (2 (B + 1)) and one less that; the level of the interval that
+    ends there follows from the formula of `bca_interval`, solved for z.
+    """
+    defined = differences[~np.isnan(differences)]
+    if not len(defined):
+        return None
+    bias = _bias(defined, point)
+    if not np.isfinite(bias):
+        return 1.0 if np.ptp(defined) <= _tie(differences) and abs(point) <= _tie(differences) else None
+    edge = 0.5 / (len(defined) + 1)
+    zeros = (np.count_nonzero(defined < 0) + np.count_nonzero(defined <= 0)) / 2
+    at_zero = float(np.interp(0.0, np.sort(defined), np.linspace(0.0, 1.0, len(defined))))
+    at_zero = zeros / len(defined) if (defined == 0).any() else at_zero
+    end = float(ndtri(min(max(at_zero, edge), 1.0 - edge))) - bias
+    stretched = 1 + _acceleration(jackknife) * end
+    if stretched <= 0:  # beyond the last level that the formula knows
+        return 2 / (len(defined) + 1)
+    tail = float(ndtr(-abs(end / stretched - bias)))
+    return min(1.0, max(2 * tail, 2 / (len(defined) + 1)))
+
+
+def _tie(replicates: NDArray[np.floating[Any]]) -> float:
+    """Return how far apart replicates may be that are equal but for their rounding."""
+    return 1e-9 if replicates.dtype == np.float64 else 1e-6
+
+
+def _bias(defined: NDArray[np.floating[Any]], point: float) -> float:
+    """Return BCa's z0, infinite where all replicates lie on one side of the estimate."""
+    tie = _tie(defined)
+    return float(ndtri(np.mean(defined < point - tie) / 2 + np.mean(defined <= point + tie) / 2))
+
+
+def _acceleration(jackknife: NDArray[np.floating[Any]]) -> float:
+    """Return BCa's a, from the skewness of the jackknife values."""
     left_out = jackknife[~np.isnan(jackknife)].astype(np.float64)
     influence = left_out.mean() - left_out if len(left_out) else np.zeros(1)
     scale = np.sum(influence**2) ** 1.5
-    acceleration = float(np.sum(influence**3) / (6 * scale)) if scale > 0 else 0.0
-    bias = float(ndtri(below))
-    shifted = bias + ndtri([(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    low, high = ndtr(bias + shifted / (1 - acceleration * shifted))
-    return _quantiles(replicates, float(low), float(high))
+    return float(np.sum(influence**3) / (6 * scale)) if scale > 0 else 0.0
 
 
 def _quantiles(replicates: NDArray[np.floating[Any]], low: float, high: float) -> Interval:

@@ -35,6 +35,17 @@ class ItemLevel:
         Index of each item's segment; every segment has an item.
     context : Context
         What some metrics need besides.
+    of : {"items", "systems"}
+        What the rows are, for reasons: items, or systems with their mean scores.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        The segments' names: groups, or one empty name.
+    sizes : ndarray of shape (n_segments,)
+        Rows in each.
+    segment : ndarray of shape (n_items,)
+        As given.
     """
 
     def __init__(
@@ -45,11 +56,12 @@ class ItemLevel:
         labels: tuple[str, ...],
         segment: NDArray[np.intp],
         context: Context = NOTHING,
+        of: str = "items",
     ) -> None:
-        self.labels = labels
+        self.labels, self._of = labels, of
         self.sizes = np.bincount(segment, minlength=len(labels)).astype(np.intp)
         self._human, self._scores = human, scores
-        self._segment, self._context = segment, context
+        self.segment, self._context = segment, context
 
     def values(self, weights: NDArray[np.float64], metrics: Sequence[str]) -> NDArray[np.float64]:
         """Return each metric under weights: shape (n_scores, n_metrics, n_segments, n_resamples)."""
@@ -70,11 +82,11 @@ class ItemLevel:
     @property
     def _keeps(self) -> bool:
         """Whether orders are worth their memory for the resamples that follow."""
-        return len(self._segment) <= _KEPT_ITEMS
+        return len(self.segment) <= _KEPT_ITEMS
 
     @cached_property
     def _arranged(self) -> _Arranged:
-        return _Arranged(self._human, self._segment, self._context)
+        return _Arranged(self._human, self.segment, self._context)
 
     def _pairing(self, score: int) -> Pairing:
         """Return a judge beside the humans."""
@@ -94,9 +106,9 @@ class ItemLevel:
         if not METRICS[metric].needs_variation:
             return METRICS[metric].undefined
         if self.sizes[segment] < 2:
-            return "fewer than 2 items"
+            return f"fewer than 2 {self._of}"
         if self._arranged.human.classes.sizes[segment] == 1:
-            return "constant human scores"
+            return f"constant human {'scores' if self._of == 'items' else 'means'}"
         if self._pairing(score).score.classes.sizes[segment] == 1:
             return "constant scores"
         return "no variation beyond rounding"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, cast
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,32 +12,8 @@ from ...data.errors import LagerError
 from ..weighted.context import NOTHING, Context
 from ..weighted.labels import Labels
 from .item_level import ItemLevel
-from .system_level import SystemLevel
 
 LevelName = Literal["pooled", "group", "system"]
-
-
-class Level(Protocol):
-    """Scores and human scores arranged so that a metric gives one value per segment.
-
-    Attributes
-    ----------
-    labels : tuple of str
-        The segments' names: groups, or one empty name.
-    sizes : ndarray of shape (n_segments,)
-        What is compared in each: items, or systems.
-    """
-
-    labels: tuple[str, ...]
-    sizes: NDArray[np.intp]
-
-    def values(self, weights: NDArray[np.float64], metrics: Sequence[str]) -> NDArray[np.float64]:
-        """Return each metric under weights: shape (n_scores, n_metrics, n_segments, n_resamples)."""
-        ...
-
-    def why_undefined(self, score: int, segment: int, metric: str) -> str:
-        """Say why a metric of one score is undefined in a segment."""
-        ...
 
 
 def choose_level(level: str | None, *, grouped: bool, systems: bool) -> LevelName:
@@ -58,22 +34,19 @@ def choose_level(level: str | None, *, grouped: bool, systems: bool) -> LevelNam
     return cast(LevelName, level)
 
 
+def segments_of(group: Labels | None, n: int) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """Return the names of the groups and each item's; one without a name where none are declared."""
+    return (("",), np.zeros(n, dtype=np.intp)) if group is None else group.segments()
+
+
 def arrange(
     level: LevelName,
     human: NDArray[np.float64],
     scores: Sequence[NDArray[np.float64]],
     *,
     group: Labels | None,
-    system: Labels | None,
     context: Context = NOTHING,
-) -> Level:
-    """Arrange items at a level.
-
-    Systems are compared inside each group where groups are declared, as the field does for each criterion.
-    """
-    if level == "pooled" or (level == "group" and group is None):
-        return ItemLevel(human, scores, labels=("",), segment=np.zeros(len(human), dtype=np.intp), context=context)
-    labels, segment = (("",), np.zeros(len(human), dtype=np.intp)) if group is None else group.segments()
-    if level == "group" or system is None:
-        return ItemLevel(human, scores, labels=labels, segment=segment, context=context)
-    return SystemLevel(human, scores, labels=labels, segment=segment, system=system.segments()[1], context=context)
+) -> ItemLevel:
+    """Arrange items at the level pooled or group."""
+    labels, segment = segments_of(None if level == "pooled" else group, len(human))
+    return ItemLevel(human, scores, labels=labels, segment=segment, context=context)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .difference import Comparison
+from .intervals import DEFAULT_INTERVAL
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,11 @@ class Estimate:
     estimate : float or None
         At a level with groups, the mean over the groups in which it is defined. None where undefined.
     low, high : float or None
-        Bootstrap interval, None where there is none.
+        Interval, None where there is none.
     reason : str or None
         Why the estimate, or else its interval, is None.
     undefined_resamples : int
-        Resamples that the interval leaves out because the figure was undefined in them.
+        Resamples, or parts left out, that do not count for the interval because the figure was undefined there.
     groups, undefined_groups : int or None
         Groups averaged, and groups left out because the figure is undefined there; None where nothing is averaged.
     spread : float or None
@@ -199,11 +200,11 @@ class Agreement:
     n_clusters : int or None
         Clusters among them, None where none are declared and items are drawn one by one.
     resamples, seed : int
-        The bootstrap.
+        The bootstrap; at most so many parts are left out by the jackknife.
     strategies : tuple of StrategyAgreement
         In the order given.
     interval : str
-        percentile or bca.
+        jackknife, percentile or bca.
     comparison : Comparison or None
         Every strategy against a baseline, where one was named.
     human_reference : HumanReference or None
@@ -219,7 +220,7 @@ class Agreement:
     resamples: int
     seed: int
     strategies: tuple[StrategyAgreement, ...]
-    interval: str = "percentile"
+    interval: str = DEFAULT_INTERVAL
     comparison: Comparison | None = None
     human_reference: HumanReference | None = None
 
@@ -239,6 +240,23 @@ class Agreement:
             "comparison": None if self.comparison is None else self.comparison.as_json(),
             "human_reference": None if self.human_reference is None else self.human_reference.as_json(),
         }
+
+    def comparable(self, metric: str, among: Collection[str]) -> dict[str, float]:
+        """Return the figures that may be compared: means over all groups in which any strategy of `among` has one.
+
+        A mean over some of the groups is high or low for what these are.
+        """
+        figures = {
+            one.strategy: value
+            for one in self.strategies
+            if one.strategy in among and (value := one.metrics[metric].estimate) is not None
+        }
+        defined = {
+            name: {group.group for group in self[name].groups if group.metrics[metric].estimate is not None}
+            for name in figures
+        }
+        everywhere = set().union(*defined.values())
+        return {name: value for name, value in figures.items() if defined[name] == everywhere}
 
     def __getitem__(self, strategy: str) -> StrategyAgreement:
         """Return one strategy's agreement by its name."""

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from ...data.errors import LagerError
 from ..agreement.agreement import evaluate_scores
 from ..agreement.estimates import mean_of_defined
-from ..agreement.levels import Level, LevelName, arrange
+from ..agreement.item_level import ItemLevel
+from ..agreement.levels import LevelName, arrange
 from ..agreement.result import Estimate
 from ..weighted.labels import Labels
 
@@ -94,7 +95,7 @@ def abstention_curves(
     """
     items = _Items.of(human, score, group, cluster)
     rng = np.random.default_rng(seed)
-    level = arrange(items.level, items.human, [items.score], group=items.group, system=None)
+    level = arrange(items.level, items.human, [items.score], group=items.group)
     random = _random(items, level, rng)
     oracle = _on_kept(level, items.kept(np.abs(items.score - items.human), rng), (_EXACT,))[0]
     unsure = {name: items.column(doubt, f"doubt {name!r}") for name, doubt in doubts.items()}
@@ -190,12 +191,12 @@ class _Items(NamedTuple):
         return 100 * place[:, None] < np.array(SHARES) * sizes[self.segment][:, None]
 
 
-def _on_kept(level: Level, kept: NDArray[np.bool_], metrics: Sequence[str]) -> NDArray[np.float64]:
+def _on_kept(level: ItemLevel, kept: NDArray[np.bool_], metrics: Sequence[str]) -> NDArray[np.float64]:
     """Return the mean over groups of each metric on each selection, shape (n_metrics, n_selections)."""
     return mean_of_defined(level.values(kept.astype(np.float64), metrics))[0]
 
 
-def _random(items: _Items, level: Level, rng: np.random.Generator) -> Mapping[str, NDArray[np.float64]]:
+def _random(items: _Items, level: ItemLevel, rng: np.random.Generator) -> Mapping[str, NDArray[np.float64]]:
     """Return what a random order gives at each share, NaN where undefined in all that were drawn."""
     n = len(items.score)
     orders = int(np.clip(_RANDOM_WORK // n, *_RANDOM_ORDERS))

@@ -15,6 +15,7 @@ from ...data.items.score_files import read_external
 from ...train.strategies.registry import expand, needs_fitting
 from ..agreement.agreement import evaluate_scores
 from ..agreement.grouping import group_series, label_series
+from ..agreement.intervals import DEFAULT_INTERVAL
 from ..metrics.metrics import SHOWN
 from ..weighted.context import DEFAULT_THRESHOLD
 from .evaluation import Evaluation, reading_notes
@@ -40,7 +41,7 @@ def evaluate_cache(
     threshold: float = DEFAULT_THRESHOLD,
     threshold_range: str | None = None,
     baseline: str | None = None,
-    interval: str = "percentile",
+    interval: str = DEFAULT_INTERVAL,
     resamples: int = 1000,
     seed: int = 42,
     force: bool = False,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ...data.cache.feature_cache import FeatureCache
     from ...train.aggregator.aggregator import Aggregator
 
-_FEW_CLUSTERS = 20
+_FEW_CLUSTERS = 50
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ def reading_notes(agreement: Agreement) -> list[str]:
     notes = []
     n_clusters = agreement.n_clusters
     if agreement.resamples and n_clusters is not None and 1 < n_clusters < _FEW_CLUSTERS:
-        notes.append(f"the intervals rest on {n_clusters} clusters only; of so few they are usually too narrow")
-    if agreement.comparison is not None and agreement.resamples:
+        notes.append(_few_clusters(n_clusters, agreement.interval))
+    if agreement.comparison is not None and agreement.resamples and agreement.interval != "jackknife":
         compared = len(agreement.comparison.differences)
         smallest = 2 * compared / (agreement.resamples + 1)
         if smallest >= 0.05:
@@ -108,6 +108,14 @@ def reading_notes(agreement: Agreement) -> list[str]:
                 f"{compared} strategies: give --resamples {40 * compared} or more"
             )
     return notes
+
+
+def _few_clusters(n: int, interval: str) -> str:
+    if interval == "jackknife":
+        return f"the intervals rest on {n} clusters only, and on their being about normal: read their ends loosely"
+    return (
+        f"the intervals rest on {n} clusters only; of so few they are usually too narrow, --interval jackknife less so"
+    )
 
 
 #: What figures of a few strategies show.

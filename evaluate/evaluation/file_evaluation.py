@@ -11,6 +11,7 @@ from ...data.items.score_files import read_external, read_human_scores
 from ...data.scale import Scale
 from ..agreement.agreement import evaluate_scores
 from ..agreement.grouping import group_series, label_series
+from ..agreement.intervals import DEFAULT_INTERVAL
 from ..metrics.metrics import SHOWN
 from ..weighted.context import DEFAULT_THRESHOLD
 from .evaluation import Evaluation, reading_notes
@@ -27,7 +28,7 @@ def evaluate_score_files(
     shown: Sequence[str] = SHOWN,
     threshold: float = DEFAULT_THRESHOLD,
     baseline: str | None = None,
-    interval: str = "percentile",
+    interval: str = DEFAULT_INTERVAL,
     resamples: int = 1000,
     seed: int = 42,
     progress: Callable[[str, float], None] | None = None,

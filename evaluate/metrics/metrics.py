@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
@@ -28,6 +29,8 @@ from .yes_no import f1, precision, recall
 
 OFF_SCALE = "not on the human score scale"
 NO_SCALE = "the score scale is not given"
+#: Why distances between distributions, which a sample makes larger than they are, have no interval.
+BIASED = "it is larger in any sample than in truth, and resampling adds to that"
 
 
 class Metric(NamedTuple):
@@ -49,6 +52,12 @@ class Metric(NamedTuple):
         Whether it is undefined where a side is constant.
     undefined : str
         Why else it may be undefined.
+    space : {"correlation", "share", "error"}
+        What it is, which says where its interval is computed.
+    of_pairs : bool
+        Whether it counts pairs of items of one cluster, so that a cluster tells by the square of its size.
+    no_interval : str or None
+        Why it has none.
     """
 
     compute: Callable[[WeightedPairing], NDArray[np.float64]]
@@ -58,38 +67,47 @@ class Metric(NamedTuple):
     needs_labels: bool = False
     needs_variation: bool = False
     undefined: str = "no items"
+    space: Literal["correlation", "share", "error"] = "correlation"
+    of_pairs: bool = False
+    no_interval: str | None = None
 
+
+_SAME_LABEL = "one label for all on both sides"
+_SAME_SCORES = "all scores and human scores are the same"
+_NO_PAIR = "no two items to compare whose human scores differ"
+_NO_YES = "no score reaches the threshold"
+_NO_HUMAN_YES = "no human score reaches the threshold"
+_ONE_SIDE = "all human scores are on one side of the threshold"
+_labels = partial(Metric, on_scale=True, needs_labels=True)
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         "spearman": Metric(spearman, "Spearman", needs_variation=True),
         "pearson": Metric(pearson, "Pearson", needs_variation=True),
         "kendall": Metric(kendall, "Kendall", needs_variation=True),
-        "mae": Metric(mae, "MAE", "lower", on_scale=True),
-        "rmse": Metric(rmse, "RMSE", "lower", on_scale=True),
-        "accuracy": Metric(accuracy, "accuracy", on_scale=True, needs_labels=True),
-        "qwk": Metric(qwk, "QWK", on_scale=True, needs_labels=True, undefined="one label for all on both sides"),
-        "pairwise_accuracy": Metric(
-            pairwise_accuracy, "pairwise", undefined="no two items to compare whose human scores differ"
+        "mae": Metric(mae, "MAE", "lower", on_scale=True, space="error"),
+        "rmse": Metric(rmse, "RMSE", "lower", on_scale=True, space="error"),
+        "accuracy": _labels(accuracy, "accuracy", space="share"),
+        "qwk": _labels(qwk, "QWK", undefined=_SAME_LABEL),
+        "pairwise_accuracy": Metric(pairwise_accuracy, "pairwise", undefined=_NO_PAIR, space="share", of_pairs=True),
+        "krippendorff_alpha": Metric(krippendorff_alpha, "alpha", on_scale=True, undefined=_SAME_SCORES),
+        "f1": _labels(f1, "F1", undefined=_NO_YES, space="share"),
+        "precision": _labels(precision, "precision", undefined=_NO_YES, space="share"),
+        "recall": _labels(recall, "recall", undefined=_NO_HUMAN_YES, space="share"),
+        "auroc": Metric(auroc, "AUROC", needs_labels=True, undefined=_ONE_SIDE, space="share"),
+        "kl": _labels(kl, "KL", "lower", space="error", no_interval=BIASED),
+        "minmax_mse": Metric(minmax_mse, "min-max MSE", "lower", needs_variation=True, space="error"),
+        "wasserstein": Metric(wasserstein, "Wasserstein", "lower", on_scale=True, space="error", no_interval=BIASED),
+        "calibration_error": Metric(
+            calibration_error, "calibration", "lower", on_scale=True, space="error", no_interval=BIASED
         ),
-        "krippendorff_alpha": Metric(
-            krippendorff_alpha, "alpha", on_scale=True, undefined="all scores and human scores are the same"
+        "range_used": _labels(
+            range_used,
+            "range used",
+            None,
+            space="share",
+            no_interval="it rests on two items, the lowest and the highest",
         ),
-        "f1": Metric(f1, "F1", on_scale=True, needs_labels=True, undefined="no score reaches the threshold"),
-        "precision": Metric(
-            precision, "precision", on_scale=True, needs_labels=True, undefined="no score reaches the threshold"
-        ),
-        "recall": Metric(
-            recall, "recall", on_scale=True, needs_labels=True, undefined="no human score reaches the threshold"
-        ),
-        "auroc": Metric(
-            auroc, "AUROC", needs_labels=True, undefined="all human scores are on one side of the threshold"
-        ),
-        "kl": Metric(kl, "KL", "lower", on_scale=True, needs_labels=True),
-        "minmax_mse": Metric(minmax_mse, "min-max MSE", "lower", needs_variation=True),
-        "wasserstein": Metric(wasserstein, "Wasserstein", "lower", on_scale=True),
-        "calibration_error": Metric(calibration_error, "calibration", "lower", on_scale=True),
-        "range_used": Metric(range_used, "range used", None, on_scale=True, needs_labels=True),
     }
 )
 

@@ -11,6 +11,7 @@ from ..evaluation.evaluation import Evaluation
 from ..metrics.metrics import METRICS
 from ..tables.table import BEST, decimal
 
+_TEST = {"jackknife": "paired jackknife t", "percentile": "paired bootstrap", "bca": "paired BCa bootstrap"}
 LEVELS = {"pooled": "pooled over all items", "group": "mean over groups", "system": "between systems"}
 
 
@@ -22,16 +23,23 @@ def headline(agreement: Agreement) -> Iterator[str]:
     counts += [] if agreement.n_clusters is None else [f"{agreement.n_clusters} clusters"]
     yield ", ".join(counts)
     unit = "items" if agreement.n_clusters is None else "clusters"
-    if agreement.resamples:
+    drawn = f"{agreement.resamples} resamples, seed {agreement.seed}"
+    if not agreement.resamples:
+        return
+    if agreement.level == "system":
+        yield "[low, high]: 95 % jackknife t over clusters, of Pearson's r of the systems' true means"
+    elif agreement.interval == "jackknife":
+        yield f"[low, high]: 95 % jackknife t over {unit}"
+    else:
         kind = {"percentile": "percentile", "bca": "BCa"}[agreement.interval]
-        drawn = f"{agreement.resamples} resamples, seed {agreement.seed}"
         yield f"[low, high]: 95 % {kind} bootstrap over {unit}, {drawn}"
 
 
 def best_strategies(evaluation: Evaluation, metrics: Sequence[str] = ()) -> dict[str, set[str]]:
     """Return for each metric, those shown unless named, the strategies with the best figure; no claim that they differ.
 
-    A strategy that has seen evaluated rows is out of competition. A description has no best.
+    A strategy that has seen evaluated rows is out of competition, and so is one that lacks groups which others have. A
+    description has no best.
     """
     fair = {one.name for one in evaluation.scored if not one.in_sample}
     best: dict[str, set[str]] = {}
@@ -39,11 +47,7 @@ def best_strategies(evaluation: Evaluation, metrics: Sequence[str] = ()) -> dict
         if METRICS[metric].better is None:
             best[metric] = set()
             continue
-        values = {
-            one.strategy: value
-            for one in evaluation.agreement.strategies
-            if one.strategy in fair and (value := one.metrics[metric].estimate) is not None
-        }
+        values = evaluation.agreement.comparable(metric, fair)
         choose = min if METRICS[metric].better == "lower" else max
         top = choose(values.values(), default=None)
         best[metric] = {name for name, value in values.items() if value == top}
@@ -75,7 +79,7 @@ def footnotes(evaluation: Evaluation) -> Iterator[str]:
         tested = len(agreement.comparison.differences)
         yield (
             f"+ above, - below {agreement.comparison.baseline} with p < {SIGNIFICANT} ({LEVELS[agreement.level]}; "
-            f"paired bootstrap over {unit}, Holm's correction over {tested} strategies for each metric)"
+            f"{_TEST[agreement.interval]} over {unit}, Holm's correction over {tested} strategies for each metric)"
         )
     in_sample = {one.name: one.in_sample for one in evaluation.scored if one.in_sample}
     if in_sample:
@@ -83,6 +87,8 @@ def footnotes(evaluation: Evaluation) -> Iterator[str]:
         for count, names in counts.items():
             yield f"in-sample: {count} of the evaluated rows were among the training rows of {', '.join(names)}"
     yield from human_lines(evaluation)
+    yield from _out_of_competition(evaluation)
+    yield from _compared_on_some_groups(agreement, evaluation.shown)
     missing = _grouped(
         (f"{strategy.strategy}: {said}", METRICS[metric].title)
         for strategy in agreement.strategies
@@ -98,6 +104,36 @@ def footnotes(evaluation: Evaluation) -> Iterator[str]:
         yield f"skipped: {', '.join(names)}: {reason}"
     for note in evaluation.notes:
         yield f"note: {note}"
+
+
+def _out_of_competition(evaluation: Evaluation) -> Iterator[str]:
+    """Yield which figures cannot be the best of their column because other strategies have more groups."""
+    agreement = evaluation.agreement
+    fair = {one.name for one in evaluation.scored if not one.in_sample}
+    left_out = _grouped(
+        (one.strategy, METRICS[metric].title)
+        for metric in evaluation.shown
+        for one in agreement.strategies
+        if one.strategy in fair
+        and one.metrics[metric].estimate is not None
+        and one.strategy not in agreement.comparable(metric, fair)
+    )
+    for name, titles in left_out.items():
+        yield f"no mark for {', '.join(titles)} of {name}: a mean over fewer groups than others have"
+
+
+def _compared_on_some_groups(agreement: Agreement, metrics: Sequence[str]) -> Iterator[str]:
+    """Yield which differences leave out groups in which one of both is undefined."""
+    if agreement.comparison is None:
+        return
+    over = _grouped(
+        (name, f"{METRICS[metric].title} over the {one.groups} of {one.groups + one.undefined_groups}")
+        for name, of_metric in agreement.comparison.differences.items()
+        for metric in metrics
+        if (one := of_metric[metric]).groups and one.undefined_groups
+    )
+    for name, compared in over.items():
+        yield f"{name} against {agreement.comparison.baseline}: {', '.join(compared)} groups in which both have one"
 
 
 def human_lines(evaluation: Evaluation) -> Iterator[str]:
@@ -138,7 +174,7 @@ def reasons(value: Estimate) -> Iterator[str]:
     if value.reason is not None and value.reason != NO_RESAMPLES:
         yield f"no interval, {value.reason}"
     elif value.undefined_resamples:
-        yield f"undefined in {value.undefined_resamples} resamples, which the interval leaves out"
+        yield f"undefined in {value.undefined_resamples} of the weightings behind its interval, which leaves them out"
 
 
 def _grouped(members: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

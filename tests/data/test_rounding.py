@@ -57,6 +57,6 @@ def test_a_chain_that_is_wide_is_cut_so_that_no_class_is_wider_than_the_toleranc
     assert classes([3, 1, 1, 2], 0.0) == [[1, 1], [2], [3]]
 
 
-def test_the_tolerance_is_a_millionth_of_the_largest_absolute_score():
-    assert tie_width(np.array([-4.0, 2.0])) == pytest.approx(4e-6)
+def test_the_tolerance_is_a_share_of_the_largest_absolute_score():
+    assert tie_width(np.array([-4.0, 2.0])) == pytest.approx(4 * 2.0**-22)
     assert tie_width(np.array([])) == 0.0

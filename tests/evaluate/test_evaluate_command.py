@@ -130,7 +130,7 @@ def test_table_says_what_was_compared_and_fits_a_pipe(caches, run):
     assert code == 0
     assert "mean over groups" in out
     assert "119 of 120 labelled items scored (99.2%), 2 groups, 6 clusters" in out
-    assert "bootstrap over clusters, 40 resamples, seed 42" in out
+    assert "95 % jackknife t over clusters" in out
     assert max(map(len, out.splitlines())) <= 120
     for name in strategy_names():
         assert f" {name} " in out or name == "probe"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from lager.evaluate.agreement.agreement import evaluate_scores
 from lager.evaluate.agreement.bootstrap import ClusterBootstrap
-from lager.evaluate.agreement.intervals import bca_interval
+from lager.evaluate.agreement.intervals import bca_interval, bca_p
 from scipy import stats
 from scipy.stats import _resampling
 
@@ -46,15 +46,23 @@ def test_bca_differs_from_percentile_where_the_replicates_are_skewed():
     assert abs(bounds["bca"][0] - bounds["percentile"][0]) < 0.2
 
 
-def test_the_jackknife_leaves_out_clusters_and_of_many_clusters_parts(monkeypatch):
-    cluster = np.array([0, 1, 1, 2])
-    weights = np.concatenate(list(ClusterBootstrap(3, 10, 0).jackknife(cluster)), axis=1)
-    np.testing.assert_array_equal(weights.T, [[0, 1, 1, 1], [1, 0, 0, 1], [1, 1, 1, 0]])
-    monkeypatch.setattr("lager.evaluate.agreement.bootstrap.JACKKNIFE_PARTS", 5)
-    weights = np.concatenate(list(ClusterBootstrap(20, 10, 0).jackknife(np.arange(20))), axis=1)
-    assert weights.shape == (20, 5)
-    np.testing.assert_array_equal((weights == 0).sum(axis=1), np.ones(20))
-    np.testing.assert_array_equal((weights == 0).sum(axis=0), np.full(5, 4))
+def test_p_is_below_five_percent_where_the_interval_leaves_out_zero():
+    """The percentile p of 10 of 120 such differences contradicted their BCa intervals."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        replicates = np.exp(rng.normal(size=999) * 0.4) - rng.uniform(0.3, 0.6)
+        left_out = np.exp(rng.normal(size=30) * 0.1)
+        interval = bca_interval(replicates, 0.5, left_out)
+        p = bca_p(replicates, 0.5, left_out)
+        assert 0 < p <= 1
+        assert (p < 0.05) == (interval.low > 0 or interval.high < 0)
+        assert bca_p(-replicates, -0.5, -left_out) == pytest.approx(p)
+
+
+def test_p_without_a_bca_interval():
+    assert bca_p(np.array([0.1, 0.2, 0.3]), 0.5, np.array([0.4, 0.5])) is None
+    assert bca_p(np.zeros(50), 0.0, np.zeros(5)) == 1.0
+    assert bca_p(np.full(3, np.nan), 0.1, np.zeros(5)) is None
 
 
 def test_replicates_on_one_side_of_the_estimate_give_no_interval_but_a_reason():

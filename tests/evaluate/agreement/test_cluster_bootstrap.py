@@ -56,7 +56,14 @@ def test_group_intervals_equal_a_plain_loop_over_the_same_draws(metric, plain):
     human = rng.integers(1, 6, size=n).astype(float)
     score = np.round(human + rng.normal(size=n) * 2)
     found = evaluate_scores(
-        human, {"judge": score}, group=group, cluster=cluster, metrics=[metric], resamples=resamples, seed=9
+        human,
+        {"judge": score},
+        group=group,
+        cluster=cluster,
+        metrics=[metric],
+        resamples=resamples,
+        seed=9,
+        interval="percentile",
     )
     # evaluate_scores numbers clusters by their sorted names
     codes = np.unique(cluster.astype(str), return_inverse=True)[1]
@@ -125,7 +132,14 @@ def test_groups_undefined_in_a_resample_are_left_out_of_its_mean_and_gaps_of_a_j
     score = human + rng.integers(-1, 2, size=n)
     score[[0, 7]] = np.nan
     found = evaluate_scores(
-        human, {"judge": score}, group=group, cluster=cluster, metrics=["pearson"], resamples=resamples, seed=2
+        human,
+        {"judge": score},
+        group=group,
+        cluster=cluster,
+        metrics=["pearson"],
+        resamples=resamples,
+        seed=2,
+        interval="percentile",
     )["judge"].metrics["pearson"]
     codes = np.unique(cluster.astype(str), return_inverse=True)[1]
     weights = all_weights(ClusterBootstrap(12, resamples, 2), codes).astype(int)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from lager.evaluate.agreement.agreement import evaluate_scores
 from lager.evaluate.agreement.bootstrap import ClusterBootstrap
-from lager.evaluate.agreement.difference import bootstrap_p, holm
+from lager.evaluate.agreement.difference import holm
+from lager.evaluate.agreement.intervals import percentile_p
 from lager.evaluate.agreement.williams import williams_test
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -28,14 +29,15 @@ def test_holm_is_that_of_statsmodels(n):
 
 
 def test_p_counts_resamples_on_the_other_side_and_is_never_zero():
-    assert bootstrap_p(np.full(99, 0.3)) == pytest.approx(0.02)
-    assert bootstrap_p(np.array([-1.0, 1.0])) == 1.0
-    assert bootstrap_p(np.array([np.nan, np.nan])) is None
+    assert percentile_p(np.full(99, 0.3)) == pytest.approx(0.02)
+    assert percentile_p(np.array([-1.0, 1.0])) == 1.0
+    assert percentile_p(np.array([np.nan, np.nan])) is None
 
 
 def test_differences_are_paired_on_the_draws(judges):
     human, scores = judges
-    found = evaluate_scores(human, scores, baseline="noise", metrics=["pearson"], resamples=80, seed=5).comparison
+    options = {"baseline": "noise", "metrics": ["pearson"], "resamples": 80, "seed": 5, "interval": "percentile"}
+    found = evaluate_scores(human, scores, **options).comparison
     weights = np.concatenate(list(ClusterBootstrap(150, 80, 5).blocks(np.arange(150))), axis=1).astype(int)
     loop = []
     for column in weights.T:
@@ -44,7 +46,7 @@ def test_differences_are_paired_on_the_draws(judges):
         loop.append(good - noise)
     one = found.differences["good"]["pearson"]
     np.testing.assert_allclose([one.low, one.high], np.quantile(loop, [0.025, 0.975]), atol=1e-12)
-    assert one.p == bootstrap_p(np.array(loop))
+    assert one.p == percentile_p(np.array(loop))
 
 
 def test_a_real_difference_is_significant_and_its_shadow_is_not(judges):

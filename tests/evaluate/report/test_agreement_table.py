@@ -2,8 +2,13 @@
 
 import io
 
+import numpy as np
+import polars as pl
 import pytest
+from lager.evaluate.agreement.agreement import evaluate_scores
 from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
+from lager.evaluate.evaluation.evaluation import Evaluation
+from lager.evaluate.evaluation.scoring import StrategyScores
 from lager.evaluate.metrics.metrics import METRICS
 from lager.evaluate.report.marks import best_strategies
 from lager.evaluate.report.result_table import result_table
@@ -75,18 +80,44 @@ def test_undefined_figures_and_the_out_of_fold_baseline_are_explained(evaluation
 
 
 def test_what_differs_from_the_baseline_is_marked_with_its_level(tmp_path):
-    evaluation = evaluate_cache(make_cache(tmp_path / "a", 60, seed=1), baseline="length", resamples=400)
+    cache = make_cache(tmp_path / "a", 60, seed=1)
+    evaluation = evaluate_cache(cache, baseline="length", resamples=400, interval="percentile")
     text = printed(evaluation, 160)
     (line,) = (line for line in text.splitlines() if line.startswith(" lager "))
     assert "*+" in line or "+ [" in line
     said = " ".join(text.split())
     assert "+ above, - below length with p < 0.05 (mean over groups; paired bootstrap over clusters, Holm's" in said
     assert "another question" not in said
+    said = " ".join(printed(evaluate_cache(cache, ["lager", "length"], baseline="length"), 160).split())
+    assert "[low, high]: 95 % jackknife t over clusters" in said
+    assert "paired jackknife t over clusters" in said
 
 
 def test_too_few_resamples_for_the_correction_are_said(tmp_path):
-    evaluation = evaluate_cache(make_cache(tmp_path / "a", 60, seed=1), baseline="length", resamples=100)
+    cache = make_cache(tmp_path / "a", 60, seed=1)
+    evaluation = evaluate_cache(cache, baseline="length", resamples=100, interval="bca")
     assert any("no difference can be significant" in note and "--resamples" in note for note in evaluation.notes)
+
+
+def test_a_mean_over_fewer_groups_gets_no_mark_and_no_difference_over_other_groups():
+    """A judge that is right in one group and constant in the other three is not the best one."""
+    rng = np.random.default_rng(0)
+    group = np.repeat(list("abcd"), 20)
+    human = rng.integers(1, 6, size=80).astype(float)
+    judges = {"all": human + rng.normal(size=80), "one": np.where(group == "a", human, 3.0)}
+    agreement = evaluate_scores(human, judges, group=group, metrics=["spearman", "mae"], baseline="all")
+    scored = tuple(StrategyScores(name, values, "external", 0, True) for name, values in judges.items())
+    items = pl.DataFrame({"scores": [[one] for one in human], "group": group})
+    evaluation = Evaluation(agreement, scored, items, None, {}, shown=("spearman", "mae"))
+    assert agreement["one"].metrics["spearman"].estimate == pytest.approx(1)
+    assert best_strategies(evaluation)["spearman"] == {"all"}
+    one = agreement.comparison.differences["one"]["spearman"]
+    in_group = agreement["all"].groups[0].metrics["spearman"].estimate
+    assert one.difference == pytest.approx(1 - in_group)
+    assert (one.groups, one.undefined_groups) == (1, 3)
+    said = " ".join(printed(evaluation, 160).split())
+    assert "no mark for Spearman of one: a mean over fewer groups than others have" in said
+    assert "one against all: Spearman over the 1 of 4 groups in which both have one" in said
 
 
 def test_all_metrics_fit_in_tables_below_each_other_and_humans_have_a_line(tmp_path):
