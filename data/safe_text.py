@@ -1,4 +1,4 @@
-"""Text from others, as it may be shown: it moves no cursor, turns no writing round, hides nothing, tells no secret."""
+"""Text from others made safe to show: without control characters, marks of direction, and credentials."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-_SHORT = {"\x7f": "\\u007f"}  # which JSON leaves as it is
+_SHORT = {"\x7f": "\\u007f"}  # JSON does not escape it
 _JOINERS = "\u200c\u200d"  # emoji and several scripts need them
 
 
 def printable(text: object, *, keep: str = "") -> str:
     r"""Return text with control characters, line breaks and marks of direction written as escapes like ``\u001b``.
 
-    They are those of JSON, so that JSON text stays JSON and keeps its meaning.
+    The escapes are those of JSON, so JSON text keeps its meaning.
 
     Parameters
     ----------
     text : object
         Anything; `str` of it.
     keep : str
-        Characters that stay, such as line breaks.
+        Characters that are not escaped, such as line breaks.
     """
     text = str(text)
     if text.isprintable():
@@ -41,7 +41,7 @@ def _escape(char: str) -> str:
     return _SHORT.get(char) or json.dumps(char)[1:-1]
 
 
-# A `Path` made of a URL has one slash where there were two, and is recognised as well.
+# A `Path` made from a URL has one slash after the scheme instead of two; it is recognised too.
 _URL = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]+:/{1,3})(?P<rest>[^\s'\"<>`]*)")
 _AUTHORITY = re.compile(r"[^/?#]*")
 _PORT = re.compile(r"\d*\Z")
@@ -53,17 +53,17 @@ _SECRETS = (
     re.compile(r"(?i)(?<=\bbasic )[A-Za-z0-9+/=]{8,}"),
 )
 
-# Where tools keep secrets of other forms; what such a variable holds is never told.
+# Variables in which tools keep secrets of any form; their values are never shown.
 _VARIABLES = (
     "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_KEY",
 )  # fmt: skip
-_SHORTEST = 8  # characters; a shorter value would take words out of any text
+_SHORTEST = 8  # characters; replacing a shorter value could hit ordinary words
 
 
 def scrubbed(text: str) -> str:
     """Return `text` without the user information and queries of its URLs, known tokens and the environment's secrets.
 
-    Signed links and access tokens travel in queries, so a query is left out whole: ``?...`` stands for it.
+    Signed links and access tokens are in queries, so all of a query is replaced by ``?...``.
     """
     text = _URL.sub(_scrub_url, text)
     for value in filter(None, map(os.environ.get, _VARIABLES)):
@@ -94,14 +94,14 @@ def _scrub_url(match: re.Match[str]) -> str:
     return match["scheme"] + (rest if cut is None else f"{rest[: cut.start()]}?...")
 
 
-# What tables and progress bars need on a terminal: colours, to the start of the line, erase it, up, hide the cursor.
+# What tables and progress bars send to a terminal: colours, carriage return, erase line, cursor up, hide the cursor.
 _OWN = re.compile(r"(\r|\x1b\[[\d;]*m|\x1b\[\d?K|\x1b\[\d*A|\x1b\[\?25[lh])")
 
 
 class SafeStream:
     r"""A text stream that shows control characters as escapes, but for line breaks, tabs and, on a terminal, colours.
 
-    What is JSON stays the same JSON: there such characters stand in text only, where the escapes mean the same.
+    JSON that is written keeps its meaning: such characters occur only in its strings, where the escapes are equal.
 
     Parameters
     ----------

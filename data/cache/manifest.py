@@ -1,4 +1,4 @@
-"""The manifest: what a complete cache is, written last and believed only after it was checked."""
+"""The manifest: what a complete cache holds. It is written last, and checked before it is used."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def content_hash(item_id: Iterable[str], digests: Iterable[bytes]) -> str:
 
 
 def read_sealed(path: Path, *, what: str) -> dict[str, Any]:
-    """Read a sealed JSON file of a cache and check its format, its checksum and what all such files say.
+    """Read a sealed JSON file of a cache; check its format, its checksum and the fields that all such files have.
 
     Raises
     ------
     LagerError
-        When it is another format, a newer version, or changed after it was written, or its folder holds links.
+        When it has another format or a newer version, was changed after it was written, or its folder holds links.
     """
     if path.exists():
         refuse_links(path.parent)
@@ -137,7 +137,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def _malformed(path: Path) -> Iterator[None]:
-    """Turn what goes wrong while a record is checked into an error of the user's."""
+    """Turn an error in checking a record into a `LagerError` that names its file."""
     try:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -145,7 +145,7 @@ def _malformed(path: Path) -> Iterator[None]:
 
 
 def _check_identity(record: dict[str, Any]) -> None:
-    """Check what `identity_record` and the plan put there, so that the rest may rely on it."""
+    """Check the fields that `identity_record` and the plan wrote, so that other code can rely on them."""
     for name, inputs in (("fingerprint", "fingerprint_inputs"), ("readout_id", "readout_inputs")):
         if not isinstance(record[inputs], dict) or record[name] != sha256_json(record[inputs]):
             raise ValueError(f"{name} is not the hash of {inputs}")
@@ -161,7 +161,7 @@ def _check_identity(record: dict[str, Any]) -> None:
 
 
 def check_kinds(record: Mapping[str, Any], kinds: Mapping[str, type | UnionType], *, what: str) -> None:
-    """Raise `ValueError` when one of the values that a record has is of another type than it should be."""
+    """Raise `ValueError` when a value of a record has the wrong type; values that are missing are not checked."""
     for name, kind in kinds.items():
         if name in record and not isinstance(record[name], kind):
             raise ValueError(f"{name} in {what} is a {type(record[name]).__name__}")
@@ -177,7 +177,7 @@ def _check_provenance(provenance: Mapping[str, Any]) -> None:
 
 
 def _check_files(manifest: dict[str, Any]) -> None:
-    """Check names, types and counts of what a manifest lists."""
+    """Check the names, types and counts of the files that a manifest lists."""
     if not all(isinstance(manifest[name], str) for name in ("items_hash", "content_hash")):
         raise ValueError("items_hash or content_hash is not text")
     if "provenance" not in manifest:
@@ -219,10 +219,9 @@ def differing(mine: Mapping[str, Any], theirs: Mapping[str, Any], *, prefix: str
 
 
 def refuse_links(folder: Path) -> None:
-    """Refuse a cache folder that holds symbolic links, pipes or devices: they lead outside of it.
+    """Raise `LagerError` when a cache folder holds symbolic links, pipes or devices: they lead outside of it.
 
-    Only the folder and those directly in it are looked at: a cache has no others. The folder itself may be reached
-    through a link.
+    A cache has folders one level deep, so no others are searched. The cache's folder itself may be a link.
 
     Raises
     ------
@@ -240,6 +239,6 @@ def refuse_links(folder: Path) -> None:
         plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
         if not plain and os.path.lexists(entry.path):  # another process may have removed it meanwhile
             raise LagerError(
-                f"{entry.path} is a link or no plain file: a cache may not lead outside its own folder; if you trust "
+                f"{entry.path} is a link or no plain file, and a cache must hold its files itself; if you trust "
                 "it, copy it with its links followed (cp -rL)"
             )

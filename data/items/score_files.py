@@ -1,9 +1,9 @@
-"""Human scores that come in a file of their own, after an extraction."""
+"""Scores that come in files of their own: human scores after an extraction, and those of other judges."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,52 +16,6 @@ from ..scale import Scale
 from .small_files import check_columns, parse_scores, read_ids, read_rows
 
 _LISTED = 3
-
-
-def read_scores(path: Path, scale: Scale, *, known: set[str], whose: str) -> dict[str, list[float]]:
-    """Read a file with columns id and score.
-
-    Parameters
-    ----------
-    path : Path
-        JSONL, CSV or Parquet. A score is a number, a list with one number per annotator, or empty.
-    scale : Scale
-        What the scores have to lie on.
-    known : set of str
-        The ids that scores may be given for.
-    whose : str
-        What to call the owner of these ids in messages.
-
-    Returns
-    -------
-    dict
-        Id to every annotator's score.
-
-    Raises
-    ------
-    LagerError
-        When the file is malformed, repeats an id, names an unknown one, or a score is off the scale.
-    """
-    rows = read_rows(path, what="score file")
-    check_columns(rows, ("id", "score"), path=path)
-    ids = read_ids(rows, path=path)
-    if unknown := [i for i in ids if i not in known]:
-        shown = ", ".join(map(repr, unknown[:_LISTED]))
-        raise LagerError(
-            f"{path}: {len(unknown)} of {len(ids)} ids are not in {whose} (first: {shown}): score its own items"
-        )
-    scores = {
-        i: parse_scores(row["score"], row=n, path=path) for n, (i, row) in enumerate(zip(ids, rows, strict=True), 1)
-    }
-    outside = [(i, s) for i, given in scores.items() for s in given if not scale.low <= s <= scale.high]
-    if outside:
-        raise LagerError(
-            f"{path}: {len(outside)} scores lie outside the scale {scale} of {whose} (first: {outside[0][1]:g} of "
-            f"{outside[0][0]!r}): bring them onto the scale"
-        )
-    return scores
-
-
 _LABELS = ("group", "cluster", "system")
 
 
@@ -78,6 +32,37 @@ class ExternalScores(NamedTuple):
 
     name: str
     scores: NDArray[np.float64]
+
+
+def read_scores(path: Path, scale: Scale, *, known: Collection[str], whose: str) -> dict[str, list[float]]:
+    """Read a file with columns id and score.
+
+    Parameters
+    ----------
+    path : Path
+        JSONL, CSV or Parquet. A score is a number, a list with one number per annotator, or empty.
+    scale : Scale
+        What the scores have to lie on.
+    known : collection of str
+        The ids that scores may be given for.
+    whose : str
+        What to call the owner of these ids in messages.
+
+    Returns
+    -------
+    dict
+        Id to every annotator's score.
+
+    Raises
+    ------
+    LagerError
+        When the file is malformed, repeats an id, names an unknown one, or a score is off the scale.
+    """
+    file = _read(path, "score", what="score file")
+    check_columns(file.rows, ("id", "score"), path=path)
+    file.check_ids(known, where=f"in {whose}")
+    file.check_scale(scale)
+    return dict(zip(file.ids, file.scores, strict=True))
 
 
 def read_human_scores(path: Path, scale: Scale | None) -> pl.DataFrame:
@@ -101,25 +86,16 @@ def read_human_scores(path: Path, scale: Scale | None) -> pl.DataFrame:
     LagerError
         When the file is malformed, repeats an id, has no score at all, or one is off the scale.
     """
-    rows = read_rows(path, what="score file")
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    for name in ("id", "score"):
-        _check_column(name, columns, path)
-    ids = read_ids(rows, path=path)
-    scores = [parse_scores(row.get("score"), row=n, path=path) for n, row in enumerate(rows, start=1)]
-    if not any(scores):
-        raise LagerError(f"{path} has {len(rows)} rows and no human score in any: fill column 'score'")
-    if scale is not None:
-        given = [(i, score) for i, of_item in zip(ids, scores, strict=True) for score in of_item]
-        _check_on_scale(given, scale, path, "score")
-    extra = [name for name in columns if name not in {"id", "score", "item_id", "scores", *_LABELS}]
-    table = {name: [None if row.get(name) is None else str(row[name]) for row in rows] for name in (*_LABELS, *extra)}
-    schema: dict[str, Any] = {
-        "item_id": pl.String,
-        "scores": pl.List(pl.Float64),
-        **dict.fromkeys((*_LABELS, *extra), pl.String),
+    file = _read(path, "score", what="score file")
+    if not any(file.scores):
+        raise LagerError(f"{path} has {len(file.rows)} rows and no human score in any: fill column 'score'")
+    file.check_scale(scale)
+    extra = [name for name in file.columns if name not in {"id", "score", "item_id", "scores", *_LABELS}]
+    texts = {
+        name: [None if row.get(name) is None else str(row[name]) for row in file.rows] for name in (*_LABELS, *extra)
     }
-    return pl.DataFrame({"item_id": ids, "scores": scores, **table}, schema=schema)
+    schema: dict[str, Any] = {"item_id": pl.String, "scores": pl.List(pl.Float64), **dict.fromkeys(texts, pl.String)}
+    return pl.DataFrame({"item_id": file.ids, "scores": file.scores, **texts}, schema=schema)
 
 
 def read_external(
@@ -165,50 +141,66 @@ def _parse(spec: str) -> tuple[Path, str]:
 
 
 def _join(path: Path, column: str, row_of: dict[str, int], scale: Scale | None) -> NDArray[np.float64]:
-    rows = read_rows(path, what="file of external scores")
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    for name in ("id", column):
-        _check_column(name, columns, path)
-    ids = read_ids(rows, path=path)
-    if unknown := [i for i in ids if i not in row_of]:
-        shown = ", ".join(map(repr, unknown[:_LISTED]))
-        raise LagerError(
-            f"{path}: {len(unknown)} of {len(ids)} ids are not among the {len(row_of)} evaluated items (first: "
-            f"{shown}): give scores of these items only, under their ids"
-        )
+    """Return a judge's score of each item, NaN where the file gives none."""
+    file = _read(path, column, what="file of external scores")
+    file.check_ids(row_of, where=f"among the {len(row_of)} evaluated items")
     out = np.full(len(row_of), np.nan)
-    given = []
-    for number, (item, row) in enumerate(zip(ids, rows, strict=True), start=1):
-        scores = parse_scores(row.get(column), row=number, path=path, column=column)
+    for number, (item, scores) in enumerate(zip(file.ids, file.scores, strict=True), start=1):
         if len(scores) > 1:
             raise LagerError(f"{path}, row {number}: {column} holds {len(scores)} scores, expected one number a judge")
         if scores:
             out[row_of[item]] = scores[0]
-            given.append((item, scores[0]))
-    if not given:
+    if not any(file.scores):
         raise LagerError(
-            f"{path}: column {column!r} is empty in all {len(rows)} rows: name the one that holds the scores"
+            f"{path}: column {column!r} is empty in all {len(file.rows)} rows: name the one that holds the scores"
         )
-    if scale is not None:
-        _check_on_scale(given, scale, path, column)
+    file.check_scale(scale)
     return out
 
 
-def _check_column(name: str, columns: Sequence[str], path: Path) -> None:
-    if name not in columns:
-        raise LagerError(f"{path} has no column {name!r}: {nearest(name, columns)}")
+class _ScoreFile(NamedTuple):
+    """A file's rows, with the ids and the scores that are in them."""
+
+    path: Path
+    column: str
+    rows: list[dict[str, Any]]
+    columns: list[str]
+    ids: list[str]
+    scores: list[list[float]]
+
+    def check_ids(self, known: Collection[str], *, where: str) -> None:
+        """Raise `LagerError` that counts the ids that are not known, and lists the first ones."""
+        if unknown := [item for item in self.ids if item not in known]:
+            shown = ", ".join(map(repr, unknown[:_LISTED]))
+            raise LagerError(
+                f"{self.path}: {len(unknown)} of {len(self.ids)} ids are not {where} (first: {shown}): give scores of "
+                "these items only, under their ids"
+            )
+
+    def check_scale(self, scale: Scale | None) -> None:
+        """Raise `LagerError` that counts the scores outside the scale, where there is one."""
+        given = [(item, score) for item, of_item in zip(self.ids, self.scores, strict=True) for score in of_item]
+        outside = [] if scale is None else [one for one in given if not scale.low <= one[1] <= scale.high]
+        if outside:
+            raise LagerError(
+                f"{self.path}: {len(outside)} of {len(given)} values of {self.column!r} lie outside the scale {scale} "
+                f"(first: {outside[0][1]:g} of {outside[0][0]!r}): bring them onto the scale"
+            )
+
+
+def _read(path: Path, column: str, *, what: str) -> _ScoreFile:
+    """Return what a file holds in its columns id and `column`, once both are found and every value is a score."""
+    rows = read_rows(path, what=what)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    for name in ("id", column):
+        if name not in columns:
+            raise LagerError(f"{path} has no column {name!r}: {nearest(name, columns)}")
+    ids = read_ids(rows, path=path)
+    scores = [parse_scores(row.get(column), row=n, path=path, column=column) for n, row in enumerate(rows, start=1)]
+    return _ScoreFile(path, column, rows, columns, ids, scores)
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """Return a hint for a name that is not there: the nearest ones, and all."""
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     return (f"did you mean {' or '.join(near)}? " if near else "") + f"It has {', '.join(known)}"
-
-
-def _check_on_scale(given: Sequence[tuple[str, float]], scale: Scale, path: Path, column: str) -> None:
-    outside = [(item, score) for item, score in given if not scale.low <= score <= scale.high]
-    if outside:
-        raise LagerError(
-            f"{path}: {len(outside)} of {len(given)} values of {column!r} lie outside the scale {scale} (first: "
-            f"{outside[0][1]:g} of {outside[0][0]!r}): bring them onto the scale"
-        )

@@ -1,4 +1,4 @@
-"""Pulling a cache: nothing is believed before all of it is there and checked."""
+"""Pulling a cache: it appears when all of its files have arrived and were checked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class RemoteManifest(NamedTuple):
-    """A manifest that was read elsewhere: sound in itself, its files not yet seen.
+    """The manifest of a cache elsewhere: checked by itself, before any of its files was read.
 
     Attributes
     ----------
@@ -45,9 +45,9 @@ class RemoteManifest(NamedTuple):
 def pull(url: str | Path, folder: str | Path, *, jobs: int = DEFAULT_JOBS, shown: bool = True) -> Path:
     """Fetch a cache into a new folder.
 
-    The folder appears when everything in it was checked: the manifest first, in memory; each file's sha256 before it
-    takes its name; then every shard and row against the manifest. Until then all lies in ``.NAME.pulling`` beside it,
-    and the same call goes on there.
+    The manifest is checked first, in memory. Each file is checked against its sha256 before it gets its name, and at
+    the end every shard and row is checked against the manifest. Until then the files are in ``.NAME.pulling`` beside
+    the new folder; the same call continues an interrupted pull there.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def pull(url: str | Path, folder: str | Path, *, jobs: int = DEFAULT_JOBS, shown
     Raises
     ------
     LagerError
-        When the place cannot be read, or what it holds is not what it says.
+        When the place cannot be read, or the cache is not what its manifest says.
     """
     say = to_stderr if shown else silent
     target = Path(folder)
@@ -116,7 +116,7 @@ def read_remote_manifest(remote: Remote) -> RemoteManifest:
 def fetch_cache(
     remote: Remote, manifest: RemoteManifest, target: Path, *, jobs: int = DEFAULT_JOBS, shown: bool = True
 ) -> None:
-    """Fetch all that a manifest lists, check it, and let it take the name `target`.
+    """Fetch all files that a manifest lists, check them, and rename their folder to `target`.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _holds(target: Path, manifest: RemoteManifest) -> bool:
 
 
 def _tidy(staging: Path, manifest: RemoteManifest) -> None:
-    """Make the folder, and remove from an earlier fetch what is neither a listed file nor a part of one."""
+    """Make the folder; remove files of an earlier pull that the manifest does not list."""
     names = set()
     for entry in manifest.files:
         names |= {entry["file"], part_name(entry)}
@@ -192,7 +192,7 @@ def _check_space(staging: Path, total: int) -> None:
 
 
 def _check_content(remote: Remote, manifest: RemoteManifest, staging: Path) -> None:
-    """Check what the files hold, not only their checksums: whoever wrote the manifest may have lied in both."""
+    """Check the content of the files, as checksums only show that files and manifest have one author."""
     with replacing(staging / MANIFEST) as temporary:
         temporary.write_bytes(manifest.content)
     try:

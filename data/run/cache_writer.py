@@ -37,7 +37,7 @@ from ..files.writing import move_file, read_json, remove_file, remove_leftovers,
 from ..items.item_table import ITEM, encode_rows, text_sha256
 from ..items.items import ItemIds, hash_ids
 from ..safe_text import scrubbed_json
-from .finalize import finalize_cache, missing_shards
+from .finalize import finalize_cache
 from .set_aside import EARLIER, keep_damaged, set_all_aside, set_aside
 from .shard_facts import sound_shard
 from .shard_size import MOST_SHARDS, suggested_shard_size
@@ -289,10 +289,6 @@ class CacheWriter:
     def exists(self, shard: int) -> bool:
         """Return whether the shard has a file, sound or not."""
         return (self.path / shard_name(shard)).exists()
-
-    def missing(self) -> list[int]:
-        """Return the numbers of the shards that have no file yet."""
-        return missing_shards(self.path, self.n_shards)
 
     def finalize(self) -> FeatureCache:
         """Finalise the folder, see `lager.data.run.finalize.finalize_cache`, and open the cache.

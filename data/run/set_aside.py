@@ -1,9 +1,9 @@
-"""Rows that a cache read for another item list: set aside, and taken over where they are asked for again.
+"""Shards of a cache that are set aside: those of an earlier item list, whose rows are used again, and damaged ones.
 
 When the items of a cache change (more of them, others, another order, another text under an id), its shards move to the
-folder ``earlier``. One whose rows are those of the new plan moves back as it is; others give the rows that new shards
-need, told by id and prompt hash. When the cache is complete, files all of whose rows it holds are removed; rows that it
-does not hold stay.
+folder ``earlier``. A shard that holds exactly the rows of a new one moves back. From the others, new shards copy the
+rows that they need; a row is found by its item id and the hash of its prompt. When the cache is complete, a file in
+``earlier`` is removed if the cache holds all of its rows. Damaged files move to the folder ``damaged`` and stay there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _COUNTED = ("device_seconds", "tokens", "computed_tokens")
 
 
 class Taken(NamedTuple):
-    """Rows that were read before.
+    """Rows that an earlier run read and that need not be read again.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Taken(NamedTuple):
     data : ShardData or None
         These rows, in that order; None where there are none.
     costs : list of dict
-        What it cost to read them: their share of the cost of the shards that they come from.
+        What reading them cost: of each shard's cost, the part that its rows are.
     """
 
     rows: NDArray[np.intp]
@@ -50,7 +50,7 @@ class Taken(NamedTuple):
 
 
 def set_aside(folder: Path, name: str) -> Path | None:
-    """Move a shard of a cache to ``earlier``, under a name of its own; return where it is, None when it was gone."""
+    """Move a shard of a cache to ``earlier`` under a new name; return its path, None when it was gone already."""
     target = folder / EARLIER / f"{Path(name).stem}-{secrets.token_hex(8)}.h5"
     try:
         move_file(folder / name, target)
@@ -66,16 +66,16 @@ def set_all_aside(folder: Path) -> None:
 
 
 class EarlierRows:
-    """The rows of all shards that were set aside in a cache.
+    """The rows of all shards in a cache's folder ``earlier``.
 
     Parameters
     ----------
     folder : Path
         The cache's folder.
     fingerprint : str
-        How the cache is read; rows that were read in another way are passed over.
+        How the cache is read; rows that were read in another way are not used.
     datasets : iterable of str
-        The optional datasets that a row must have to be of use; further ones are dropped.
+        The optional datasets that a row must have; others are dropped.
     """
 
     def __init__(self, folder: Path, *, fingerprint: str, datasets: Iterable[str] = ()) -> None:
@@ -86,12 +86,12 @@ class EarlierRows:
             self.add(path)
 
     def add(self, path: Path) -> None:
-        """Add the rows of a shard that was set aside just now."""
+        """Add the rows of one more shard."""
         for row, key in enumerate(_keys(path, self.datasets) or []):
             self._places[key] = (path, row)
 
     def whole(self, item_id: Sequence[str], prompt_sha256: NDArray[np.uint8], *, start: int) -> Path | None:
-        """Return a file that holds just these rows, in their order, from input row `start`; None where none does."""
+        """Return a file of exactly these rows, in this order, from input row `start`; None where there is none."""
         places = [self._places.get(key) for key in map(_key, item_id, prompt_sha256)]
         path = places[0][0] if places and places[0] else None
         if path is None or any(place != (path, row) for row, place in enumerate(places)):
@@ -102,7 +102,7 @@ class EarlierRows:
         return path
 
     def take(self, item_id: Sequence[str], prompt_sha256: NDArray[np.uint8]) -> Taken:
-        """Return those of some rows that were read before, told by id and prompt hash."""
+        """Return those of the given rows that an earlier run read."""
         wanted: dict[Path, list[tuple[int, int]]] = defaultdict(list)
         for i, key in enumerate(map(_key, item_id, prompt_sha256)):
             if key in self._places:
@@ -119,7 +119,7 @@ class EarlierRows:
         return Taken(np.array(rows, dtype=np.intp), join_rows(parts) if parts else None, costs)
 
     def _sound(self, path: Path) -> tuple[ShardData, dict[str, Any]] | None:
-        """Return a shard with its attribute; None when it is damaged: its rows are read again then, as in the cache."""
+        """Return a shard and its attributes; None when it is damaged, so that its rows are read again."""
         if path not in self._held:
             try:
                 data, attributes = sound_shard(path, fingerprint=self.fingerprint)
@@ -132,12 +132,12 @@ class EarlierRows:
 
 
 def remove_taken(folder: Path, shards: Iterable[str]) -> int:
-    """Remove the files that were set aside of which every row is in the shards of a complete cache.
+    """Remove the files in ``earlier`` whose rows are all in the shards of the complete cache.
 
     Returns
     -------
     int
-        The rows that stay, as the cache does not hold them.
+        How many rows stay there because the cache does not hold them.
     """
     found = {path: _keys(path) for path in (folder / EARLIER).glob("*.h5")}
     left = {path: set(keys) for path, keys in found.items() if keys is not None}
@@ -156,7 +156,7 @@ def remove_taken(folder: Path, shards: Iterable[str]) -> int:
 
 
 def _keys(path: Path, datasets: frozenset[str] = frozenset()) -> list[bytes] | None:
-    """Return what tells each row of a shard from others; None for one that is damaged or lacks one of `datasets`."""
+    """Return the key of each row of a shard; None when the shard is damaged or lacks one of `datasets`."""
     try:
         if not datasets <= {*optional_names(path)}:
             return None
@@ -167,11 +167,12 @@ def _keys(path: Path, datasets: frozenset[str] = frozenset()) -> list[bytes] | N
 
 
 def _key(item_id: str, prompt_sha256: NDArray[np.uint8]) -> bytes:
+    """Return what identifies a row: the hash of its prompt and its id."""
     return hashlib.sha256(prompt_sha256.tobytes() + item_id.encode()).digest()
 
 
 def _shares(cost: dict[str, Any], part: float) -> list[dict[str, Any]]:
-    """Return what a part of the rows of a shard cost, a line for each run that read some of them."""
+    """Return what a part of a shard's rows cost, one entry for each run that read some of them."""
     before = [share for earlier in cost.get("before", []) for share in _shares(earlier, part)]
     own = {key: value for key, value in cost.items() if key != "before"}
     for key in _COUNTED:

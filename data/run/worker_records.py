@@ -1,10 +1,10 @@
-"""What the workers of a run leave in its folder: who they are, what they do, which shards they failed to read.
+"""Files in which the workers of a run tell each other who they are, what they do, and which shards failed.
 
     CACHE/workers/NAME.json           a worker's record, written again every few seconds while it lives
     CACHE/workers/claims/00012        the name of the worker that reads shard 12
     CACHE/workers/failed/00012.json   why shard 12 could not be read
 
-None of it is part of the cache. A complete cache has no such folder.
+They are not part of the cache, and a complete cache has no such folder.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..errors import LagerError
 WORKERS = "workers"
 CLAIMS = "claims"
 FAILED = "failed"
-# A worker writes its record this often; one whose record is older than some missed ones is taken for dead.
+# A worker writes its record this often; when it was not written for several times as long, the worker counts as dead.
 BEAT_SECONDS = 15.0
 STALE_SECONDS = 4 * BEAT_SECONDS
 _MAX_BYTES = 1 << 16
@@ -38,7 +38,7 @@ _KINDS: dict[str, Any] = {
 
 @dataclass
 class WorkerRecord:
-    """What a worker says of itself.
+    """One worker of a run, as it describes itself.
 
     Parameters
     ----------
@@ -49,17 +49,17 @@ class WorkerRecord:
     host, pid : str, int
         Where it runs.
     machine : str
-        Where its process id means something; empty where that is not known.
+        Where its process id is valid, see `this_machine`; empty where that is not known.
     devices : list of str
         What it reads with.
     started : str
         When, in UTC.
     state : {"starting", "reading", "waiting", "finished", "stopped"}
-        What it does: waiting means that other workers hold all that is left.
+        What it does; "waiting" when all remaining shards are claimed by other workers.
     shard : int or None
         What it reads now.
     shards_done, items_done : int
-        What it has written.
+        How many it has written.
     seconds : float
         Time since it began to read.
     """
@@ -79,7 +79,7 @@ class WorkerRecord:
     seconds: float = 0.0
 
     def write(self, cache: Path) -> None:
-        """Write the record, unless the folder of records is gone: the run is complete then."""
+        """Write the record; not when its folder is gone, as the run is complete then."""
         _replace_text(cache / WORKERS / f"{self.worker}.json", json.dumps(asdict(self)))
 
 
@@ -125,7 +125,7 @@ def make_folders(cache: Path) -> None:
 
 
 def _replace_text(path: Path, text: str) -> None:
-    """Give a file new text in one step; what a crash loses of it does not matter, so nothing is synced."""
+    """Replace a file in one step; it is not synced, as losing it in a crash does no harm."""
     try:
         handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -136,7 +136,7 @@ def _replace_text(path: Path, text: str) -> None:
 
 
 def read_workers(cache: Path) -> list[tuple[WorkerRecord, float]]:
-    """Return every worker's record and when it was written, by name; files that are no records are passed over."""
+    """Return every worker's record and when it was written, by name; other files are ignored."""
     found = []
     for path in sorted((cache / WORKERS).glob("*.json")):
         record, at = _read(path)
@@ -186,17 +186,17 @@ def read_failures(cache: Path) -> list[Failure]:
 
 
 def forget_failure(cache: Path, shard: int) -> None:
-    """Take a failure back: the shard was read after all."""
+    """Remove the record of a failure, when the shard was read after all."""
     (cache / WORKERS / FAILED / f"{shard:05d}.json").unlink(missing_ok=True)
 
 
 def remove_records(cache: Path) -> None:
-    """Remove all that workers left; the cache is complete without it."""
+    """Remove all records of workers; a complete cache needs none."""
     shutil.rmtree(cache / WORKERS, ignore_errors=True)
 
 
 def file_system_now(cache: Path) -> float:
-    """Return the time as the cache's file system has it: the clock of another machine may differ from this one's."""
+    """Return the time by the clock of the cache's file system, which may differ from this machine's."""
     try:
         with tempfile.NamedTemporaryFile(prefix=".", suffix=".tmp", dir=cache / WORKERS) as file:
             return os.fstat(file.fileno()).st_mtime
@@ -205,7 +205,7 @@ def file_system_now(cache: Path) -> float:
 
 
 def this_machine() -> str:
-    """Return what processes share that see each other's ids: this start of the kernel, and the space of ids."""
+    """Return what is equal for processes that can see each other's ids: the kernel's boot, and the pid namespace."""
     try:
         return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
     except OSError:
@@ -213,7 +213,7 @@ def this_machine() -> str:
 
 
 def _read(path: Path) -> tuple[dict[str, Any] | None, float]:
-    """Return a small JSON object and its time; None for anything else, such as a file that is gone by now."""
+    """Return a small JSON object and when it was written; None where the file is gone or holds something else."""
     try:
         with path.open(encoding="utf-8") as file:
             at = os.fstat(file.fileno()).st_mtime

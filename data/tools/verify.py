@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import polars as pl
 
 from ..cache.manifest import ITEMS, MANIFEST, RUN, content_hash, items_hash, read_manifest, read_run
 from ..cache.read_item_table import read_item_table
@@ -59,8 +58,10 @@ def verify_cache(path: str | Path) -> list[Fault]:
         return [Fault(MANIFEST, str(error))]
     if (folder / RUN).exists():  # a cache that was copied or merged may have none
         faults += _guarded(RUN, lambda: read_run(folder))
-    table: list[pl.DataFrame] = []
-    faults += _guarded(ITEMS, lambda: table.append(read_item_table(folder, manifest)))
+    try:
+        table = read_item_table(folder, manifest)
+    except LagerError as error:
+        faults.append(Fault(ITEMS, str(error)))
     ids: list[str] = []
     prompts: list[bytes] = []
     digests: list[bytes] = []
@@ -74,7 +75,7 @@ def verify_cache(path: str | Path) -> list[Fault]:
     if faults:
         return faults
     faults += _guarded("shards", lambda: check_unique(ids, path=folder))
-    if ids != table[0]["item_id"].to_list():
+    if ids != table["item_id"].to_list():
         faults.append(Fault(ITEMS, "its ids are not those of the shards, in their order"))
     for name, value in (("items_hash", items_hash(ids, prompts)), ("content_hash", content_hash(ids, digests))):
         if manifest[name] != value:
