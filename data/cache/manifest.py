@@ -95,13 +95,7 @@ def read_sealed(path: Path, *, what: str) -> dict[str, Any]:
 
 
 def read_run(folder: Path) -> dict[str, Any]:
-    """Read and check the record of a cache's run.
-
-    Raises
-    ------
-    LagerError
-        When it is missing or not sound.
-    """
+    """Read and check the record of a cache's run; a `LagerError` when it is missing or not sound."""
     path = folder / RUN
     run = read_sealed(path, what="run record")
     with _malformed(path):

@@ -189,13 +189,7 @@ def read_attributes(path: Path) -> dict[str, Any]:
 
 
 def read_shard(path: Path) -> ShardData:
-    """Read a whole shard.
-
-    Raises
-    ------
-    LagerError
-        When the file is damaged or holds anything but plain, row-aligned datasets.
-    """
+    """Read a whole shard; a `LagerError` when the file is damaged or holds anything but plain, row-aligned datasets."""
     columns = read_columns(path, list(REQUIRED))
     return ShardData(**columns, optional=read_columns(path, optional_names(path), rows=len(columns["item_id"])))
 

@@ -73,13 +73,7 @@ class SortedDigests(AbstractContextManager["SortedDigests"]):
             self._spill()
 
     def hashes(self) -> CacheHashes:
-        """Return the hashes of all rows taken.
-
-        Raises
-        ------
-        LagerError
-            When two rows have the same id.
-        """
+        """Return the hashes of all rows taken; a `LagerError` when two rows have the same id."""
         items, content = hashlib.sha256(b"["), hashlib.sha256()
         before: bytes | None = None
         self._rows.sort()

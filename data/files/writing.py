@@ -82,13 +82,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file, if it is there.
-
-    Raises
-    ------
-    LagerError
-        When its folder cannot be written.
-    """
+    """Remove a file, if it is there; a `LagerError` when its folder cannot be written."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

@@ -33,13 +33,7 @@ def open_remote(url: str | Path) -> Remote:
 
 
 def open_writable(url: str | Path) -> WritableRemote:
-    """Return the place that a path or URL names, for writing.
-
-    Raises
-    ------
-    LagerError
-        When nothing can be written there.
-    """
+    """Return the place that a path or URL names, for writing; a `LagerError` when nothing can be written there."""
     address = as_url(url)
     if address is None:
         from .folder import FolderRemote

@@ -116,13 +116,7 @@ def clean_store(*, older_than: float | None = None, max_size: int | None = None,
 
 
 def parse_age(text: str) -> float:
-    """Return seconds from text such as 30d, 12h or 2w.
-
-    Raises
-    ------
-    LagerError
-        When it is none.
-    """
+    """Return seconds from text such as 30d, 12h or 2w; a `LagerError` when it is none."""
     match = _AGE.fullmatch(text.strip())
     if match is None:
         raise LagerError(f"age {text!r}: expected a number and one of s, m, h, d, w, such as 30d")

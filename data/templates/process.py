@@ -58,13 +58,7 @@ class TemplateProcess:
         self.variables = frozenset(answer["variables"])
 
     def render(self, values: Mapping[str, Any]) -> str | Failed:
-        """Return the prompt of one item, or how it failed.
-
-        Raises
-        ------
-        LagerError
-            When the template does not come to an end.
-        """
+        """Return the prompt of one item, or how it failed; a `LagerError` when the template does not come to an end."""
         answer = self._ask(dict(values), seconds=_SECONDS)
         return answer["prompt"] if "prompt" in answer else Failed(answer["failed"])
 
