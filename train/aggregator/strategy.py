@@ -54,7 +54,8 @@ class Fitted(Protocol):
 class Strategy:
     """How read-outs become scores; each strategy is a subclass in a file of its own.
 
-    What a subclass leaves alone is true of a baseline: no layer weights, no options, no distribution.
+    A property that is the same for every strategy of a class is set there as a plain attribute, ``bound_to_scale =
+    True``. What a class leaves alone is true of a baseline: no layer weights, no options, no distribution.
 
     Parameters
     ----------
@@ -98,12 +99,13 @@ class Strategy:
         return ""
 
     @property
-    def takes(self) -> tuple[str, ...]:
+    def takes(self) -> frozenset[str]:
         """The options it may have."""
-        return ()
+        return frozenset()
 
-    def refusal(self, word: str) -> str:
-        """Return why it cannot have an option."""
+    @property
+    def refusal(self) -> str:
+        """Why it cannot have other options."""
         return "reads no score-token logits"
 
     def with_argument(self, text: str) -> Strategy | None:
@@ -128,8 +130,8 @@ class Strategy:
         found = self.with_argument(argument[1:]) if argument else self if self.complete else None
         if found is None:
             return None
-        if refused := [word for word in options.words if word not in found.takes]:
-            raise LagerError(f"{name!r}: {bare} {found.refusal(refused[0])}; leave the option out")
+        if not found.takes.issuperset(options.words):
+            raise LagerError(f"{name!r}: {bare} {found.refusal}; leave the option out")
         return replace(found, options=options)
 
     # What it needs

@@ -12,7 +12,7 @@ from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
 from ..aggregator.layer_options import LayerOptions
 from ..aggregator.mixing import expected_value, softmax
-from ..aggregator.strategy import Fitted, Learnt, Need
+from ..aggregator.strategy import Fitted, Learnt
 from .layer_mixture import LayerMixture, one_hot
 from .single_layer import last_weighed
 
@@ -25,11 +25,7 @@ class BestLayer(LayerMixture):
 
     key: str = "best-layer"
     summary: str = "the single layer best on the training data"
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        """Logits, and human scores."""
-        return frozenset({"labels", "logits"})
+    needs = frozenset({"labels", "logits"})
 
     def streams(self, preset: str) -> bool:
         """Return that each entry's scores are found in blocks."""

@@ -32,16 +32,13 @@ class Early(FittedMixture):
     key: str = "lager-early"
     summary: str = "lager-tuned on the first entries only, as few as do"
     last: int | None = None
+    forms = ("lager-early:M",)
+    stops_early = True
 
     @property
     def argument(self) -> str:
         """The last entry, where it is named."""
         return "" if self.last is None else str(self.last)
-
-    @property
-    def forms(self) -> tuple[str, ...]:
-        """With the last entry's number."""
-        return ("lager-early:M",)
 
     def with_argument(self, text: str) -> Early | None:
         """Return the strategy with a last entry that is named."""
@@ -52,11 +49,6 @@ class Early(FittedMixture):
     def chooses_by_clusters(self) -> bool:
         """The last entry, unless it is named."""
         return self.last is None
-
-    @property
-    def stops_early(self) -> bool:
-        """After the last entry."""
-        return True
 
     def last_entry(self, fitted: Fitted) -> int:
         """Return the last entry that has a weight."""

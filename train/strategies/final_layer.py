@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..aggregator.layer_options import Dataset
 from .layer_mixture import LayerMixture, one_hot
 
 
@@ -12,19 +11,9 @@ from .layer_mixture import LayerMixture, one_hot
 class FinalLayer(LayerMixture):
     """The model's own logits: the last entry of the normed read-out."""
 
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """No options."""
-        return ()
-
-    def refusal(self, word: str) -> str:
-        """Return why it cannot have an option."""
-        return "reads the last normed entry by definition"
-
-    @property
-    def dataset(self) -> Dataset:
-        """The normed read-out."""
-        return "logits_normed"
+    takes = frozenset[str]()
+    dataset = "logits_normed"
+    refusal = "reads the last normed entry by definition"
 
     def untrained_weights(self, n_layers: int, preset: str) -> tuple[float, ...]:
         """Return all weight on the last entry."""

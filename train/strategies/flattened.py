@@ -13,7 +13,7 @@ from ...data.cache.readouts import Readouts
 from ..aggregator.layer_options import LayerOptions
 from ..aggregator.mixing import require_finite
 from ..aggregator.parameter_checks import is_matrix, need
-from ..aggregator.strategy import Fitted, Need, Strategy
+from ..aggregator.strategy import Fitted, Strategy
 
 _ITEMS_AT_ONCE = 4096  # scored at once: their float64 copies stay small
 
@@ -22,29 +22,11 @@ _ITEMS_AT_ONCE = 4096  # scored at once: their float64 copies stay small
 class Flattened(Strategy):
     """What `ridge` and `ordinal` share: a linear score of all logits, learnt on one scale with a penalty."""
 
-    @property
-    def needs(self) -> frozenset[Need]:
-        """Logits, and human scores."""
-        return frozenset({"labels", "logits"})
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Which read-out, and whether the last entry."""
-        return ("normed", "no-last")
-
-    def refusal(self, word: str) -> str:
-        """Return why it cannot have an option."""
-        return "fits no layer weights that could be constrained"
-
-    @property
-    def bound_to_scale(self) -> bool:
-        """By what it learnt."""
-        return True
-
-    @property
-    def chooses_by_clusters(self) -> bool:
-        """The penalty."""
-        return True
+    needs = frozenset({"labels", "logits"})
+    takes = frozenset({"normed", "no-last"})
+    bound_to_scale = True
+    chooses_by_clusters = True
+    refusal = "fits no layer weights that could be constrained"
 
     def check(self, fitted: Fitted) -> None:
         """Raise `LagerError` unless there is a coefficient for each logit."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
 from ..aggregator.parameter_checks import is_vector, need
-from ..aggregator.strategy import Fitted, Learnt, Need, Strategy
+from ..aggregator.strategy import Fitted, Learnt, Strategy
 
 
 @dataclass(frozen=True)
@@ -20,21 +20,9 @@ class GroupMean(Strategy):
 
     key: str = "group-mean"
     summary: str = "baseline: training mean of the item's group"
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        """Human scores, and groups."""
-        return frozenset({"labels", "groups"})
-
-    @property
-    def has_presets(self) -> bool:
-        """All presets: they change nothing."""
-        return True
-
-    @property
-    def bound_to_scale(self) -> bool:
-        """By the means."""
-        return True
+    needs = frozenset({"labels", "groups"})
+    has_presets = True
+    bound_to_scale = True
 
     def streams(self, preset: str) -> bool:
         """Return that no read-outs are needed."""

@@ -35,16 +35,16 @@ class Isotonic(Strategy):
     key: str = "isotonic"
     summary: str = "monotone recalibration of lager-tuned"
     base: Strategy = LAGER_TUNED
+    forms = ("isotonic:NAME",)
+    read_to_fit = ("logits", "logits_normed")
+    bound_to_scale = True
+    chooses_by_clusters = True
+    refusal = "takes its options from what it recalibrates, as in isotonic:lager-tuned+normed"
 
     @property
     def argument(self) -> str:
         """The strategy that is recalibrated."""
         return "" if self.base == LAGER_TUNED else self.base.name
-
-    @property
-    def forms(self) -> tuple[str, ...]:
-        """With the name of what is recalibrated."""
-        return ("isotonic:NAME",)
 
     def named(self, name: str, find: Callable[[str], Strategy]) -> Strategy | None:
         """Return the recalibration of a strategy by name; options behind the name are that strategy's."""
@@ -55,10 +55,6 @@ class Isotonic(Strategy):
         if isinstance(base, Isotonic):
             raise LagerError(f"{name!r}: isotonic on isotonic changes nothing; name the strategy to recalibrate")
         return replace(self, base=base, summary=f"monotone recalibration of {base.name}")
-
-    def refusal(self, word: str) -> str:
-        """Return why it cannot have an option."""
-        return "takes its options from what it recalibrates, as in isotonic:lager-tuned+normed"
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -71,24 +67,9 @@ class Isotonic(Strategy):
         return self.base.dataset
 
     @property
-    def read_to_fit(self) -> tuple[Dataset, ...]:
-        """Both read-outs."""
-        return ("logits", "logits_normed")
-
-    @property
     def has_presets(self) -> bool:
         """Those of the other strategy."""
         return self.base.has_presets
-
-    @property
-    def bound_to_scale(self) -> bool:
-        """By the curve."""
-        return True
-
-    @property
-    def chooses_by_clusters(self) -> bool:
-        """Scores for the curve."""
-        return True
 
     def last_entry(self, fitted: Fitted) -> int:
         """Return how deep the other strategy reads."""

@@ -13,7 +13,7 @@ from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
 from ..aggregator.layer_options import WORDS
 from ..aggregator.mixing import mix_logits, mix_probabilities
-from ..aggregator.strategy import Fitted, Need, Strategy
+from ..aggregator.strategy import Fitted, Strategy
 
 
 @dataclass(frozen=True)
@@ -30,20 +30,9 @@ class LayerMixture(Strategy):
 
     mixes: Literal["logits", "probabilities"] = "logits"
     picks: Literal["expectation", "argmax"] = "expectation"
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        """Logits alone."""
-        return frozenset({"logits"})
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Which read-out and whether the last entry; weights that are not fitted cannot be constrained."""
-        return ("normed", "no-last")
-
-    def refusal(self, word: str) -> str:
-        """Return why it cannot have an option."""
-        return "fits no layer weights that could be constrained"
+    needs = frozenset({"logits"})
+    takes = frozenset({"normed", "no-last"})
+    refusal = "fits no layer weights that could be constrained"
 
     def check(self, fitted: Fitted) -> None:
         """Raise `LagerError` unless there is a finite weight for each layer entry, and one that is not zero."""
@@ -70,15 +59,8 @@ class LayerMixture(Strategy):
 class FittedMixture(LayerMixture):
     """A mixture whose weights are fitted."""
 
-    @property
-    def needs(self) -> frozenset[Need]:
-        """Logits, and human scores."""
-        return frozenset({"labels", "logits"})
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """All options."""
-        return WORDS
+    needs = frozenset({"labels", "logits"})
+    takes = frozenset(WORDS)
 
     def doubt(self, fitted: Fitted, n: int) -> str | None:
         """Return a warning where there are fewer items than weights."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
-from ..aggregator.strategy import Fitted, Need, Strategy
+from ..aggregator.strategy import Fitted, Strategy
 
 
 @dataclass(frozen=True)
@@ -17,16 +17,8 @@ class Length(Strategy):
 
     key: str = "length"
     summary: str = "baseline: the prompt's token count"
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        """The prompts' lengths."""
-        return frozenset({"lengths"})
-
-    @property
-    def on_scale(self) -> bool:
-        """A count is no score."""
-        return False
+    needs = frozenset({"lengths"})
+    on_scale = False
 
     def predict(self, fitted: Fitted, readouts: Readouts) -> NDArray[np.float64]:
         """Return the counts."""

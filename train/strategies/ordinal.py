@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +26,7 @@ class Ordinal(Flattened):
 
     key: str = "ordinal"
     summary: str = "cumulative logit on all layers and labels"
-
-    @property
-    def picks(self) -> Literal["expectation"]:
-        """The expectation."""
-        return "expectation"
+    picks = "expectation"
 
     def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
         """Choose the penalty, and fit."""

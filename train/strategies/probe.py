@@ -13,7 +13,7 @@ from ...data.errors import LagerError
 from ..aggregator.label_probabilities import label_probabilities, spread_over_labels
 from ..aggregator.mixing import require_finite, softmax
 from ..aggregator.parameter_checks import check_thresholds, checked_classes, is_matrix, is_vector, need
-from ..aggregator.strategy import Fitted, Learnt, Need, Strategy
+from ..aggregator.strategy import Fitted, Learnt, Strategy
 
 if TYPE_CHECKING:
     from ..solvers.ridge_path import RidgePath
@@ -36,37 +36,21 @@ class Probe(Strategy):
     key: str = "probe"
     summary: str = "pooled hidden states, reduced, ridge head"
     head: str = HEADS[0]
+    forms = tuple(f"probe:{head}" for head in HEADS)
+    needs = frozenset({"labels", "hidden"})
+    bound_to_scale = True
+    chooses_by_clusters = True
 
     @property
     def argument(self) -> str:
         """The head, unless it is the first."""
         return "" if self.head == HEADS[0] else self.head
 
-    @property
-    def forms(self) -> tuple[str, ...]:
-        """With the name of the head."""
-        return tuple(f"probe:{head}" for head in HEADS)
-
     def with_argument(self, text: str) -> Probe | None:
         """Return the probe with a head."""
         if text not in HEADS:
             return None
         return replace(self, head=text, summary=f"pooled hidden states, reduced, {text} head")
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        """Hidden states, and human scores."""
-        return frozenset({"labels", "hidden"})
-
-    @property
-    def bound_to_scale(self) -> bool:
-        """By what it learnt."""
-        return True
-
-    @property
-    def chooses_by_clusters(self) -> bool:
-        """Layers and penalty."""
-        return True
 
     @property
     def picks(self) -> Literal["expectation"] | None:

@@ -32,11 +32,7 @@ class Shrunk(FittedMixture):
 
     key: str = "lager-shrunk"
     summary: str = "lager-tuned pulled towards uniform weights"
-
-    @property
-    def chooses_by_clusters(self) -> bool:
-        """The strength."""
-        return True
+    chooses_by_clusters = True
 
     def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
         """Choose the strength, then fit the weights on all items."""

@@ -17,6 +17,10 @@ class SingleLayer(LayerMixture):
     key: str = "layer"
     summary: str = "one layer entry alone, expectation"
     entry: int | None = None
+    forms = ("layer:N",)
+    hint = "a single layer is written layer:N with N from 0, such as layer:12"
+    takes = frozenset({"normed"})
+    refusal = "uses one entry only"
 
     @property
     def argument(self) -> str:
@@ -28,31 +32,12 @@ class SingleLayer(LayerMixture):
         """Whether the entry is named."""
         return self.entry is not None
 
-    @property
-    def forms(self) -> tuple[str, ...]:
-        """With the entry's number."""
-        return ("layer:N",)
-
-    @property
-    def hint(self) -> str:
-        """How an entry is named."""
-        return "a single layer is written layer:N with N from 0, such as layer:12"
-
     def with_argument(self, text: str) -> SingleLayer | None:
         """Return the strategy of a numbered entry."""
         number = entry_number(text)
         if number is None:
             return None
         return replace(self, entry=number, summary=f"layer entry {number} alone, expectation")
-
-    @property
-    def takes(self) -> tuple[str, ...]:
-        """Which read-out."""
-        return ("normed",)
-
-    def refusal(self, word: str) -> str:
-        """Return why it cannot have an option."""
-        return "uses one entry only" if word == "no-last" else super().refusal(word)
 
     def untrained_weights(self, n_layers: int, preset: str) -> tuple[float, ...]:
         """Return all weight on the entry."""

@@ -13,15 +13,12 @@ from .layer_mixture import FittedMixture, padded
 class Tuned(FittedMixture):
     """One fitted weight per layer; those of lager-tuned, fitted on logits, as the authors do in their ablation."""
 
+    has_presets = True
+
     @property
     def fitted_as(self) -> str:
         """The name of lager-tuned with the same options."""
         return f"{LAGER_TUNED.key}{self.options.suffix}"
-
-    @property
-    def has_presets(self) -> bool:
-        """Converged, and the paper's and the released code's training."""
-        return True
 
     def streams(self, preset: str) -> bool:
         """Return whether the loss can be summed over blocks; the other presets draw batches."""

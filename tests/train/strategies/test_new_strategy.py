@@ -33,7 +33,7 @@ class Shifted(Strategy):
     key: str = "shifted"
     summary: str = "last entry, moved to the human mean"
     needs = frozenset({"labels", "logits"})
-    takes = ("normed",)
+    takes = frozenset({"normed"})
     bound_to_scale = True
 
     def fit(self, train, *, preset: str, seed: int) -> Learnt:
