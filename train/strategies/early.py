@@ -13,11 +13,11 @@ from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
 from ..aggregator.layer_options import Constraint
 from ..aggregator.strategy import Fitted, Learnt
-from ..solvers.folds import Split
 from .layer_mixture import FittedMixture, padded
 from .single_layer import entry_number, last_weighed
 
 if TYPE_CHECKING:
+    from ..solvers.folds import Split
     from ..solvers.mixture_loss import MixtureLoss
 
 

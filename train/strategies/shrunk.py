@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from ...data.cache.readouts import Readouts
 from ..aggregator.layer_options import Constraint
 from ..aggregator.strategy import Fitted, Learnt
-from ..solvers.folds import Split
 from .layer_mixture import FittedMixture, padded
 
 if TYPE_CHECKING:
+    from ..solvers.folds import Split
     from ..solvers.mixture_loss import MixtureLoss
 
 #: Share of the even weights: 0 is lager-tuned, 1 is lager.

@@ -79,3 +79,10 @@ def test_hidden_states_that_cannot_be_used_are_refused(change, message: str) -> 
 def test_a_fitted_probe_refuses_other_hidden_states(change, message: str) -> None:
     with pytest.raises(LagerError, match=message):
         fit_strategy("probe", TRAIN).predict(replace(TEST, hidden=change(TEST.hidden)))
+
+
+def test_what_recalibrates_a_probe_asks_for_the_same_poolings() -> None:
+    bent, probe = fit_strategy("isotonic:probe", TRAIN), fit_strategy("probe", TRAIN)
+    assert probe.poolings
+    assert bent.poolings == probe.poolings
+    assert fit_strategy("ridge", TRAIN).poolings == ()
