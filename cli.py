@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from .data.commands.cache import app as cache_app
+from .data.commands.options_once import App
 from .data.errors import LagerError
 from .data.progress import to_stderr
 from .data.safe_text import safe_streams
@@ -28,7 +29,7 @@ from .extract.command import extract
 from .extract.verify_command import verify
 from .train.command import train
 
-app = typer.Typer(
+app = App(
     name="lager",
     no_args_is_help=True,
     add_completion=False,

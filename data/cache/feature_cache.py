@@ -101,6 +101,10 @@ class CacheColumns:
             keys[rows.start : rows.stop] = prompt_keys(hashes)
         return keys
 
+    def prompts(self) -> dict[str, str]:
+        """Return every prompt's hash in hexadecimal digits, by item id."""
+        return {item: bytes(one).hex() for item, one in zip(self.item_id, self.prompt_sha256, strict=True)}
+
     @property
     def item_id(self) -> NDArray[np.object_]:
         """Ids, ndarray of shape (n_items,), dtype object."""
@@ -375,9 +379,10 @@ class FeatureCache(CacheColumns):
         Raises
         ------
         LagerError
-            When the file is malformed, repeats an id, names an item that the cache lacks, or a score is off scale.
+            When the file is malformed, repeats an id, names an item that the cache lacks, a score is off scale, or
+            the file says that its items are others.
         """
-        scores = read_scores(Path(path), self.scale, known=set(self.items["item_id"]), whose=f"cache {self.path}")
+        scores = read_scores(Path(path), self.scale, items=self.items, whose=f"cache {self.path}", prompts=self.prompts)
         column = pl.Series("scores", [scores.get(i, []) for i in self.items["item_id"]], dtype=pl.List(pl.Float64))
         return replace(self, items=self.items.with_columns(column))
 

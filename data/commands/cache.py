@@ -11,10 +11,11 @@ import numpy as np
 import typer
 
 from ..safe_text import printable
+from .options_once import App
 from .share import gc, ls, pull, push
 from .status import status
 
-app = typer.Typer(no_args_is_help=True, help="Look at feature caches, keep them sound, share them.")
+app = App(no_args_is_help=True, help="Look at feature caches, keep them sound, share them.")
 app.command("status")(status)
 app.command("push")(push)
 app.command("pull")(pull)

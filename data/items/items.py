@@ -13,6 +13,7 @@ import polars as pl
 from ..errors import LagerError
 from ..files.canonical import canonical_json
 from ..scale import Scale
+from .joined_label import joined_label
 from .small_files import parse_id, parse_scores
 
 Kind = Literal["fields", "prompt", "messages"]
@@ -253,5 +254,7 @@ def _are_messages(value: Any) -> bool:
 
 
 def _joined(row: dict[str, Any], columns: tuple[str, ...]) -> str | None:
-    values = [row.get(name) for name in columns]
-    return None if all(value is None for value in values) else " / ".join("" if v is None else str(v) for v in values)
+    values = [None if row.get(name) is None else str(row[name]) for name in columns]
+    if len(values) == 1 or all(value is None for value in values):
+        return values[0] if values else None
+    return joined_label(values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from ..errors import LagerError
 from ..scale import Scale
+from .same_items import PROMPT, check_same_items
 from .small_files import check_columns, parse_scores, read_ids, read_rows
 
 _LISTED = 3
+#: Returns the prompt hashes of items by their ids.
+Prompts = Callable[[], Mapping[str, str]]
 _LABELS = ("group", "cluster", "system")
 
 
@@ -28,13 +31,18 @@ class ExternalScores(NamedTuple):
         What the table calls it.
     scores : ndarray of shape (n_items,)
         NaN where it has none.
+    compared : bool
+        Whether the file says more of its items than ids, and it was the same.
     """
 
     name: str
     scores: NDArray[np.float64]
+    compared: bool = False
 
 
-def read_scores(path: Path, scale: Scale, *, known: Collection[str], whose: str) -> dict[str, list[float]]:
+def read_scores(
+    path: Path, scale: Scale, *, items: pl.DataFrame, whose: str, prompts: Prompts | None = None
+) -> dict[str, list[float]]:
     """Read a file with columns id and score.
 
     Parameters
@@ -43,10 +51,12 @@ def read_scores(path: Path, scale: Scale, *, known: Collection[str], whose: str)
         JSONL, CSV or Parquet. A score is a number, a list with one number per annotator, or empty.
     scale : Scale
         What the scores have to lie on.
-    known : collection of str
-        The ids that scores may be given for.
+    items : polars.DataFrame
+        The items that scores may be given for, with item_id, group and cluster.
     whose : str
         What to call the owner of these ids in messages.
+    prompts : callable, optional
+        Returns the items' prompt hashes by id; called where the file has a column of them.
 
     Returns
     -------
@@ -56,11 +66,13 @@ def read_scores(path: Path, scale: Scale, *, known: Collection[str], whose: str)
     Raises
     ------
     LagerError
-        When the file is malformed, repeats an id, names an unknown one, or a score is off the scale.
+        When the file is malformed, repeats an id, names an unknown one, a score is off the scale, or the file says
+        that its items are others.
     """
     file = _read(path, "score", what="score file")
     check_columns(file.rows, ("id", "score"), path=path)
-    file.check_ids(known, where=f"in {whose}")
+    file.check_ids(set(items["item_id"]), where=f"in {whose}")
+    file.check_items(items, prompts)
     file.check_scale(scale)
     return dict(zip(file.ids, file.scores, strict=True))
 
@@ -99,7 +111,12 @@ def read_human_scores(path: Path, scale: Scale | None) -> pl.DataFrame:
 
 
 def read_external(
-    specs: Sequence[str], items: pl.DataFrame, scale: Scale | None, *, taken: Sequence[str] = ()
+    specs: Sequence[str],
+    items: pl.DataFrame,
+    scale: Scale | None,
+    *,
+    taken: Sequence[str] = (),
+    prompts: Prompts | None = None,
 ) -> list[ExternalScores]:
     """Read judges' scores from ``FILE:COLUMN``, one after the other.
 
@@ -108,17 +125,19 @@ def read_external(
     specs : sequence of str
         The file has a column id and the one named.
     items : polars.DataFrame
-        The items that are evaluated, with item_id.
+        The items that are evaluated, with item_id, group and cluster.
     scale : Scale or None
         What the scores have to lie on.
     taken : sequence of str
         Names that the table has already.
+    prompts : callable, optional
+        Returns the items' prompt hashes by id; called where a file has a column of them.
 
     Raises
     ------
     LagerError
-        When a file is malformed or has no such column, ids repeat or are not among the items, a score is no number or
-        off the scale, or two judges would have one name.
+        When a file is malformed or has no such column, ids repeat or are not among the items, the file says that its
+        items are others, a score is no number or off the scale, or two judges would have one name.
     """
     row_of = {item: row for row, item in enumerate(items["item_id"])}
     out: list[ExternalScores] = []
@@ -129,7 +148,9 @@ def read_external(
         name = column if plain else f"{path.stem}:{column}"
         if name in taken or any(name == other.name for other in out):
             raise LagerError(f"two judges would both be called {name}: rename a file or its column")
-        out.append(ExternalScores(name, _join(path, column, row_of, scale)))
+        file = _read(path, column, what="file of external scores")
+        scores = _join(file, row_of, scale)
+        out.append(ExternalScores(name, scores, file.check_items(items, prompts)))
     return out
 
 
@@ -140,9 +161,9 @@ def _parse(spec: str) -> tuple[Path, str]:
     return Path(path), column
 
 
-def _join(path: Path, column: str, row_of: dict[str, int], scale: Scale | None) -> NDArray[np.float64]:
+def _join(file: _ScoreFile, row_of: dict[str, int], scale: Scale | None) -> NDArray[np.float64]:
     """Return a judge's score of each item, NaN where the file gives none."""
-    file = _read(path, column, what="file of external scores")
+    path, column = file.path, file.column
     file.check_ids(row_of, where=f"among the {len(row_of)} evaluated items")
     out = np.full(len(row_of), np.nan)
     for number, (item, scores) in enumerate(zip(file.ids, file.scores, strict=True), start=1):
@@ -176,6 +197,11 @@ class _ScoreFile(NamedTuple):
                 f"{self.path}: {len(unknown)} of {len(self.ids)} ids are not {where} (first: {shown}): give scores of "
                 "these items only, under their ids"
             )
+
+    def check_items(self, items: pl.DataFrame, prompts: Prompts | None) -> bool:
+        """Return whether the file says more of its items than known ids; raise `LagerError` where these are others."""
+        hashes = prompts() if prompts is not None and any(row.get(PROMPT) for row in self.rows) else None
+        return check_same_items(self.rows, self.ids, items, path=self.path, prompts=hashes)
 
     def check_scale(self, scale: Scale | None) -> None:
         """Raise `LagerError` that counts the scores outside the scale, where there is one."""

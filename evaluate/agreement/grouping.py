@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...data.errors import LagerError
 from ...data.items.item_table import object_column
+from ...data.items.joined_label import BETWEEN, label_part
 from ...data.items.score_files import nearest
 
 _NEVER = ("item_id", "scores", "text")
@@ -66,5 +67,13 @@ def group_series(items: pl.DataFrame, by: Sequence[str] = (), *, level: str | No
             raise LagerError(
                 f"--by: no item has a column {name!r}: {nearest(name, known) if known else 'there is none'}"
             )
-    parts = [pl.col(name).cast(pl.String).fill_null("(none)") for name in by]
-    return items.select(pl.concat_str(parts, separator=" / ").alias("by"))["by"]
+    parts = pl.DataFrame([_parts(items[name], alone=len(by) == 1).alias(name) for name in dict.fromkeys(by)])
+    return parts.select(pl.concat_str(parts.columns, separator=BETWEEN).alias("by"))["by"]
+
+
+def _parts(column: pl.Series, *, alone: bool) -> pl.Series:
+    """Return a column as parts of a joined label, each distinct value written once."""
+    texts = column.cast(pl.String)
+    distinct = texts.unique().drop_nulls()
+    written = pl.Series([label_part(text, alone=alone) for text in distinct], dtype=pl.String)
+    return texts.replace(distinct, written).fill_null(label_part(None, alone=alone))

@@ -10,11 +10,19 @@ from .runs import Compared, CompareRow
 
 def comparison_table(compared: Compared, *, intervals: bool = False) -> Table:
     """Return a row for each strategy of each model; intervals are for an output that has room for them."""
-    notes = []
+    notes = list(compared.notes)
     if any(row.mean is None for row in compared.rows):
         notes.append("no mean where a column is missing or undefined")
     if names := sorted({f"{row.model}: {row.strategy}" for row in compared.rows if row.in_sample}):
         notes.append(f"in-sample, out of competition: {', '.join(names)}")
+    fewer = {
+        f"{row.model}: {row.strategy}, {row.undefined_groups(column)} in {column}"
+        for row in compared.rows
+        for column in compared.columns
+        if row.undefined_groups(column)
+    }
+    if fewer:
+        notes.append(f"undefined in some groups, which the mean leaves out: {'; '.join(sorted(fewer))}")
     best = compared.best()
     return Table(
         columns=(Column("model", "name"), Column("strategy", "name"), *map(Column, (*compared.columns, "mean"))),
@@ -40,6 +48,6 @@ def _row(compared: Compared, row: CompareRow, best: dict[str, float], *, interva
             cells.append(Cell(NONE))
             continue
         value, ends = one["estimate"], (one.get("low"), one.get("high")) if intervals else (None, None)
-        wins = not row.in_sample and value is not None and value == best.get(column)
+        wins = value is not None and compared.competing(row, column) == best.get(column)
         cells.append(interval(value, *ends, best=wins, reason=one.get("reason") or ""))
     return tuple(cells)

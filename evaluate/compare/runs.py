@@ -2,93 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...data.errors import LagerError
-from ...data.files.writing import read_json
 from ..metrics.metrics import METRICS, check_metrics
+from .one_table import check_columns, mixture_notes, row_labels, source_notes
+from .run import LEVELS, Run
 
 #: The judges of the paper's main table; scores from files come on top.
 MAIN = ("vscore", "e-score", "lager", "lager-tuned")
-_LEVELS = ("pooled", "group", "system")
-
-
-@dataclass(frozen=True)
-class Run:
-    """One evaluation's results.
-
-    Parameters
-    ----------
-    path : Path
-        Its folder.
-    content : dict
-        Its results.json.
-    """
-
-    path: Path
-    content: dict[str, Any]
-
-    @classmethod
-    def read(cls, folder: Path) -> Run:
-        """Read a folder that `lager evaluate --out` wrote.
-
-        Raises
-        ------
-        LagerError
-            When it holds no results.
-        """
-        path = folder / "results.json"
-        if not path.exists():
-            raise LagerError(f"{folder} holds no results.json: give folders that lager evaluate --out wrote")
-        content = read_json(path, what="results")
-        rows, about = content.get("results"), content.get("about")
-        known = isinstance(about, dict) and content.get("level") in _LEVELS
-        if not (known and isinstance(rows, list) and rows and all(map(_is_row, rows))):
-            raise LagerError(f"{path} is not in the format of this version: run lager evaluate --out again")
-        return cls(folder, content)
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What was evaluated."""
-        return dict(self.content["about"])
-
-    @property
-    def model(self) -> str:
-        """The judge's model; the folder's name where there is none."""
-        return str(self.about.get("model") or self.path.resolve().name)
-
-    @property
-    def column(self) -> str:
-        """Benchmark and condition."""
-        parts = (self.about.get("benchmark") or self.about.get("scores"), self.about.get("condition"))
-        return " / ".join(str(part) for part in parts if part) or "items"
-
-
-def _is_row(row: Any) -> bool:
-    """Return whether a strategy's results have the types that figures and names have."""
-    if not isinstance(row, dict) or not isinstance(row.get("strategy"), str):
-        return False
-    pooled = row.get("pooled", {})
-    return isinstance(pooled, dict) and all(
-        _is_figure(part[metric]) for part in (row, pooled) for metric in METRICS if metric in part
-    )
-
-
-def _is_figure(value: Any) -> bool:
-    """Return whether a figure is finite or null, with a reason of text: results may come from others."""
-    numbers = (int, float)
-    return (
-        isinstance(value, dict)
-        and "estimate" in value
-        and all(value.get(name) is None or type(value[name]) in numbers for name in ("estimate", "low", "high"))
-        and all(math.isfinite(value[name]) for name in ("estimate", "low", "high") if value.get(name) is not None)
-        and isinstance(value.get("reason"), str | None)
-    )
 
 
 @dataclass(frozen=True)
@@ -99,7 +24,7 @@ class CompareRow:
     ----------
     model, strategy : str
     cells : dict of str to dict
-        By column: estimate, low, high, and a reason where the estimate is None.
+        By column: estimate, low, high, and a reason where the estimate is None, also that of a strategy skipped there.
     mean : float or None
         Over all columns; None where one is missing.
     in_sample : bool
@@ -111,6 +36,16 @@ class CompareRow:
     cells: dict[str, dict[str, Any]]
     mean: float | None
     in_sample: bool
+
+    def value(self, column: str) -> float | None:
+        """Return the figure of a column, or the mean over all for ``mean``."""
+        found: float | None = self.mean if column == "mean" else self.cells.get(column, {}).get("estimate")
+        return found
+
+    def undefined_groups(self, column: str) -> int:
+        """Return in how many groups a figure is undefined, or of ``mean`` those under it together."""
+        cells = self.cells.values() if column == "mean" else [self.cells.get(column, {})]
+        return sum(one.get("undefined_groups") or 0 for one in cells)
 
 
 @dataclass(frozen=True)
@@ -125,30 +60,40 @@ class Compared:
         Benchmarks and conditions.
     rows : tuple of CompareRow
         By model, in the order given.
+    notes : tuple of str
+        What differs in a row or a column, and what is not compared.
     """
 
     metric: str
     level: str
     columns: tuple[str, ...]
     rows: tuple[CompareRow, ...]
+    notes: tuple[str, ...] = ()
 
     def best(self) -> dict[str, float]:
-        """Return the best figure of each column, and of ``mean``, among rows that are not in-sample."""
+        """Return the best figure of each column, and of ``mean``.
+
+        Rows that are in-sample do not compete, nor figures over fewer groups than others of their column.
+        """
         better = METRICS[self.metric].better
         if better is None:
             return {}
         choose = min if better == "lower" else max
         out = {}
         for name in (*self.columns, "mean"):
-            values = [
-                value
-                for row in self.rows
-                if not row.in_sample
-                and (value := row.mean if name == "mean" else row.cells.get(name, {}).get("estimate")) is not None
-            ]
+            values = [value for row in self.rows if (value := self.competing(row, name)) is not None]
             if values:
                 out[name] = choose(values)
         return out
+
+    def competing(self, row: CompareRow, column: str) -> float | None:
+        """Return a row's figure in a column or under ``mean`` where it may be the best, else None."""
+        if row.in_sample or row.value(column) is None:
+            return None
+        fewest = min(
+            one.undefined_groups(column) for one in self.rows if not one.in_sample and one.value(column) is not None
+        )
+        return row.value(column) if row.undefined_groups(column) == fewest else None
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON object."""
@@ -157,7 +102,8 @@ class Compared:
              "columns": row.cells}
             for row in self.rows
         ]  # fmt: skip
-        return {"metric": self.metric, "level": self.level, "columns": list(self.columns), "rows": rows}
+        return {"metric": self.metric, "level": self.level, "columns": list(self.columns), "rows": rows,
+                "notes": list(self.notes)}  # fmt: skip
 
 
 def compare_runs(
@@ -179,12 +125,14 @@ def compare_runs(
     Raises
     ------
     LagerError
-        When a folder holds no results, levels differ, or two evaluations would fill one cell.
+        When a folder holds no results, levels differ, two evaluations would fill one cell, or the evaluations of one
+        column are not of the same items, human scores and groups.
     """
     check_metrics([metric])
     runs = [Run.read(folder) for folder in folders]
     chosen = _level(runs, level)
-    labels = _labels(runs)
+    labels = row_labels(runs)
+    check_columns(runs, metric, chosen)
     rows: list[CompareRow] = []
     columns = tuple(dict.fromkeys(run.column for run in runs))
     for model in dict.fromkeys(labels):
@@ -194,7 +142,9 @@ def compare_runs(
         raise LagerError(
             f"no evaluation has any of the strategies {', '.join(strategies or MAIN)}: name one with --strategy"
         )
-    return Compared(metric, chosen, columns, tuple(rows))
+    named = dict.fromkeys(row.strategy for row in rows)
+    notes = (*mixture_notes(runs, labels), *source_notes(runs, labels, list(named)))
+    return Compared(metric, chosen, columns, tuple(rows), notes)
 
 
 def _level(runs: Sequence[Run], level: str | None) -> str:
@@ -206,28 +156,13 @@ def _level(runs: Sequence[Run], level: str | None) -> str:
                 f"the evaluations are of levels {', '.join(sorted(found))}: compare them with --level pooled"
             )
         return found.pop()
-    if level not in _LEVELS:
-        raise LagerError(f"unknown level {level!r}: choose from {', '.join(_LEVELS)}")
+    if level not in LEVELS:
+        raise LagerError(f"unknown level {level!r}: choose from {', '.join(LEVELS)}")
     if level != "pooled" and (others := [run for run in runs if run.content["level"] != level]):
         raise LagerError(
             f"{others[0].path} has figures of level {others[0].content['level']} and pooled, not of {level}"
         )
     return level
-
-
-def _labels(runs: Sequence[Run]) -> list[str]:
-    """Return each run's row label: its model, with the template where a cell would be filled twice."""
-    cells = Counter((run.model, run.column) for run in runs)
-    crowded = {model for (model, _), count in cells.items() if count > 1}
-    labels = [
-        f"{run.model}, template {run.about.get('template') or '-'}" if run.model in crowded else run.model
-        for run in runs
-    ]
-    seen: dict[tuple[str, str], Path] = {}
-    for run, label in zip(runs, labels, strict=True):
-        if (other := seen.setdefault((label, run.column), run.path)) is not run.path:
-            raise LagerError(f"{other} and {run.path} both evaluate {label} on {run.column}: leave one of them out")
-    return labels
 
 
 def _rows(  # noqa: PLR0917
@@ -241,7 +176,11 @@ def _rows(  # noqa: PLR0917
         rows = {column: of_run[name] for column, of_run in found.items() if name in of_run}
         if not rows:
             continue
-        cells = {}
+        cells: dict[str, dict[str, Any]] = {
+            run.column: {"estimate": None, "reason": f"skipped: {run.skipped[name]}"}
+            for run in runs
+            if name in run.skipped and run.column not in rows
+        }
         for column, row in rows.items():
             figures = row if level != "pooled" else row.get("pooled", {})
             if metric not in figures:

@@ -11,13 +11,14 @@ import numpy as np
 
 from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
-from ...data.items.score_files import read_external
+from ...data.items.score_files import ExternalScores, read_external
 from ...train.strategies.registry import expand, needs_fitting
 from ..agreement.agreement import evaluate_scores
 from ..agreement.grouping import group_series, label_series
 from ..agreement.intervals import DEFAULT_INTERVAL
 from ..metrics.metrics import SHOWN
 from ..weighted.context import DEFAULT_THRESHOLD
+from .evaluated_items import evaluated_items
 from .evaluation import Evaluation, reading_notes
 from .score_ranges import Range, choose_source, ranges_of, ranges_on, threshold_note
 from .scoring import NO_SOURCE, CacheScorer, StrategyScores
@@ -104,7 +105,8 @@ def evaluate_cache(
     scored = _in_order(scorer.score(progress=lambda done: _tell(progress, "scoring", done)), names)
     if not scored:
         raise LagerError(f"no strategy left to evaluate: {', '.join(scorer.skipped)} {NO_SOURCE}")
-    judges = read_external(external, cache.items, cache.scale, taken=[one.name for one in scored])
+    taken = [one.name for one in scored]
+    judges = read_external(external, cache.items, cache.scale, taken=taken, prompts=cache.prompts)
     scored += tuple(StrategyScores(one.name, one.scores, "external", 0, True) for one in judges)
     ranges: dict[str, Range] = {}
     if range_source == "train" and train is not None:
@@ -129,7 +131,13 @@ def evaluate_cache(
         seed=seed,
         progress=lambda done: _tell(progress, "resampling", done),
     )
-    about = about_cache(cache) | {"by": list(by), "threshold": threshold, "threshold_range": range_source}
+    about = about_cache(cache) | {
+        "by": list(by),
+        "threshold": threshold,
+        "threshold_range": range_source,
+        "preset": preset,
+        "evaluated": evaluated_items(cache.items, cache.scale, by=by),
+    }
     return Evaluation(
         agreement=agreement,
         scored=scored,
@@ -140,6 +148,7 @@ def evaluate_cache(
         skipped=scorer.skipped,
         notes=(
             *scorer.notes,
+            *_joined_by_number(judges, cache),
             *reading_notes(agreement),
             *threshold_note(shown, range_source, threshold),
             *_low_mass(about["score_mass"]),
@@ -189,6 +198,17 @@ def _low_mass(mass: dict[str, Any]) -> list[str]:
     return [
         f"the model answers with a score token with probability {mass['mean']:.2f} on average: its scores rest on what "
         "it would rather not have said; check the template"
+    ]
+
+
+def _joined_by_number(judges: Sequence[ExternalScores], cache: FeatureCache) -> list[str]:
+    """Return a note where nothing says that scores from a file are of these items: their ids are row numbers."""
+    names = [one.name for one in judges if not one.compared]
+    if not names or not cache.items["item_id"].str.contains(r"^\d+$").all():
+        return []
+    return [
+        f"{', '.join(names)}: joined by row numbers; nothing in the file says that its items are those of "
+        f"{cache.path.name}"
     ]
 
 

@@ -14,6 +14,7 @@ from ..agreement.grouping import group_series, label_series
 from ..agreement.intervals import DEFAULT_INTERVAL
 from ..metrics.metrics import SHOWN
 from ..weighted.context import DEFAULT_THRESHOLD
+from .evaluated_items import evaluated_items
 from .evaluation import Evaluation, reading_notes
 from .scoring import StrategyScores
 
@@ -83,7 +84,14 @@ def evaluate_score_files(
         scored=tuple(StrategyScores(one.name, one.scores, "external", 0, True) for one in judges),
         items=items,
         scale=scale,
-        about={"scores": scores.name, "external": [Path(spec).name for spec in external], "by": list(by)},
+        about={
+            "scores": scores.name,
+            "external": [Path(spec).name for spec in external],
+            "by": list(by),
+            "scale": None if scale is None else str(scale),
+            "threshold": threshold,
+            "evaluated": evaluated_items(items, scale, by=by),
+        },
         shown=tuple(shown),
         notes=tuple(notes),
     )

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.cache.feature_cache import FeatureCache
-from ...data.cache.manifest import differing
 from ...data.errors import LagerError
 from ...data.items.item_table import object_column
 from ...data.scale import Scale
 from ..agreement.agreement import evaluate_scores
 from ..agreement.result import Estimate
+from ..evaluation.readings import check_same_items, reading_differences
 from ..evaluation.scoring import choose_aggregators, scores_and_distributions
 
 _WITH_PEOPLE, _WITH_EACH_OTHER = ("spearman", "pearson"), ("spearman", "kendall")
@@ -105,11 +105,13 @@ def prompt_sensitivity(
     Raises
     ------
     LagerError
-        With fewer than two caches, fewer than two common items, or an aggregator that does not apply.
+        With fewer than two caches, fewer than two common items, other items under the same ids, or an aggregator that
+        does not apply.
     """
     if len(caches) < 2:
         raise LagerError(f"got {len(caches)} cache, expected two or more of the same items read with other prompts")
     rows = _common_rows(caches)
+    untold = _check_items(caches, rows)
     first = next(iter(caches.values()))
     some = rows[next(iter(caches))]
     labels: dict[str, Any] = {
@@ -117,7 +119,7 @@ def prompt_sensitivity(
         for name in ("group", "cluster")
     }
     scores: dict[str, dict[str, NDArray[np.float64]]] = {}
-    notes = _what_differs(caches)
+    notes = [*_what_differs(caches), *untold]
     for name, cache in caches.items():
         chosen, doubts = choose_aggregators(cache, strategies, aggregators, force=force)
         notes += [f"{name}: {doubt}" for doubt in doubts]
@@ -189,9 +191,20 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _what_differs(caches: Mapping[str, FeatureCache]) -> list[str]:
     """Say in what each cache was read otherwise than the first."""
-    (first, start), *others = ((name, cache.manifest["fingerprint_inputs"]) for name, cache in caches.items())
+    (first, start), *others = caches.items()
     return [
-        f"{name} and {first} differ in {', '.join(names)}" if (names := differing(start, inputs))
+        f"{name} and {first} differ in {', '.join(parts)}" if (parts := reading_differences(cache, start))
         else f"{name} and {first} were read in the same way"
-        for name, inputs in others
+        for name, cache in others
     ]  # fmt: skip
+
+
+def _check_items(caches: Mapping[str, FeatureCache], rows: Mapping[str, NDArray[np.intp]]) -> list[str]:
+    """Refuse other items under the same ids; say where row numbers are all that is known of the items."""
+    (first, start), *others = caches.items()
+    notes = []
+    for name, cache in others:
+        known = check_same_items((first, start, rows[first]), (name, cache, rows[name]))
+        if not known and all(str(start.item_id[row]).isdigit() for row in rows[first]):
+            notes.append(f"{name} and {first}: ids are row numbers, and nothing else says that the items are the same")
+    return notes

@@ -96,8 +96,16 @@ def _check_identity(folder: Path, found: dict[str, Any], expected: dict[str, Any
     """Raise `LagerError` with what differs when the folder's rows depend on something else."""
     differs = [key for key in sorted({*found, *expected}) if found.get(key) != expected.get(key)]
     if differs:
-        shown = ", ".join(f"{key} {_short(found.get(key))} instead of {_short(expected.get(key))}" for key in differs)
+        shown = ", ".join(_differs(key, found.get(key), expected.get(key)) for key in differs)
         raise LagerError(f"--out {folder} holds another sweep: {shown}; choose another folder")
+
+
+def _differs(key: str, found: object, expected: object) -> str:
+    """Return both values of what differs, the parts of a record by themselves."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        parts = [name for name in sorted({*found, *expected}) if found.get(name) != expected.get(name)]
+        return ", ".join(_differs(f"{key}.{name}", found.get(name), expected.get(name)) for name in parts)
+    return f"{key} {_short(found)} instead of {_short(expected)}"
 
 
 def _short(value: object) -> str:

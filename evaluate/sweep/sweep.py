@@ -16,11 +16,13 @@ from ...data.files.canonical import sha256_json
 from ...train.solvers.folds import cluster_folds
 from ...train.strategies.fit import why_not
 from ...train.strategies.registry import expand, lookup
+from ..evaluation.evaluated_items import evaluated_items
+from ..evaluation.readings import reading_differences
 from .cells import Row, SweepData, Work, plan, run_work
 from .ranking import write_tables
 from .store import SweepStore, key_of
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # Batches of work handed out at once where a backend cannot give results back one by one.
 _BATCHES_PER_WORKER = 4
 
@@ -138,16 +140,19 @@ def _data(
     """Return the labelled items of both caches and notes on them."""
     if train.readout_id != test.readout_id or train.n_layers != test.n_layers:
         raise LagerError(
-            f"cache {train.path} has read-outs {train.readout_id[:12]}, cache {test.path} has {test.readout_id[:12]}: "
-            "sweep caches of the same model, read-out and dtype"
+            f"cache {train.path} has read-outs {train.readout_id[:12]} of {train.n_layers} layers, cache {test.path} "
+            f"has {test.readout_id[:12]} of {test.n_layers}: sweep caches of the same model, read-out and dtype"
         )
     if level not in {None, "pooled", "group"}:
         raise LagerError(f"unknown level {level!r} of a sweep: choose pooled or group")
     if level == "group" and test.column("group") is None:
         raise LagerError(f"level group needs groups, and cache {test.path} declares none: choose --level pooled")
+    notes = []
+    if train.fingerprint != test.fingerprint or train.scale != test.scale:
+        differs = ", ".join(reading_differences(train, test))
+        notes.append(f"the training cache and the test cache were read in other ways: {differs}")
     labelled = [_labelled(train), _labelled(test)]
     chosen = level or ("pooled" if test.column("group") is None else "group")
-    notes = []
     if train.content_hash != test.content_hash:
         seen = {one.tobytes() for one in train.prompt_sha256[train.valid]}
         shared = sum(one.tobytes() in seen for one in test.prompt_sha256[test.valid])
@@ -189,6 +194,11 @@ def _identity(train: FeatureCache, test: FeatureCache, data: SweepData) -> dict[
         "test": test.content_hash,
         "train_scores": sha256_json(train.scores),
         "test_scores": sha256_json(test.scores),
+        "train_items": evaluated_items(train.items, train.scale),
+        "test_items": evaluated_items(test.items, test.scale),
+        "readout": train.readout_id,
+        "train_reading": train.fingerprint,
+        "test_reading": test.fingerprint,
         "level": data.level,
         "preset": data.preset,
         "folds": data.folds,

@@ -29,7 +29,7 @@ def test_annotators_are_kept_and_unlabelled_items_stay_unlabelled(tmp_path):
 
 def test_several_group_columns_are_joined_and_kept(tmp_path):
     items = load_items(write_jsonl(tmp_path / "items.jsonl", ROWS), group=["set", "aspect"])
-    assert items.table["group"].to_list() == ["x / style", "y / facts", " / facts"]
+    assert items.table["group"].to_list() == ["x / style", "y / facts", "(none) / facts"]
     assert items.table["aspect"].to_list() == ["style", "facts", "facts"]
 
 

@@ -5,8 +5,11 @@ import json
 from functools import partial
 
 import pytest
+from lager.data.errors import LagerError
+from lager.evaluate.compare.comparison_table import comparison_table
 from lager.evaluate.compare.runs import compare_runs
 from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
+from lager.evaluate.evaluation.file_evaluation import evaluate_score_files
 from lager.evaluate.report.outputs import write_outputs
 from support.caches import make_cache
 from support.commands import run_command
@@ -17,8 +20,8 @@ def results(tmp_path_factory):
     """Two models on two benchmarks; the second model has one of them only."""
     folder = tmp_path_factory.mktemp("compare")
     train = make_cache(folder / "train", 40, seed=9)
-    for name, model, benchmark, seed in (("a", "m1", "flask", 1), ("b", "m1", "help", 2), ("c", "m2", "flask", 3)):
-        cache = make_cache(folder / f"cache-{name}", 50, seed=seed)
+    for name, model, benchmark, seed in (("a", "m1", "flask", 1), ("b", "m1", "help", 2), ("c", "m2", "flask", 1)):
+        cache = make_cache(folder / f"cache-{name}", 50, seed=seed, noise=int(name == "c"))
         cache.manifest["recorded"]["model"] = model
         cache.manifest["provenance"]["source"] = {"benchmark": benchmark}
         cache.manifest["fingerprint_inputs"]["condition"] = {"name": "direct"}
@@ -124,3 +127,100 @@ def test_what_cannot_be_compared_is_one_line_and_exit_1(results, run, monkeypatc
     assert message in err
     assert len(err.strip().splitlines()) == 1
     assert out == ""
+
+
+def copied(results, tmp_path, name, source="a", **about):
+    """The results of an evaluation in a folder of its own, with other facts."""
+    content = json.loads((results / source / "results.json").read_text())
+    content["about"] |= about
+    content["cache"] |= {"readout_id": about.get("readout_id", content["cache"]["readout_id"])}
+    (tmp_path / name).mkdir(parents=True)
+    (tmp_path / name / "results.json").write_text(json.dumps(content))
+    return tmp_path / name
+
+
+def models(compared):
+    return list(dict.fromkeys(row.model for row in compared.rows))
+
+
+def test_two_models_in_folders_of_one_name_are_rows_of_their_own(results, tmp_path):
+    other = copied(results, tmp_path, "x", "b", readout_id="f" * 64)
+    own = json.loads((results / "a/results.json").read_text())["cache"]["readout_id"]
+    assert models(compare_runs([results / "a", other])) == [f"m1, read-outs {own[:8]}", "m1, read-outs ffffffff"]
+    half = copied(results, tmp_path, "y", "b", readout_id="f" * 64, dtype="float16")
+    full = copied(results, tmp_path, "z", "a", dtype="float32")
+    assert models(compare_runs([full, half])) == ["m1, float32", "m1, float16"]
+
+
+def test_score_files_in_folders_of_one_name_are_rows_of_their_own(tmp_path):
+    for place, score in (("x", "2"), ("y", "1")):
+        folder = tmp_path / place
+        folder.mkdir()
+        (folder / f"{place}.csv").write_text(f"id,score,judge\na,1,{score}\nb,2,3\nc,4,5\n")
+        judges = [f"{folder / place}.csv:judge"]
+        write_outputs(evaluate_score_files(folder / f"{place}.csv", judges, resamples=0), folder / "results")
+    folders = [tmp_path / place / "results" for place in "xy"]
+    assert models(compare_runs(folders)) == [str(folder) for folder in folders]
+
+
+def test_evaluations_of_other_items_cannot_share_a_column(results, run, tmp_path):
+    other = make_cache(tmp_path / "cache", 50, seed=3)
+    other.manifest["recorded"]["model"] = "m3"
+    other.manifest["provenance"]["source"] = {"benchmark": "flask"}
+    other.manifest["fingerprint_inputs"]["condition"] = {"name": "direct"}
+    write_outputs(evaluate_cache(other, ["lager"], resamples=0), tmp_path / "d")
+    code, _, err = run(results / "a", tmp_path / "d")
+    assert code == 1
+    hashes = [
+        json.loads((folder / "results.json").read_text())["about"]["evaluated"]["scores"]
+        for folder in (results / "a", tmp_path / "d")
+    ]
+    assert f"are of other items or human scores (50 items, {hashes[0]}; 50 items, {hashes[1]})" in err
+
+
+def test_groups_are_compared_where_figures_are_means_over_them(results, tmp_path):
+    evaluated = json.loads((results / "c/results.json").read_text())["about"]["evaluated"]
+    other = copied(results, tmp_path, "x", "c", evaluated={**evaluated, "groups": "0" * 16})
+    with pytest.raises(LagerError, match=r"are of other groups \(50 items, .*; 50 items, 0000000000000000\)"):
+        compare_runs([results / "a", other])
+    assert len(models(compare_runs([results / "a", other], level="pooled"))) == 2
+
+
+def test_scales_and_thresholds_are_compared_where_figures_hang_on_them(results, tmp_path):
+    other = copied(results, tmp_path, "x", "c", scale="0-9", threshold=0.5)
+    with pytest.raises(LagerError, match=r"another scale \(1-5; 0-9\)"):
+        compare_runs([results / "a", other], metric="mae")
+    with pytest.raises(LagerError, match=r"another threshold \(0.75; 0.5\)"):
+        compare_runs([results / "a", other], metric="auroc")
+    assert "flask / direct: other scales: 1-5 in m1, 0-9 in m2" in compare_runs([results / "a", other]).notes
+
+
+def test_templates_that_differ_inside_a_row_are_named(results, tmp_path):
+    other = copied(results, tmp_path, "x", "b", template="bbb")
+    first = copied(results, tmp_path, "y", "a", template="aaa")
+    notes = compare_runs([first, other]).notes
+    assert "m1: other templates: aaa in flask / direct, bbb in help / direct" in notes
+    assert compare_runs([results / "a", results / "c"]).notes == ()
+
+
+def test_what_was_skipped_in_one_column_has_its_reason_there(results, tmp_path):
+    content = json.loads((results / "b/results.json").read_text())
+    content["results"] = [row for row in content["results"] if row["strategy"] != "lager"]
+    content["skipped"].append({"strategy": "lager", "reason": "too few items"})
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/results.json").write_text(json.dumps(content))
+    (row,) = compare_runs([results / "a", tmp_path / "x"], strategies=["lager"]).rows
+    assert row.cells["help / direct"] == {"estimate": None, "reason": "skipped: too few items"}
+    assert row.mean is None
+
+
+def test_a_figure_over_fewer_groups_is_not_the_best(results, tmp_path):
+    content = json.loads((results / "a/results.json").read_text())
+    row = next(row for row in content["results"] if row["strategy"] == "lager")
+    row["spearman"] |= {"estimate": 0.999, "groups": 1, "undefined_groups": 1}
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/results.json").write_text(json.dumps(content))
+    compared = compare_runs([tmp_path / "x"])
+    assert compared.best()["flask / direct"] < 0.999
+    table = comparison_table(compared)
+    assert any("m1: lager, 1 in flask / direct" in note for note in table.notes)

@@ -1,15 +1,18 @@
 """`lager sensitivity`: the same items under several prompts."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from lager.cli import main_or_raise
 from lager.data.errors import LagerError
+from lager.data.run.cache_writer import CacheWriter
 from lager.data.scale import Scale
 from lager.evaluate.sensitivity.compare_prompts import prompt_sensitivity
 from scipy.stats import kendalltau, spearmanr
-from support.caches import make_cache
+from support.caches import identity, make_cache, make_items, make_shard, write
 from support.tiny_models import save_judge
 
 
@@ -46,7 +49,7 @@ def test_figures_are_those_of_the_items_valid_under_every_prompt(prompts):
     assert (first.prompt, first.strategy) == ("one", "e-score")
     assert first.people["spearman"].estimate == pytest.approx(expected, abs=1e-9)
     assert first.people["spearman"].low < expected < first.people["spearman"].high
-    assert found.notes == ["two and one differ in template"]
+    assert found.notes == ["two and one differ in template (two; one)"]
 
 
 def test_a_prompt_that_changes_nothing_moves_nothing(tmp_path, prompts):
@@ -108,3 +111,33 @@ def test_caches_of_other_items_are_refused(prompts, tmp_path):
         prompt_sensitivity({"one": prompts["one"], "other": other})
     with pytest.raises(LagerError, match="two or more"):
         prompt_sensitivity({"one": prompts["one"]})
+
+
+def test_other_items_under_the_same_ids_are_refused_with_both_values(prompts, tmp_path):
+    people = make_cache(tmp_path / "people", 60, seed=5, template="other")
+    mine, theirs = prompts["one"].mean_scores, people.mean_scores
+    place = next(i for i in range(60) if i != 4 and mine[i] != theirs[i])
+    expected = rf"another human score, first 'item{place}' \({mine[place]:g}; {theirs[place]:g}\)"
+    with pytest.raises(LagerError, match=expected):
+        prompt_sensitivity({"one": prompts["one"], "people": people})
+    texts = make_cache(tmp_path / "texts", 60, clusters=7, template="other")
+    with pytest.raises(LagerError, match=r"another cluster, first 'item6' \(text0; text6\)"):
+        prompt_sensitivity({"one": prompts["one"], "texts": texts})
+
+
+def test_prompt_hashes_tell_items_apart_where_the_prompts_were_read_alike(prompts, tmp_path):
+    items = make_items(60)
+    writer = CacheWriter.start(tmp_path / "c", identity=identity(template="one"), item_id=items.item_id, shard_size=60)
+    shard = make_shard(items)
+    shard = replace(shard, prompt_sha256=np.roll(shard.prompt_sha256, 1, axis=0))
+    write(writer, 0, shard, items)
+    with pytest.raises(LagerError, match="59 of 59 common ids have another prompt, first 'item0'"):
+        prompt_sensitivity({"one": prompts["one"], "c": writer.finalize()})
+
+
+def test_human_scores_on_the_scales_of_two_caches_are_the_same(prompts, tmp_path):
+    other = make_cache(tmp_path / "other", 60, template="other")
+    half = replace(other, manifest={**other.manifest, "scale": Scale.parse("1-9").as_json()})
+    doubled = half.items.with_columns((pl.col("scores").list.eval(2 * pl.element() - 1)).alias("scores"))
+    found = prompt_sensitivity({"one": prompts["one"], "o": replace(half, items=doubled)}, ["length"], resamples=0)
+    assert found.n_items == 59

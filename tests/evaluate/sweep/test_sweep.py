@@ -209,6 +209,22 @@ def test_caches_of_two_models_and_caches_without_scores_are_refused(caches, tmp_
         sweep((empty, caches[1]), tmp_path / "s")
 
 
+def test_caches_read_with_other_templates_are_named_and_not_continued(caches, tmp_path):
+    other = make_cache(tmp_path / "other", 90, seed=1, template="mine", invalid=frozenset([5]))
+    assert not any("other ways" in note for note in sweep(caches, tmp_path / "s", seeds=0).notes)
+    found = sweep((caches[0], other), tmp_path / "t", seeds=0)
+    assert "the training cache and the test cache were read in other ways: template (direct; mine)" in found.notes
+    with pytest.raises(LagerError, match=r"another sweep: .*test_reading \w+ instead of \w+"):
+        sweep((caches[0], other), tmp_path / "s", seeds=0)
+
+
+def test_a_folder_is_not_continued_with_other_groups(caches, tmp_path):
+    sweep(caches, tmp_path / "s", seeds=0)
+    regrouped = caches[1].items.with_columns(pl.lit("all").alias("group"))
+    with pytest.raises(LagerError, match="another sweep: test_items"):
+        sweep((caches[0], replace(caches[1], items=regrouped)), tmp_path / "s", seeds=0)
+
+
 def test_the_plan_of_all_strategies_shares_fits():
     work, _ = plan(list(strategy_names()), n_labelled=100, folds=2, sizes=[50], seeds=1)
     tuned = [one.members for one in work if one.fitted == "lager-tuned"]
