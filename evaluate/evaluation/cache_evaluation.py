@@ -12,6 +12,7 @@ import numpy as np
 from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
 from ...data.items.score_files import ExternalScores, read_external
+from ...train.aggregator.presets import check_preset
 from ...train.strategies.registry import expand, needs_fitting
 from ..agreement.agreement import evaluate_scores
 from ..agreement.grouping import group_series, label_series
@@ -90,6 +91,7 @@ def evaluate_cache(
     if train is not None and folds is not None:
         raise LagerError("--train and --folds both say where strategies are fitted: give one of them")
     range_source = choose_source(threshold_range, train=train is not None)
+    check_preset(preset)
     names = expand(strategies)
     scorer = CacheScorer(cache, preset, seed)
     provided = scorer.add_files(aggregators, names, force=force)
@@ -104,7 +106,11 @@ def evaluate_cache(
         scorer.skipped |= dict.fromkeys(to_fit, NO_SOURCE)
     scored = _in_order(scorer.score(progress=lambda done: _tell(progress, "scoring", done)), names)
     if not scored:
-        raise LagerError(f"no strategy left to evaluate: {', '.join(scorer.skipped)} {NO_SOURCE}")
+        reasons = dict[str, list[str]]()
+        for name, reason in scorer.skipped.items():
+            reasons.setdefault(reason, []).append(name)
+        said = "; ".join(f"{', '.join(of)}: {reason}" for reason, of in reasons.items())
+        raise LagerError(f"no strategy left to evaluate: {said}")
     taken = [one.name for one in scored]
     judges = read_external(external, cache.items, cache.scale, taken=taken, prompts=cache.prompts)
     scored += tuple(StrategyScores(one.name, one.scores, "external", 0, True) for one in judges)

@@ -117,8 +117,13 @@ class CacheScorer:
         return provided
 
     def add_trained(self, names: Sequence[str], train: FeatureCache, *, force: bool) -> None:
-        """Fit strategies on another cache, lager-tuned's weights once for all that share them."""
+        """Fit strategies on another cache, lager-tuned's weights once for all that share them.
+
+        What cannot be fitted is skipped with the reason.
+        """
         readouts = train.readouts()
+        if not np.isfinite(readouts.human).any():
+            raise LagerError(f"cache {train.path} has no valid item with a human score to train on: add scores to it")
         for base, members in fitted_once(names).items():
             reason = why_not(base, readouts, self.preset)
             if lookup(base).bound_to_scale and train.scale != self.cache.scale:
@@ -126,13 +131,25 @@ class CacheScorer:
             if reason is not None:
                 self.skipped |= dict.fromkeys(members, reason)
                 continue
-            run = train_on_cache(train, strategy=base, preset=self.preset, seed=self.seed)
+            try:
+                run = train_on_cache(train, strategy=base, preset=self.preset, seed=self.seed)
+            except LagerError as error:
+                self.skipped |= dict.fromkeys(members, str(error))
+                continue
+            poolings = run.record.aggregator.definition.poolings(run.record.aggregator)
+            if missing := [one for one in poolings if one not in self.readouts.hidden]:
+                reason = f"needs hidden states ({', '.join(missing)}), and cache {self.cache.path} has none of these"
+                self.skipped |= dict.fromkeys(members, reason)
+                continue
             self._note((*run.notes, *check_applies(run.record, self.cache, force=force)), about=f"{train.path}")
             for name in members:
                 self._add(_Source(name, _variant(run.record.aggregator, name), "train", run.record))
 
     def add_folds(self, names: Sequence[str], n_folds: int, *, progress: Callable[[float], None] | None = None) -> None:
-        """Score every labelled item by parameters fitted without its fold; folds keep clusters whole."""
+        """Score every labelled item by parameters fitted without its fold; folds keep clusters whole.
+
+        What cannot be fitted without one of the folds is skipped with the reason: its scores would be of other items.
+        """
         rows, folds = labelled_folds(self.readouts, n_folds, self.seed)
         labelled = self.readouts.take(rows)
         for fold in folds:
@@ -145,8 +162,15 @@ class CacheScorer:
         for done, fold in enumerate(folds, start=1):
             train, test = labelled.take(fold.train), labelled.take(fold.test)
             fitted: dict[str, Aggregator] = {}
-            for base, members in fitted_once(names).items():
-                one = fit_strategy(base, train, preset=self.preset, seed=self.seed)
+            for base, members in fitted_once(out).items():
+                try:
+                    one = fit_strategy(base, train, preset=self.preset, seed=self.seed)
+                except LagerError as error:
+                    for name in members:
+                        self.skipped[name] = f"without fold {done} of {n_folds}: {error}"
+                        del out[name]
+                        self.aggregators.pop(name, None)
+                    continue
                 fitted |= {name: _variant(one, name) for name in members}
             for name, aggregator in fitted.items():
                 self.aggregators.setdefault(name, []).append(aggregator)

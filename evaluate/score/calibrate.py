@@ -60,8 +60,14 @@ def calibrate(
     Raises
     ------
     LagerError
-        When the aggregator does not apply, items are among its training items, or too few are left for a level.
+        When the aggregator gives no scores (``length``) or does not apply, items are among its training items, or too
+        few are left for a level.
     """
+    if not record.aggregator.definition.on_scale:
+        raise LagerError(
+            f"the aggregator is {record.aggregator.strategy}, whose numbers are no scores on the scale {cache.scale}: "
+            "an interval around them says nothing of human scores; calibrate one that scores, such as lager-tuned"
+        )
     notes = check_applies(record, cache, force=force)
     readouts = cache.readouts()
     seen = in_sample(record, cache.prompt_keys()[np.flatnonzero(cache.valid)])

@@ -129,9 +129,11 @@ def run_work(work: Work, data: SweepData) -> list[Row]:
                 name: (fitted if name == fitted.strategy else derived(fitted, name)).predict(test)
                 for name in work.members
             }
+            return [
+                _measured(work, name, one, train=train, test=test, level=data.level) for name, one in scores.items()
+            ]
         except LagerError as error:
             return [_row(work, name, train, test, reason=str(error)) for name in work.members]
-        return [_measured(work, name, one, train=train, test=test, level=data.level) for name, one in scores.items()]
 
 
 def _items(work: Work, data: SweepData) -> tuple[Readouts, Readouts]:

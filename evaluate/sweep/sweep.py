@@ -115,6 +115,10 @@ def run_sweep(
             progress(done / total)
     asked = {key for one in work for key in one.keys()}  # noqa: SIM118
     rows = [row for row in store.rows.values() if key_of(row) in asked]
+    for name in dict.fromkeys(row["strategy"] for row in rows):
+        own = [row for row in rows if row["strategy"] == name]
+        if all(row["spearman"] is None for row in own):
+            notes.append(f"{name} has no figure: {next((row['reason'] for row in own if row['reason']), 'undefined')}")
     written = write_tables(list(store.rows.values()), store.folder)
     return Sweep(tuple(rows), skipped, tuple(notes), len(store.rows) - before, tuple(written))
 

@@ -4,17 +4,19 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 from lager.data.cache.feature_cache import FeatureCache
+from lager.data.run.cache_writer import CacheWriter
 from lager.train.files.aggregator_file import save_aggregator
 from lager.train.solvers.folds import cluster_folds
 from lager.train.strategies.fit import derived, fit_strategy
 from lager.train.strategies.registry import ABLATION, needs_fitting, strategy_names
 from lager.train.training_run import train_on_cache
-from support.caches import make_cache
+from support.caches import identity, make_cache, make_items, make_shard, write
 from support.commands import run_command
 
 
@@ -247,3 +249,37 @@ def test_folds_use_the_labelled_items_only(caches, run_json, tmp_path):
     content = run_json(caches / "test", *options, "--level", "pooled")
     assert (content["n"], content["labelled"]) == (60, 60)
     assert by_name(content)["group-mean"]["mae"]["estimate"] < 2
+
+
+def flat(path, n):
+    """A cache whose read-outs say nothing, so that no number of layers ranks."""
+    items = make_items(n)
+    shard = make_shard(items)
+    same = np.zeros_like(shard.logits)
+    shard = replace(shard, logits=same, logits_normed=same)
+    writer = CacheWriter.start(path, identity=identity(), item_id=items.item_id, shard_size=n)
+    write(writer, 0, shard, items)
+    return writer.finalize()
+
+
+def test_a_strategy_that_cannot_be_fitted_is_skipped_with_the_reason_and_the_rest_stays(run_json, run, tmp_path):
+    flat(tmp_path / "flat", 40)
+    names = [word for name in ("length", "lager-early", "lager-tuned") for word in ("--strategy", name)]
+    out = run_json(tmp_path / "flat", "--folds", 2, "--resamples", 0, *names)
+    assert [row["strategy"] for row in out["results"]] == ["length", "lager-tuned"]
+    (skipped,) = out["skipped"]
+    assert skipped["strategy"] == "lager-early"
+    assert skipped["reason"].startswith("without fold 1 of 2: lager-early: no number of layers ranks")
+    make_cache(tmp_path / "other", 30, first=500)
+    out = run_json(tmp_path / "other", "--train", tmp_path / "flat", "--resamples", 0, *names)
+    assert [row["strategy"] for row in out["skipped"]] == ["lager-early"]
+    code, _, err = run(tmp_path / "flat", "--folds", 2, "--strategy", "lager-early")
+    assert code == 1
+    assert "no strategy left to evaluate: lager-early: without fold 1 of 2: lager-early: no number of layers" in err
+
+
+def test_a_training_cache_without_scores_is_refused_as_a_whole(caches, run, tmp_path):
+    empty = make_cache(tmp_path / "empty", 20, invalid=frozenset(range(20)))
+    code, _, err = run(caches / "test", "--train", empty.path)
+    assert code == 1
+    assert "has no valid item with a human score to train on" in err

@@ -96,3 +96,11 @@ def test_items_of_a_private_training_set_are_not_recognised_elsewhere_and_that_i
     assert any("not recognised here" in note for note in calibrate(record, held_out).notes)
     other = make_cache(tmp_path / "other-secret", 60, first=500, clusters=20, private=True)
     assert not any("not recognised" in note for note in calibrate(record, other).notes)
+
+
+def test_an_aggregator_whose_numbers_are_no_scores_is_refused(held_out, tmp_path):
+    lengths = train_on_cache(make_cache(tmp_path / "t", 20), strategy="length").record
+    with pytest.raises(LagerError, match="the aggregator is length, whose numbers are no scores on the scale 1-5"):
+        calibrate(lengths, held_out)
+    means = train_on_cache(make_cache(tmp_path / "u", 20), strategy="group-mean").record
+    assert calibrate(means, held_out).record.calibration is not None  # a score, and a baseline for widths
