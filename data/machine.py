@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import LagerError
+from .import_path import safe_path
 
 _SECONDS = 30
 
@@ -54,7 +55,8 @@ def for_each(function: Callable[..., T], arguments: Sequence[tuple[Any, ...]], *
         return
     from joblib import Parallel, delayed
 
-    yield from Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*one) for one in arguments)
+    with safe_path():
+        yield from Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*one) for one in arguments)
 
 
 def n_cores() -> int:

@@ -32,7 +32,7 @@ def shell_lines(readme):
 def test_the_set_up_is_two_commands(readme):
     lines = [line for line in shell_lines(readme) if "pip install" in line]
     assert lines == [
-        "python -m pip install -c constraints.txt -e '.[extract,plots]' && lager demo",
+        "python -m pip install -c constraints.txt '.[extract,plots]' && lager demo",
         "python -m pip install -c constraints.txt -e '.[dev]' && python -m pytest",
     ]
 

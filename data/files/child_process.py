@@ -12,11 +12,17 @@ from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 
-# What the interpreter and its libraries are found with; the rest of the environment, and its secrets, stay here.
-_ENVIRONMENT = (
-    "PATH", "HOME", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT",
-    "TMPDIR", "TEMP", "APPDATA",
-)  # fmt: skip
+from ..import_path import import_path
+
+# What the interpreter and its libraries are loaded with; the rest of the environment, and its secrets, stay here.
+_ENVIRONMENT = ("PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "TEMP")
+# The script runs as the main module; what it imports is found where this process finds it, but not in its own folder
+# or the working one.
+_CODE = """
+import json, runpy, sys
+sys.path[:] = json.loads(sys.argv.pop(1))
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
 _LONGEST_ANSWER = 128 << 20
 
 
@@ -35,8 +41,9 @@ class ChildProcess:
         variables = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | environment
         pipe = subprocess.PIPE
         self._child = subprocess.Popen(
-            [sys.executable, "-P", str(script)], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=variables
-        )
+            [sys.executable, "-P", "-c", _CODE, json.dumps(import_path()), str(script)],
+            stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, env=variables,
+        )  # fmt: skip
         self._lock = Lock()
         self.close = weakref.finalize(self, _stop, self._child)
 

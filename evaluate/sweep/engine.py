@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ...data.errors import LagerError
+from ...data.import_path import safe_path, safe_path_of_ray
 from ...data.machine import silent_port
 
 _SECONDS = 30
@@ -40,7 +41,7 @@ def joblib_engine(engine: str | None, address: str | None) -> Iterator[None]:
 
     if reason := silent_port(address):
         raise _no_answer(engine, address, reason)
-    with engines[engine](address), parallel_config(backend=engine):
+    with safe_path(), engines[engine](address), parallel_config(backend=engine):
         yield
 
 
@@ -54,7 +55,8 @@ def _ray(address: str) -> Iterator[None]:
         raise _missing("ray") from None
     where = {"include_dashboard": False} if address == HERE else {"address": address}
     try:
-        ray.init(**where, log_to_driver=False, logging_level="error")
+        with safe_path_of_ray():
+            ray.init(**where, log_to_driver=False, logging_level="error")
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise _no_answer("ray", address, error) from None
     try:

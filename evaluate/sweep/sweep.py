@@ -13,6 +13,7 @@ from ...data.cache.readouts import Readouts
 from ...data.cache.stored_readouts import check_memory
 from ...data.errors import LagerError
 from ...data.files.canonical import sha256_json
+from ...data.import_path import safe_path
 from ...train.solvers.folds import cluster_folds
 from ...train.strategies.fit import why_not
 from ...train.strategies.registry import expand, lookup
@@ -108,11 +109,12 @@ def run_sweep(
     todo = [one for one in work if not store.done(one.keys())]
     total, done = len(work), len(work) - len(todo)
     before = len(store.rows)
-    for rows in _results(todo, data, jobs):
-        store.append(rows)
-        done += 1
-        if progress is not None:
-            progress(done / total)
+    with safe_path():
+        for rows in _results(todo, data, jobs):
+            store.append(rows)
+            done += 1
+            if progress is not None:
+                progress(done / total)
     asked = {key for one in work for key in one.keys()}  # noqa: SIM118
     rows = [row for row in store.rows.values() if key_of(row) in asked]
     for name in dict.fromkeys(row["strategy"] for row in rows):

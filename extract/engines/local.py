@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Any
 
+from ...data.import_path import SAFE_PATH, import_path
 from ...data.machine import n_cores
 from .engine import Ended
 
@@ -36,7 +37,7 @@ class LocalEngine:
     def start(self, call: dict[str, Any]) -> None:
         """Start a process and give it its orders; it ends when this process does."""
         process = subprocess.Popen(
-            [sys.executable, "-c", _CODE, json.dumps(sys.path)],
+            [sys.executable, "-P", "-c", _CODE, json.dumps(import_path())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self._environment(call["rank"]),
         )  # fmt: skip
         assert process.stdin is not None
@@ -75,7 +76,7 @@ class LocalEngine:
 
     def _environment(self, rank: int) -> dict[str, str]:
         """Return the variables of a worker: its part of the cores and GPUs."""
-        environment = dict(os.environ)
+        environment = {**os.environ, SAFE_PATH: "1"}
         environment.setdefault("OMP_NUM_THREADS", str(max(1, n_cores() // self.n_workers)))
         if self.gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(share_of(self.gpus, rank, self.n_workers))

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from ...data.errors import LagerError
+from ...data.import_path import safe_path_of_ray
 from ...data.machine import silent_port
 from .engine import Ended
 
@@ -89,7 +90,8 @@ def _connect(ray: Any) -> None:
     reason: object = silent_port(address)
     try:
         if reason is None:
-            ray.init(**({} if address else {"include_dashboard": False}), logging_level="error", log_to_driver=True)
+            with safe_path_of_ray():
+                ray.init(**({} if address else {"include_dashboard": False}), logging_level="error", log_to_driver=True)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = error
     if reason is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,7 +62,8 @@ def make_executor(options: Mapping[str, Any], *, cache: Path, device: str | None
         )
     gpus = {} if device == "cpu" or _GPUS & set(bare) else {"gpus_per_node": 1}
     try:
-        executor = submitit.AutoExecutor(folder=_own_folder(cache, folder), cluster=cluster)
+        python = f"{shlex.quote(sys.executable)} -P"  # a job's working folder is no place to import from
+        executor = submitit.AutoExecutor(_own_folder(cache, folder), cluster, slurm_python=python, local_python=python)
     except (ValueError, RuntimeError) as error:
         raise LagerError(f"--engine submitit: {error}") from None
     _set(executor, {**_DEFAULTS, **gpus, **asked})

@@ -15,6 +15,7 @@ from typing import Any
 
 from ...data.cache.manifest import MANIFEST
 from ...data.errors import LagerError
+from ...data.import_path import safe_path
 from ...data.machine import n_cores
 from .engine import Ended, read_call
 from .slurm_options import make_executor
@@ -81,7 +82,7 @@ class SubmititEngine:
         # With the cluster "debug" a job is run in this process, whose signals and variables are not a worker's to set.
         function = read_call if self._cluster == "debug" else read_in_job
         try:
-            with _outside_of_jobs(), redirect_stderr(StringIO()):  # what sbatch says comes with the error
+            with _outside_of_jobs(), safe_path(), redirect_stderr(StringIO()):  # what sbatch says comes with the error
                 job = self._executor.submit(function, call)
         except (OSError, RuntimeError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
