@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +26,11 @@ class LearningPoint(NamedTuple):
 
 
 def draw_learning(
-    points: Sequence[LearningPoint], *, metric: str, references: Mapping[str, float] = MappingProxyType({})
+    points: Sequence[LearningPoint],
+    *,
+    metric: str,
+    references: Mapping[str, float] = MappingProxyType({}),
+    unit: str = "training items",
 ) -> Drawn:
     """Draw the mean over draws of each strategy and size, one standard deviation over draws shaded.
 
@@ -37,9 +42,13 @@ def draw_learning(
         What the axis says.
     references : mapping of str to float
         Strategies that need no fitting, as lines across.
+    unit : str
+        What the sizes count.
     """
     figure, (axes,) = new_figure(7.6, 4.0)
     said, ends = [], []
+    counts = Counter((point.strategy, point.size) for point in points)
+    draws = max(counts.values())
     for index, name in enumerate(dict.fromkeys(point.strategy for point in points)):
         own = [point for point in points if point.strategy == name]
         sizes = sorted({point.size for point in own})
@@ -50,6 +59,11 @@ def draw_learning(
         axes.fill_between(sizes, means - spread, means + spread, color=colour, alpha=0.13, linewidth=0)
         ends.append((name, float(means[-1]), colour, dashes))
         said.append(f"{name} from {means[0]:.3f} at {sizes[0]} to {means[-1]:.3f} at {sizes[-1]}")
+        for size, mean in zip(sizes, means, strict=True):
+            if (defined := counts[name, size]) < draws:  # a mean over other draws than the rest
+                axes.annotate(f"{defined} of {draws}", (size, mean), xytext=(0, 5), textcoords="offset points",
+                              fontsize=7, color=colour, ha="center")  # fmt: skip
+                said.append(f"{name} at {size} in {defined} of {draws} draws")
     for index, (name, value) in enumerate(references.items()):
         ends.append((name, value, MUTED, DASHES[-1 - index % len(DASHES)]))
         axes.axhline(value, color=MUTED, linestyle=ends[-1][3], linewidth=1.2)
@@ -58,10 +72,15 @@ def draw_learning(
     every = sorted({point.size for point in points})
     axes.set_xticks(every, [f"{size:,}" for size in every])
     axes.minorticks_off()
-    axes.set_xlabel("training items")
+    axes.set_xlabel(f"{unit}; mean of {draws} draws")
     axes.set_ylabel(metric)
     line_labels(axes, ends)
-    return Drawn("learning", "Learning curves", figure, f"Line chart of {metric} by training items: {'; '.join(said)}.")
+    return Drawn(
+        "learning",
+        "Learning curves",
+        figure,
+        f"Line chart of {metric} by {unit}, {draws} draws each: {'; '.join(said)}.",
+    )
 
 
 def read_learning_points(folder: Path) -> list[LearningPoint]:

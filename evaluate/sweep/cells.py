@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
-from ...train.solvers.folds import cluster_codes, cluster_folds
+from ...train.solvers.folds import cluster_codes, cluster_folds, count_clusters
 from ...train.strategies.fit import derived, fit_strategy
 from ...train.strategies.registry import lookup, needs_fitting
 from ..agreement.agreement import evaluate_scores
 from ..evaluation.scoring import fitted_once
 
 Protocol = Literal["curve", "folds"]
+#: What is drawn: items, one of each cluster in turn, or whole clusters.
+DrawBy = Literal["items", "clusters"]
 
 
 class Work(NamedTuple):
@@ -31,7 +33,7 @@ class Work(NamedTuple):
     members: tuple[str, ...]
     """The strategies that are scored with it."""
     size: int | None
-    """Labels drawn; None for all."""
+    """Labels asked for; None for all. Whole clusters may hold more."""
     draw: int
     """Number of the draw, or of the fold that is left out."""
 
@@ -75,15 +77,23 @@ def plan(
     return work, [size for size in asked if size > n_labelled]
 
 
-def drawn_rows(train: Readouts, size: int, draw: int, *, seed: int) -> NDArray[np.intp]:
-    """Return the rows of a draw: clusters in random order, the first so many items.
+def drawn_rows(train: Readouts, size: int, draw: int, *, seed: int, by: DrawBy = "items") -> NDArray[np.intp]:
+    """Return the rows of a draw, clusters in an order of its own.
 
-    A larger size contains the smaller one of the same draw, and all strategies see the same items.
+    By ``items`` clusters give one item each in turn, round after round, until there are `size`: so many labels are of
+    as many texts as there can be. By ``clusters`` whole clusters are taken, as few as hold `size` items. A larger size
+    contains the smaller one of the same draw, and all strategies see the same items.
     """
     codes = cluster_codes(train.cluster, len(train))
     random = np.random.default_rng(derived_seed(seed, "draw", draw))
-    place = random.permutation(int(codes.max()) + 1)
-    return np.sort(np.argsort(place[codes], kind="stable")[:size])
+    place = random.permutation(int(codes.max()) + 1)[codes]
+    shuffled = random.permutation(len(codes))
+    order = shuffled[np.argsort(place[shuffled], kind="stable")]  # cluster after cluster, in each the items at random
+    in_order = place[order]
+    if by == "clusters":
+        return np.flatnonzero(place <= in_order[size - 1])
+    turn = np.arange(len(order)) - np.searchsorted(in_order, in_order)
+    return np.sort(order[np.lexsort((in_order, turn))][:size])
 
 
 def fold_of(train: Readouts, fold: int, n_folds: int, *, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -112,6 +122,7 @@ class SweepData(NamedTuple):
     preset: str
     folds: int
     seed: int
+    draw_by: DrawBy = "items"
 
 
 def run_work(work: Work, data: SweepData) -> list[Row]:
@@ -143,7 +154,7 @@ def _items(work: Work, data: SweepData) -> tuple[Readouts, Readouts]:
         return data.train.take(fit), data.train.take(score)
     if not work.size:
         return data.train.take(np.arange(0)), data.test
-    return data.train.take(drawn_rows(data.train, work.size, work.draw, seed=data.seed)), data.test
+    return data.train.take(drawn_rows(data.train, work.size, work.draw, seed=data.seed, by=data.draw_by)), data.test
 
 
 def _measured(
@@ -162,7 +173,8 @@ def _measured(
     figures: Mapping[str, float | None] = {metric: agreement.metrics[metric].estimate for metric in MEASURED}
     pooled = agreement.pooled["spearman"].estimate
     reason = next((one.reason for one in agreement.metrics.values() if one.estimate is None and one.reason), None)
-    return _row(work, name, train, test, figures=figures, pooled=pooled, reason=reason)
+    lacking = agreement.metrics["spearman"].undefined_groups or 0
+    return _row(work, name, train, test, figures=figures, pooled=pooled, lacking=lacking, reason=reason)
 
 
 def _row(
@@ -173,6 +185,7 @@ def _row(
     *,
     figures: Mapping[str, float | None] | None = None,
     pooled: float | None = None,
+    lacking: int = 0,
     reason: str | None = None,
 ) -> Row:
     """Return a cell's row, with null for figures that are missing."""
@@ -182,8 +195,10 @@ def _row(
         "size": work.size,
         "draw": work.draw,
         "n_train": len(train),
+        "train_clusters": count_clusters(train.cluster, len(train)),
         "n_test": len(test),
         **(figures or dict.fromkeys(MEASURED)),
         "spearman_pooled": pooled,
+        "undefined_groups": lacking,
         "reason": reason,
     }

@@ -12,7 +12,8 @@ from ...data.progress import Progress
 from ..output import show, tell
 
 if TYPE_CHECKING:
-    from ..tables.table import Table
+    from ..tables.table import Cell, Table
+    from .ranking import Ranked
     from .sweep import Sweep
 
 
@@ -29,6 +30,9 @@ def sweep(
         "50,100,200,500,1000"
     ),
     seeds: Annotated[int, typer.Option(help="Draws of each size; 0 for none.")] = 10,
+    draw: Annotated[
+        str, typer.Option(help="Labels of one item of each cluster in turn (items), or of whole clusters (clusters).")
+    ] = "items",
     jobs: Annotated[int, typer.Option(help="Worker processes; -1 for one per core.")] = -1,
     engine: Annotated[
         tuple[str, str] | None,
@@ -60,6 +64,7 @@ def sweep(
             folds=folds,
             sizes=_numbers(sizes),
             seeds=seeds,
+            draw=draw,
             jobs=jobs,
             level=level,
             preset=preset,
@@ -70,7 +75,9 @@ def sweep(
     written, missing = list(done.written), []
     try:
         chosen = level or ("pooled" if FeatureCache.open(test).column("group") is None else "group")
-        draw_learning_curves(out / CURVES_PNG, done.rows, level=chosen)
+        draw_learning_curves(
+            out / CURVES_PNG, done.rows, level=chosen, draw="clusters" if draw == "clusters" else "items"
+        )
         written.append(out / CURVES_PNG)
     except LagerError as error:
         missing.append(str(error))
@@ -99,18 +106,35 @@ def _table(done: Sweep) -> Table:
     from ..tables.table import Cell, Column, Table, count, name, number
     from .ranking import ranking
 
-    rows = []
-    for one in ranking(done.rows):
-        figures = [number(one.spearman), number(one.deviation), count(one.size), count(one.draws)]
+    rows, lines = [], ranking(done.rows)
+    for one in lines:
+        figures = [number(one.spearman), number(one.deviation), _plain(one.labels), _plain(one.clusters), _draws(one)]
         figures += [number(one.folds_spearman), number(one.mae), count(one.undefined) if one.undefined else Cell("")]
         rows.append((count(one.rank), name(one.strategy), *figures))
-    titles = ("Spearman", "sd", "labels", "draws", "Spearman, folds", "MAE", "undefined")
+    titles = ("Spearman", "sd", "labels", "clusters", "draws", "Spearman, folds", "MAE", "undefined")
     return Table(
         columns=(Column("", "count"), Column("strategy", "name"), *map(Column, titles)),
         rows=tuple(rows),
-        headline=("Agreement with humans by labels used (largest number) and out of fold",),
+        headline=(
+            "Agreement with humans by labels used (largest number) and out of fold",
+            "without a rank: undefined in a draw, a fold or a group, so a mean over others than the rest",
+        )[: 1 + any(one.rank is None for one in lines)],
         notes=(
             *(f"skipped {one}: {why}" for one, why in done.skipped.items()),
             *(f"note: {one}" for one in done.notes),
         ),
     )
+
+
+def _plain(mean: float | None) -> Cell:
+    """Return the cell of a mean count, with a digit where it is not whole."""
+    from ..tables.table import NONE, Cell
+
+    return Cell(NONE if mean is None else f"{mean:.0f}" if mean == round(mean) else f"{mean:.1f}", mean)
+
+
+def _draws(one: Ranked) -> Cell:
+    """Return the cell of the draws that a figure is the mean of."""
+    from ..tables.table import Cell
+
+    return Cell(f"{one.draws}" if one.draws == one.of_draws else f"{one.draws} of {one.of_draws}", one.draws)

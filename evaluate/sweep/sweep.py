@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from ...train.strategies.fit import why_not
 from ...train.strategies.registry import expand, lookup
 from ..evaluation.evaluated_items import evaluated_items
 from ..evaluation.readings import reading_differences
-from .cells import Row, SweepData, Work, plan, run_work
+from .cells import DrawBy, Row, SweepData, Work, plan, run_work
 from .ranking import write_tables
 from .store import SweepStore, key_of
 
@@ -62,6 +63,7 @@ def run_sweep(
     folds: int = 5,
     sizes: Sequence[int] = (50, 100, 200, 500, 1000),
     seeds: int = 10,
+    draw: str = "items",
     jobs: int | None = -1,
     level: str | None = None,
     preset: str = "converged",
@@ -81,6 +83,8 @@ def run_sweep(
         Names; ``all`` for every one that has a fixed name.
     folds, sizes, seeds
         Number of folds, numbers of labels, draws of each; 0 folds or seeds leave that protocol out.
+    draw : {"items", "clusters"}
+        Labels are of one item of each cluster in turn, round after round, or of whole clusters, as few as hold so many.
     jobs : int or None
         Worker processes, -1 for one per core. None leaves it to ``joblib.parallel_config``, whose backend is used in
         any case.
@@ -96,7 +100,7 @@ def run_sweep(
     LagerError
         When the caches do not fit each other, or the folder holds another sweep.
     """
-    data, notes = _data(train, test, level=level, preset=preset, folds=folds, seed=seed)
+    data, notes = _data(train, test, level=level, preset=preset, folds=folds, seed=seed, draw=draw)
     names, skipped = _possible(expand(strategies), data)
     work, too_large = plan(names, n_labelled=len(data.train), folds=folds, sizes=sizes, seeds=seeds)
     if too_large:
@@ -141,7 +145,7 @@ def _results(todo: Sequence[Work], data: SweepData, jobs: int | None) -> Iterato
 
 
 def _data(
-    train: FeatureCache, test: FeatureCache, *, level: str | None, preset: str, folds: int, seed: int
+    train: FeatureCache, test: FeatureCache, *, level: str | None, preset: str, folds: int, seed: int, draw: str
 ) -> tuple[SweepData, list[str]]:
     """Return the labelled items of both caches and notes on them."""
     if train.readout_id != test.readout_id or train.n_layers != test.n_layers:
@@ -151,6 +155,8 @@ def _data(
         )
     if level not in {None, "pooled", "group"}:
         raise LagerError(f"unknown level {level!r} of a sweep: choose pooled or group")
+    if draw not in {"items", "clusters"}:
+        raise LagerError(f"unknown draw {draw!r}: choose items (one of each cluster in turn) or clusters (whole ones)")
     if level == "group" and test.column("group") is None:
         raise LagerError(f"level group needs groups, and cache {test.path} declares none: choose --level pooled")
     notes = []
@@ -166,7 +172,7 @@ def _data(
             notes.append(f"{shared} prompts of the test cache are in the training cache too: its curves are in-sample")
     else:
         notes.append("training and test cache are the same: the curves are in-sample, the folds are not")
-    return SweepData(labelled[0], labelled[1], chosen, preset, folds, seed), notes
+    return SweepData(labelled[0], labelled[1], chosen, preset, folds, seed, cast("DrawBy", draw)), notes
 
 
 def _labelled(cache: FeatureCache) -> Readouts:
@@ -206,6 +212,7 @@ def _identity(train: FeatureCache, test: FeatureCache, data: SweepData) -> dict[
         "train_reading": train.fingerprint,
         "test_reading": test.fingerprint,
         "level": data.level,
+        "draw": data.draw_by,
         "preset": data.preset,
         "folds": data.folds,
         "seed": data.seed,

@@ -1,6 +1,7 @@
 """`lager sweep`: the same rows however they are computed, kept safely, taken up again, summed up honestly."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -125,14 +126,52 @@ def test_progress_ends_at_one(caches, tmp_path):
     assert seen[-1] == 1.0
 
 
-def test_draws_are_nested_by_cluster_and_the_same_for_all_strategies():
+@pytest.mark.parametrize("by", ["items", "clusters"])
+def test_draws_are_nested_and_the_same_for_all_strategies(by):
     train = simulate(200)
-    small, large = (drawn_rows(train, size, 3, seed=1) for size in (50, 101))
+    small, large = (drawn_rows(train, size, 3, seed=1, by=by) for size in (30, 101))
     assert set(small) < set(large)
-    clusters = [set(train.cluster[rows]) for rows in (small, large)]
-    assert len(clusters[0]) == 13  # four items a text: 12 whole ones and half of another
-    assert not np.array_equal(small, drawn_rows(train, 50, 4, seed=1))
+    assert not np.array_equal(small, drawn_rows(train, 30, 4, seed=1, by=by))
     assert derived_seed(1, "a") == derived_seed(1, "a") != derived_seed(1, "b")
+
+
+def test_labels_are_of_as_many_texts_as_there_can_be():
+    """The shape of SummEval: 64 rows of each article."""
+    train = simulate(640)
+    train = replace(train, cluster=np.array([f"article{row // 64}" for row in range(640)], dtype=object))
+    few, many = (Counter(train.cluster[drawn_rows(train, size, 0, seed=1)]) for size in (6, 50))
+    assert list(few.values()) == [1] * 6
+    assert list(many.values()) == [5] * 10
+    order = [set(train.cluster[drawn_rows(train, size, 0, seed=1)]) for size in (1, 2, 3)]
+    assert [len(one) for one in order] == [1, 2, 3]
+    rows = drawn_rows(train, 50, 0, seed=1)
+    assert len(set(rows % 64)) > 30  # in each article others of the 64
+
+
+def test_whole_clusters_are_as_few_as_hold_the_labels():
+    train = simulate(20)
+    train = replace(train, cluster=np.array(["a"] * 12 + ["b"] * 5 + ["c", None, None], dtype=object))
+    for draw in range(6):
+        for size in (2, 10, 20):
+            drawn = Counter(train.cluster[drawn_rows(train, size, draw, seed=1, by="clusters")])
+            assert all(drawn[name] in {0, n} for name, n in (("a", 12), ("b", 5), ("c", 1)))
+            assert sum(drawn.values()) >= size
+            assert any(sum(drawn.values()) - n < size for n in drawn.values())
+
+
+def test_clusters_stand_beside_the_labels(caches, tmp_path, capsys):
+    done = sweep(caches, tmp_path / "s", strategies=["ridge"], sizes=[4, 20], folds=0)
+    assert {(row["n_train"], row["train_clusters"]) for row in done.rows} == {(4, 4), (20, 6)}
+    (line,) = ranking(done.rows)
+    assert (line.size, line.labels, line.clusters, line.draws, line.of_draws) == (20, 20, 6, 2, 2)
+    done = sweep(caches, tmp_path / "t", strategies=["ridge"], sizes=[20], folds=0, draw="clusters")
+    assert {row["train_clusters"] for row in done.rows} == {2}
+    assert all(20 <= row["n_train"] <= 28 for row in done.rows)
+    with pytest.raises(LagerError, match="another sweep: draw clusters instead of items"):
+        sweep(caches, tmp_path / "t", strategies=["ridge"], sizes=[20], folds=0)
+    paths = [cache.path for cache in caches]
+    assert run(*paths, "--out", tmp_path / "u", "--sizes", 4, "--seeds", 1, "--folds", 0, "--strategy", "ridge") == 0
+    assert "clusters" in capsys.readouterr().out
 
 
 def test_a_cell_that_cannot_be_fitted_says_why_and_counts_as_undefined(caches, tmp_path):
@@ -142,12 +181,14 @@ def test_a_cell_that_cannot_be_fitted_says_why_and_counts_as_undefined(caches, t
     assert "4 items for 5 free layer weights" in row["reason"]
     line = next(one for one in ranking(done.rows) if one.strategy == "lager-tuned+free")
     assert line.undefined == 2
-    assert learning_curve(done.rows, "lager-tuned+free")[0][0] == 40
+    assert [(point.size, point.draws, point.of_draws) for point in learning_curve(done.rows, "lager-tuned+free")] == [
+        (40, 2, 2)
+    ]
 
 
 def test_ranking_puts_the_best_first_and_undefined_last():
-    def row(name, size, spearman, protocol="curve", draw=0):
-        figures = {"spearman": spearman, "mae": 0.5}
+    def row(name, size, spearman, protocol="curve", *, draw=0, lacking=0):
+        figures = {"spearman": spearman, "mae": 0.5, "n_train": size, "train_clusters": 3, "undefined_groups": lacking}
         return {"protocol": protocol, "strategy": name, "size": size, "draw": draw, **figures}
 
     rows = [row("a", 50, 0.9), row("a", 100, 0.5), row("a", 100, 0.7, draw=1), row("b", 0, 0.65), row("c", 100, None)]
@@ -156,6 +197,10 @@ def test_ranking_puts_the_best_first_and_undefined_last():
     assert lines[1].spearman == pytest.approx(0.6)
     assert lines[0].folds_spearman == 0.3
     assert [one.strategy for one in ranking([row("x", None, 0.1, "folds"), row("y", None, 0.2, "folds")])] == ["y", "x"]
+    some = [row("d", 100, 0.99), row("d", 100, None, draw=1), row("e", 100, 0.98, lacking=1)]
+    lines = ranking([*rows, *some])
+    assert [(one.rank, one.strategy) for one in lines[2:]] == [(None, "d"), (None, "e"), (None, "c")]
+    assert (lines[2].draws, lines[2].of_draws) == (1, 2)
 
 
 def test_what_cannot_be_done_is_said(caches, tmp_path):
@@ -176,6 +221,7 @@ def test_what_cannot_be_done_is_said(caches, tmp_path):
         ({"strategies": ["rigde"]}, "did you mean ridge"),
         ({"level": "system"}, "choose pooled or group"),
         ({"folds": 70}, "use fewer folds"),
+        ({"draw": "texts"}, "choose items"),
     ],
 )
 def test_unusable_options_are_refused(caches, tmp_path, options, message):
