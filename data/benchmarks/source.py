@@ -11,6 +11,7 @@ from ..errors import LagerError
 from ..files.bounds import read_unpacked
 from ..files.json_text import DOCUMENT, parse_json
 from ..files.parquet import read_parquet
+from ..files.text import decode_text
 from ..items.small_files import parse_id, parse_json_list, parse_jsonl, parse_scores, parse_text
 
 _LFS = "version https://git-lfs"
@@ -92,8 +93,8 @@ def read_records(file: SourceFile) -> list[dict[str, Any]]:
 
 def _text(file: SourceFile) -> str:
     try:
-        text = read_unpacked(file.path, what="benchmark file").decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+        text = decode_text(read_unpacked(file.path, what="benchmark file"))
+    except UnicodeError as error:
         raise LagerError(f"cannot read benchmark file {file.path}: {error}") from None
     if text.startswith(_LFS):
         raise LagerError(f"benchmark file {file.path} is a Git LFS pointer, not the data: run git lfs pull there")

@@ -1,4 +1,4 @@
-"""Reading Parquet files from anywhere.
+"""Reading Parquet files from anywhere, and writing them block by block.
 
 The library that reads them takes what memory a file asks for, and a file of some kB can ask for any amount. So a child
 process measures a file first, under limits of memory and time; what passes there is read here.
@@ -6,7 +6,9 @@ process measures a file first, under limits of memory and time; what passes ther
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -76,6 +78,27 @@ def check_parquet(path: Path, *, what: str) -> None:
         raise _damaged(path, what, f"reading it takes more than {memory >> 20} MiB of memory or {seconds:.0f} s")
     if answer["refused"] is not None:
         raise _damaged(path, what, answer["refused"])
+
+
+def write_blocks(tables: Callable[[], Iterable[pl.DataFrame]], schema: Any, path: Path, *, group_rows: int) -> None:
+    """Write tables to one Parquet file as they come; a `LagerError` that their making raises comes through."""
+    from polars.io.plugins import register_io_source
+
+    failures: list[LagerError | UnicodeError] = []
+
+    def source(*_: Any) -> Iterator[pl.DataFrame]:
+        try:
+            yield from tables()
+        except (LagerError, UnicodeError) as error:
+            failures.append(error)
+            raise
+
+    try:
+        register_io_source(source, schema=schema).sink_parquet(path, row_group_size=group_rows)
+    except pl.exceptions.PolarsError:
+        if failures:  # polars wraps what its source raises
+            raise failures[0] from None
+        raise
 
 
 def _has_marks(path: Path, size: int) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import shutil
 import tempfile
 import weakref
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -14,7 +17,9 @@ import polars as pl
 
 from ..errors import LagerError
 from ..files.json_text import RECORD
-from ..files.parquet import check_parquet
+from ..files.parquet import check_parquet, write_blocks
+from ..files.text import encoding_of, open_text
+from .csv_rows import open_csv
 from .small_files import parse_jsonl, readable
 
 _INDEXED = 64
@@ -72,8 +77,9 @@ class JsonlRows:
         columns: dict[str, None] = {}
         self._places = array("q")  # in bytes, of every `_INDEXED`th row
         self._numbers = array("q")  # the numbers of their lines
-        with path.open("rb") as file:
-            at = 3 if file.read(3) == b"\xef\xbb\xbf" else 0
+        self._text = self._in_utf8()
+        with self._text.open("rb") as file:
+            at = 3 if file.read(3) == codecs.BOM_UTF8 else 0
             file.seek(at)
             for number, line in enumerate(_lines(file), start=1):
                 for row in parse_jsonl([line.decode("utf-8")], path=path, first=number):
@@ -89,7 +95,7 @@ class JsonlRows:
         """Return the rows from `start` to before `stop`."""
         rows: list[dict[str, Any]] = []
         block = start // _INDEXED
-        with self.path.open("rb") as file:
+        with self._text.open("rb") as file:
             file.seek(self._places[block])
             for number, line in enumerate(_lines(file), start=self._numbers[block]):
                 rows += parse_jsonl([line.decode("utf-8")], path=self.path, first=number)
@@ -97,10 +103,21 @@ class JsonlRows:
                     break
         return rows[start - block * _INDEXED :]
 
+    def _in_utf8(self) -> Path:
+        """Return the file, or where it has another encoding a temporary copy in UTF-8."""
+        with self.path.open("rb") as file:
+            if encoding_of(file.read(4)) in {"utf-8", "utf-8-sig"}:
+                return self.path
+        copy = _temporary_folder(self) / "rows.jsonl"
+        with open_text(self.path, newline="") as source, copy.open("w", encoding="utf-8", newline="") as target:
+            shutil.copyfileobj(source, target)
+        return copy
+
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines of a file; of one that is longer than a record may be, no more than shows that it is."""
-    return iter(lambda: file.readline(4 * RECORD.size + 1), b"")
+    """Yield the lines of a file, whichever way they end; of one longer than a record, no more than shows that it is."""
+    for line in iter(lambda: file.readline(4 * RECORD.size + 1), b""):
+        yield from line.splitlines(keepends=True) if b"\r" in line else [line]
 
 
 class ParquetRows:
@@ -135,12 +152,25 @@ class CsvRows(ParquetRows):
     """Rows of a CSV file, in which a row's place cannot be told: a temporary Parquet copy is read in its stead."""
 
     def __init__(self, path: Path) -> None:
-        folder = tempfile.mkdtemp(prefix="lager-")
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        copy = Path(folder) / "rows.parquet"
-        if path.stat().st_size:
-            scan = pl.scan_csv(path, infer_schema=False, encoding="utf8", glob=False)
-            scan.sink_parquet(copy, row_group_size=_GROUP_ROWS)
+        copy = _temporary_folder(self) / "rows.parquet"
+        with open_csv(path) as table:
+            columns = table.columns
+        if columns:
+            write_blocks(partial(_csv_blocks, path), dict.fromkeys(columns, pl.String), copy, group_rows=_GROUP_ROWS)
         else:
             pl.DataFrame().write_parquet(copy)
         super().__init__(copy, named=path)
+
+
+def _csv_blocks(path: Path) -> Iterator[pl.DataFrame]:
+    with open_csv(path) as table:
+        schema = dict.fromkeys(table.columns, pl.String)
+        while block := list(islice(table.rows, _GROUP_ROWS)):
+            yield pl.DataFrame(block, schema=schema, orient="row")
+
+
+def _temporary_folder(owner: object) -> Path:
+    """Return a new folder that is removed when its owner is gone."""
+    folder = tempfile.mkdtemp(prefix="lager-")
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)

@@ -14,6 +14,8 @@ import polars as pl
 from ..errors import LagerError
 from ..files.json_text import DOCUMENT, RECORD, parse_json
 from ..files.parquet import read_parquet
+from ..files.text import bad_line, open_text, read_text
+from .csv_rows import open_csv
 
 _LISTED = 3
 
@@ -62,13 +64,17 @@ def readable(path: Path, *, what: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise LagerError(f"{what} {path} does not exist: check the path") from None
-    except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except UnicodeError as error:
+        line = bad_line(path)
+        where = f"{path}, line {line}" if line else str(path)
+        raise LagerError(f"cannot read {what} {where}: {error}; write it as UTF-8") from None
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise LagerError(f"cannot read {what} {path}: {reason}") from None
 
 
 def _read_jsonl(path: Path) -> list[dict[str, Any]]:
-    with path.open(encoding="utf-8-sig") as file:
+    with open_text(path) as file:
         return parse_jsonl(iter(lambda: file.readline(RECORD.size + 1), ""), path=path)
 
 
@@ -82,7 +88,7 @@ def parse_jsonl(lines: Iterable[str], *, path: Path, first: int = 1) -> list[dic
         if not line.strip():
             continue
         try:
-            row = parse_json(line)
+            row = parse_json(line, unique=True)
         except ValueError as error:
             reason = getattr(error, "msg", str(error))
             raise LagerError(f"{path}, line {number}: not valid JSON ({reason}); mend or remove it") from None
@@ -93,13 +99,13 @@ def parse_jsonl(lines: Iterable[str], *, path: Path, first: int = 1) -> list[dic
 
 
 def _read_json(path: Path) -> list[dict[str, Any]]:
-    return parse_json_list(path.read_text("utf-8-sig"), path=path)
+    return parse_json_list(read_text(path), path=path)
 
 
 def parse_json_list(text: str, *, path: Path) -> list[dict[str, Any]]:
     """Return the objects of a JSON list; `LagerError` for any other text."""
     try:
-        rows = parse_json(text, limits=DOCUMENT)
+        rows = parse_json(text, limits=DOCUMENT, unique=True)
     except ValueError as error:
         line = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else f" ({error})"
         raise LagerError(f"{path}{line}: not valid JSON; mend it, or fetch it again") from None
@@ -109,7 +115,8 @@ def parse_json_list(text: str, *, path: Path) -> list[dict[str, Any]]:
 
 
 def _read_csv(path: Path) -> list[dict[str, Any]]:
-    return pl.read_csv(path, infer_schema=False, encoding="utf8").to_dicts() if path.stat().st_size else []
+    with open_csv(path) as table:
+        return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
 def _read_parquet(path: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from ..errors import LagerError
 from ..files.canonical import canonical_json, sha256_file
 from ..files.known_files import remember
 from ..files.location import only_folder
-from ..files.parquet import read_parquet
+from ..files.parquet import read_parquet, write_blocks
 from ..files.writing import replacing, write_json
 from ..items.item_table import GENERATED, ITEM, TEXT, decode_rows
 from ..machine import for_each
@@ -194,7 +194,7 @@ def _write_items(folder: Path, found: _Shards, jobs: int | None) -> None:
         # What the judge wrote is a column, unless the rows have it themselves.
         written = GENERATED in schema and GENERATED not in found.schema
         shards = [(folder / entry["file"], entry["rows"], schema, written) for entry in found.entries]
-        _sink(partial(for_each, _table, shards, jobs=jobs), schema, temporary)
+        write_blocks(partial(for_each, _table, shards, jobs=jobs), schema, temporary, group_rows=_GROUP_ROWS)
 
 
 def _table(path: Path, rows: int, schema: dict[str, Any], written: bool) -> pl.DataFrame:
@@ -202,27 +202,6 @@ def _table(path: Path, rows: int, schema: dict[str, Any], written: bool) -> pl.D
     columns = read_columns(path, ["item_id", ITEM, *([GENERATED] if written else [])], rows=rows)
     table = decode_rows(columns["item_id"], columns[ITEM], schema=schema, path=path)
     return table.with_columns(pl.Series(GENERATED, columns[GENERATED], dtype=pl.String)) if written else table
-
-
-def _sink(tables: Any, schema: Any, path: Path) -> None:
-    """Write tables to one Parquet file as they come."""
-    from polars.io.plugins import register_io_source
-
-    failures: list[LagerError] = []
-
-    def source(*_: Any) -> Iterator[pl.DataFrame]:
-        try:
-            yield from tables()
-        except LagerError as error:
-            failures.append(error)
-            raise
-
-    try:
-        register_io_source(source, schema=schema).sink_parquet(path, row_group_size=_GROUP_ROWS)
-    except pl.exceptions.PolarsError:
-        if failures:  # polars wraps what its source raises
-            raise failures[0] from None
-        raise
 
 
 def _check_items(folder: Path, found: _Shards) -> None:

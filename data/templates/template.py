@@ -16,6 +16,7 @@ from typing import Any
 import jinja2
 
 from ..errors import LagerError
+from ..files.text import read_text
 from ..scale import Scale
 from .aspects import ASPECTS
 from .child import mentioned, sandbox
@@ -127,10 +128,10 @@ def load_template(name: str | Path) -> Template:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise LagerError(f"template {path} is larger than {_MAX_BYTES >> 20} MiB: that is no judging template")
-        template = Template(path.name, path.read_text("utf-8"))
+        template = Template(path.name, read_text(path))
     except FileNotFoundError:
         raise LagerError(f"no template {str(name)!r}: give one of {', '.join(BUNDLED)}, or a Jinja file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise LagerError(f"cannot read template {path}: {error}") from None
     template.variables  # noqa: B018  (a broken template is told before anything else runs)
     return template

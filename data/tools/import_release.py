@@ -20,6 +20,7 @@ from ..errors import LagerError
 from ..files.bounds import read_unpacked
 from ..files.canonical import sha256_file
 from ..files.json_text import DOCUMENT, parse_json
+from ..files.text import decode_text
 from ..files.writing import refuse_existing
 from ..items.items import TABLE_SCHEMA, Items
 from ..items.small_files import check_unique, parse_scores
@@ -76,7 +77,7 @@ def import_release(path: str | Path, *, cache: str | Path, model: str, shard_siz
 
 def _read_records(path: Path) -> list[dict[str, Any]]:
     try:
-        records = parse_json(read_unpacked(path, what="result file"), limits=DOCUMENT)
+        records = parse_json(decode_text(read_unpacked(path, what="result file")), limits=DOCUMENT)
     except LagerError:
         raise
     except ValueError:

@@ -86,8 +86,8 @@ class ScoreJournal:
         if self.out.suffix == ".jsonl":
             self._rows.replace(self.out)
         else:
-            flat = pl.scan_ndjson(self._rows, schema=schema(self.scale, self.levels))
-            with replacing(self.out) as temporary:
+            with self._rows.open("rb") as rows, replacing(self.out) as temporary:  # a path would be read as a pattern
+                flat = pl.scan_ndjson(rows, schema=schema(self.scale, self.levels))
                 (flat.sink_csv if self.out.suffix == ".csv" else flat.sink_parquet)(temporary)
             self._rows.unlink(missing_ok=True)
         self._state.unlink(missing_ok=True)

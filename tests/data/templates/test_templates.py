@@ -27,6 +27,13 @@ def test_prompts_put_what_is_shared_first(name):
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_mark_at_the_beginning_of_a_file_is_no_part_of_the_template(tmp_path, encoding):
+    path = tmp_path / "mine[1].jinja"
+    path.write_bytes("Rate é: {{ response }}\n".encode(encoding))
+    assert load_template(path) == Template("mine[1].jinja", "Rate é: {{ response }}\n")
+
+
 @pytest.mark.parametrize("name", GENERAL)
 def test_fields_that_an_item_lacks_leave_no_trace(name):
     prompt = load_template(name).render({"response": "RESPONSE", "source": None}, scale=SCALE)

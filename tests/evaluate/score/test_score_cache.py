@@ -58,10 +58,10 @@ def test_every_row_is_there_in_order_with_the_aggregators_own_numbers(cache, tmp
 def test_tables_have_a_column_a_label_and_the_same_content(cache, tmp_path, ending):
     aggregator = fitted(cache, tmp_path / "a.json")
     score_cache(cache, aggregator, out=tmp_path / "s.jsonl")
-    out = tmp_path / f"s.{ending}"
+    out = tmp_path / f"s[1].{ending}"  # no pattern
     scored = score_cache(cache, aggregator, out=out)
     assert (scored.n_items, scored.n_valid, scored.n_in_sample) == (40, 38, 38)
-    table = read(out)
+    table = read(out.rename(tmp_path / f"s.{ending}"))
     assert table.columns == [
         "id", "score", "p_1", "p_2", "p_3", "p_4", "p_5", "entropy", "score_mass", "valid", "reason"
     ]  # fmt: skip
