@@ -69,7 +69,9 @@ class Paired(NamedTuple):
         cluster, kind = self.cluster[rows], self.interval
         if self.level == "system" and part.system is not None:
             return estimate_systems(part, cluster, context, self.bootstrap, self.metrics, interval=kind, baseline=place)
-        arranged = arrange(self.level, part.human, list(part.scores.values()), group=part.group, context=context)
+        folded = {index: part.folded[name] for index, name in enumerate(names) if name in part.folded}
+        scores = list(part.scores.values())
+        arranged = arrange(self.level, part.human, scores, group=part.group, context=context, folded=folded)
         return estimate_level(
             arranged, cluster, self.bootstrap, self.metrics, interval=kind, baseline=place, progress=progress
         )

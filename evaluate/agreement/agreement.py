@@ -15,6 +15,7 @@ from ..weighted.context import DEFAULT_THRESHOLD, Context, check_threshold
 from .against_baseline import Estimated, Paired
 from .bootstrap import ClusterBootstrap
 from .estimates import LevelEstimates
+from .fold_scores import FoldScores
 from .human_reference import human_reference
 from .intervals import DEFAULT_INTERVAL, check_kind
 from .labelled_scores import LabelledScores
@@ -31,6 +32,7 @@ def evaluate_scores(
     cluster: ArrayLike | pl.Series | None = None,
     system: ArrayLike | pl.Series | None = None,
     annotators: Sequence[Sequence[float]] | pl.Series | None = None,
+    folded: Mapping[str, FoldScores] | None = None,
     level: str | None = None,
     metrics: Sequence[str] = tuple(METRICS),
     off_scale: Collection[str] = (),
@@ -59,6 +61,9 @@ def evaluate_scores(
         text. Items whose group or system is None form one more; an item whose cluster is None is one by itself.
     annotators : sequence of n_items sequences of float, or polars.Series of lists, optional
         Every annotator's score of each item, where they are kept; gives the human reference.
+    folded : mapping of str to FoldScores, optional
+        Judges whose scores are out of fold, with what every fold's model makes of all items: metrics of order and
+        Pearson's r compare items across folds on one footing then.
     level : {"pooled", "group", "system"}, optional
         ``group`` where groups are given, else ``pooled``.
     metrics : sequence of str
@@ -103,7 +108,7 @@ def evaluate_scores(
         raise LagerError(f"{resamples} resamples: expected 0 (no intervals) or more; 1000 is usual")
     names = check_metrics(metrics)
     chosen = choose_level(level, grouped=group is not None, systems=system is not None)
-    labelled = LabelledScores.check(human, scores, group=group, cluster=cluster, system=system)
+    labelled = LabelledScores.check(human, scores, group=group, cluster=cluster, system=system, folded=folded)
     n_clusters, cluster_codes = labelled.cluster_codes()
     context = Context(
         labels=None if scale is None else np.sort(scale.array),

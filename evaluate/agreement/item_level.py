@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from ..metrics.metrics import METRICS, NO_SCALE
 from ..weighted.cluster_pairs import ClusterPairs
 from ..weighted.context import NOTHING, Context
-from ..weighted.pairing import Pairing
+from ..weighted.pairing import Pairing, WeightedPairing
 from ..weighted.ranking import Ranking, WeightedRanking, all_once
 from ..weighted.segments import Segments, narrow, runs
+from .fold_scores import Footing
 
 _KEPT_ITEMS = 200_000  # the order of so many is worth its memory when resamples follow
 
@@ -37,6 +38,8 @@ class ItemLevel:
         What some metrics need besides.
     of : {"items", "systems"}
         What the rows are, for reasons: items, or systems with their mean scores.
+    folded : mapping of int to Footing
+        What metrics take in place of the scores of judges, by their place, that were fitted by folds.
 
     Attributes
     ----------
@@ -57,10 +60,11 @@ class ItemLevel:
         segment: NDArray[np.intp],
         context: Context = NOTHING,
         of: str = "items",
+        folded: Mapping[int, Footing] | None = None,
     ) -> None:
         self.labels, self._of = labels, of
         self.sizes = np.bincount(segment, minlength=len(labels)).astype(np.intp)
-        self._human, self._scores = human, scores
+        self._human, self._scores, self._folded = human, scores, folded or {}
         self.segment, self._context = segment, context
 
     def values(self, weights: NDArray[np.float64], metrics: Sequence[str]) -> NDArray[np.float64]:
@@ -70,11 +74,13 @@ class ItemLevel:
         human = WeightedRanking(arranged.human, weights)
         out = np.empty((len(self._scores), len(metrics), len(self.sizes), weights.shape[1]))
         for s in range(len(self._scores)):
-            pairing = self._pairing(s)
-            pair = pairing.weighted(weights, human)
+            pairs: dict[str, WeightedPairing] = {}
             for m, name in enumerate(metrics):
-                known = pairing.context.labels is not None or not METRICS[name].needs_labels
-                out[s, m] = METRICS[name].compute(pair) if known else np.nan
+                way = METRICS[name].by_folds if s in self._folded else "raw"
+                if way not in pairs:
+                    pairs[way] = self._pairing(s, way).weighted(weights, human)
+                known = self._context.labels is not None or not METRICS[name].needs_labels
+                out[s, m] = METRICS[name].compute(pairs[way]) if known else np.nan
         if not self._keeps:
             del self._arranged
         return out
@@ -88,15 +94,16 @@ class ItemLevel:
     def _arranged(self) -> _Arranged:
         return _Arranged(self._human, self.segment, self._context)
 
-    def _pairing(self, score: int) -> Pairing:
-        """Return a judge beside the humans."""
+    def _pairing(self, score: int, way: str) -> Pairing:
+        """Return a judge beside the humans, in one of the ways of `Metric.by_folds`."""
         arranged = self._arranged
-        if score in arranged.pairings:
-            return arranged.pairings[score]
-        ranking = Ranking(self._scores[score][arranged.rows], arranged.human.segments)
+        if (score, way) in arranged.pairings:
+            return arranged.pairings[score, way]
+        values = self._scores[score] if way == "raw" else getattr(self._folded[score], way)
+        ranking = Ranking(values[arranged.rows], arranged.human.segments)
         pairing = Pairing(ranking, arranged.human, arranged.context.of_judge(score), arranged.cluster_pairs)
         if self._keeps:
-            arranged.pairings[score] = pairing
+            arranged.pairings[score, way] = pairing
         return pairing
 
     def why_undefined(self, score: int, segment: int, metric: str) -> str:
@@ -109,7 +116,8 @@ class ItemLevel:
             return f"fewer than 2 {self._of}"
         if self._arranged.human.classes.sizes[segment] == 1:
             return f"constant human {'scores' if self._of == 'items' else 'means'}"
-        if self._pairing(score).score.classes.sizes[segment] == 1:
+        way = METRICS[metric].by_folds if score in self._folded else "raw"
+        if self._pairing(score, way).score.classes.sizes[segment] == 1:
             return "constant scores"
         return "no variation beyond rounding"
 
@@ -124,4 +132,4 @@ class _Arranged:
         cluster = None if context.cluster is None else context.cluster[self.rows]
         self.context = replace(context, cluster=cluster)
         self.cluster_pairs = None if cluster is None else ClusterPairs(cluster, self.human)
-        self.pairings: dict[int, Pairing] = {}
+        self.pairings: dict[tuple[int, str], Pairing] = {}

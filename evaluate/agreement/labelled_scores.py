@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...data.errors import LagerError
 from ..weighted.labels import Labels
+from .fold_scores import FoldScores
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -28,6 +29,8 @@ class LabelledScores:
         Each judge's scores, NaN where it has none.
     group, cluster, system : Labels or None
         None where nothing is declared.
+    folded : mapping of str to FoldScores
+        Judges that were fitted by folds.
     """
 
     human: NDArray[np.float64]
@@ -35,6 +38,7 @@ class LabelledScores:
     group: Labels | None
     cluster: Labels | None
     system: Labels | None
+    folded: Mapping[str, FoldScores] = field(default_factory=dict)
 
     @classmethod
     def check(
@@ -45,6 +49,7 @@ class LabelledScores:
         group: ArrayLike | pl.Series | None,
         cluster: ArrayLike | pl.Series | None,
         system: ArrayLike | pl.Series | None,
+        folded: Mapping[str, FoldScores] | None = None,
     ) -> LabelledScores:
         """Read arrays as a user gives them.
 
@@ -67,12 +72,14 @@ class LabelledScores:
                 raise LagerError(
                     f"{name} has no score for any of the {labelled.sum()} items that humans scored: check its ids"
                 )
+        _check_folded(folded or {}, judged)
         return cls(
             taken(truth, labelled),
             {name: taken(values, labelled) for name, values in judged.items()},
             _labels(group, "group", labelled),
             _labels(cluster, "cluster", labelled),
             _labels(system, "system", labelled),
+            {name: one.take(labelled) for name, one in (folded or {}).items()},
         )
 
     def __len__(self) -> int:
@@ -99,14 +106,31 @@ class LabelledScores:
 
     def take(self, rows: NDArray[np.bool_], names: Sequence[str]) -> LabelledScores:
         """Return some judges' scores of some rows."""
+        folded = {name: one.take(rows) for name, one in self.folded.items() if name in names}
         if rows.all():
-            return replace(self, scores={name: self.scores[name] for name in names})
+            return replace(self, scores={name: self.scores[name] for name in names}, folded=folded)
         group, cluster, system = (
             None if column is None else column.take(rows) for column in (self.group, self.cluster, self.system)
         )
         return LabelledScores(
-            self.human[rows], {name: self.scores[name][rows] for name in names}, group, cluster, system
+            self.human[rows], {name: self.scores[name][rows] for name in names}, group, cluster, system, folded
         )
+
+
+def _check_folded(folded: Mapping[str, FoldScores], judged: Mapping[str, NDArray[np.float64]]) -> None:
+    """Raise `LagerError` where scores by folds do not belong to a judge's scores."""
+    for name, one in folded.items():
+        expected = judged.get(name)
+        if expected is None:
+            raise LagerError(f"there are scores by folds of {name!r} and no scores: give both")
+        if one.by_model.shape[1:] != expected.shape or one.fold.shape != expected.shape:
+            raise LagerError(
+                f"the scores by folds of {name} have shapes {one.by_model.shape} and {one.fold.shape}, expected "
+                f"(n_folds, {len(expected)}) and ({len(expected)},)"
+            )
+        rows = ~np.isnan(expected)
+        if np.isnan(one.by_model[:, rows]).any() or not np.isin(one.fold[rows], np.arange(len(one.by_model))).all():
+            raise LagerError(f"{name} has scores of items that a fold's model has not scored: every model scores all")
 
 
 def _numbers(values: ArrayLike, what: str, length: int | None) -> NDArray[np.float64]:

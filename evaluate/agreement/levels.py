@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, cast
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...data.errors import LagerError
 from ..weighted.context import NOTHING, Context
 from ..weighted.labels import Labels
+from .fold_scores import FoldScores
 from .item_level import ItemLevel
 
 LevelName = Literal["pooled", "group", "system"]
@@ -46,7 +47,9 @@ def arrange(
     *,
     group: Labels | None,
     context: Context = NOTHING,
+    folded: Mapping[int, FoldScores] | None = None,
 ) -> ItemLevel:
-    """Arrange items at the level pooled or group."""
+    """Arrange items at the level pooled or group; `folded` has judges, by their place, that were fitted by folds."""
     labels, segment = segments_of(None if level == "pooled" else group, len(human))
-    return ItemLevel(human, scores, labels=labels, segment=segment, context=context)
+    footing = {place: one.footing(segment) for place, one in (folded or {}).items()}
+    return ItemLevel(human, scores, labels=labels, segment=segment, context=context, folded=footing)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..weighted.context import Context
 from .bootstrap import ClusterBootstrap
 from .estimates import LevelEstimates
+from .fold_scores import Footing
 from .intervals import IntervalKind
 from .item_level import ItemLevel
 from .labelled_scores import LabelledScores
@@ -48,13 +49,31 @@ def estimate_systems(
     assert labelled.system is not None
     labels, segment = segments_of(labelled.group, len(labelled))
     names, system = labelled.system.segments()
-    columns = (labelled.human, *labelled.scores.values())
+    columns = [labelled.human, *labelled.scores.values()]
+    footing = {
+        place: labelled.folded[name].footing(segment)
+        for place, name in enumerate(labelled.scores)
+        if name in labelled.folded
+    }
     cells, place = np.unique(segment * len(names) + system, return_inverse=True)
     counts = np.bincount(place)
-    human, *scores = (np.bincount(place, weights=column) / counts for column in columns)
+
+    def means(column: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(np.bincount(place, weights=column) / counts)
+
+    human, *scores = map(means, columns)
+    folded = {judge: Footing(means(one.rank), means(one.standard)) for judge, one in footing.items()}
     level = ItemLevel(
-        human, scores, labels=labels, segment=cells // len(names), context=replace(context, cluster=None), of="systems"
+        human,
+        scores,
+        labels=labels,
+        segment=cells // len(names),
+        context=replace(context, cluster=None),
+        of="systems",
+        folded=folded,
     )
+    for judge, one in footing.items():
+        columns[judge + 1] = one.standard
     true = true_means(
         columns,
         segment=segment,

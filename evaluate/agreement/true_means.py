@@ -29,6 +29,8 @@ class TrueMeans(NamedTuple):
         r without that noise; beyond 1 where the noise hides how far below 1 it is, NaN where there is only noise.
     left_out : ndarray of shape (n_scores, n_segments, n_texts)
         The same without each text.
+    effective : int
+        The fewer of systems and texts: so many tell how far the figures are off.
     reason : str or None
         Why there is none of this.
     """
@@ -36,6 +38,7 @@ class TrueMeans(NamedTuple):
     raw: NDArray[np.float64]
     correlations: NDArray[np.float64]
     left_out: NDArray[np.float64]
+    effective: int
     reason: str | None = None
 
     def interval(self, score: int, segment: int | None = None) -> Interval:
@@ -48,7 +51,7 @@ class TrueMeans(NamedTuple):
         if interval.low is None:
             return interval, None
         point, left_out = self._figures(score, baseline, slice(None))
-        return interval, jackknife_p(point, left_out, len(left_out))
+        return interval, jackknife_p(point, left_out, self.effective)
 
     def _figures(self, score: int, baseline: int | None, segments: slice) -> tuple[float, NDArray[np.float64]]:
         points, left_out = self.correlations[score, segments], self.left_out[score, segments]
@@ -65,7 +68,7 @@ class TrueMeans(NamedTuple):
             return Interval(None, None, 0, NOISE)
         raw = self.raw[score, segments] - (0.0 if baseline is None else self.raw[baseline, segments])
         space = SPACES["correlation" if baseline is None else "difference"]
-        found = jackknife_interval(point, left_out, len(left_out), space)
+        found = jackknife_interval(point, left_out, self.effective, space)
         if found.low is None or found.high is None:
             return found
         if baseline is None and found.low < -_WHOLE and found.high > _WHOLE:
@@ -76,7 +79,7 @@ class TrueMeans(NamedTuple):
 def no_true_means(reason: str) -> TrueMeans:
     """Return an empty result."""
     nothing = np.empty((0, 0))
-    return TrueMeans(nothing, nothing, np.empty((0, 0, 0)), reason)
+    return TrueMeans(nothing, nothing, np.empty((0, 0, 0)), 0, reason)
 
 
 def true_means(
@@ -120,7 +123,7 @@ def true_means(
             left_out[s, index] = whole[s, index]
             for place, name in enumerate(present):
                 left_out[s, index, name] = _correlations(np.delete(pair, place, axis=1))[1]
-    return TrueMeans(raw, whole, left_out)
+    return TrueMeans(raw, whole, left_out, min(len(texts), len(np.unique(system))))
 
 
 def _tables(

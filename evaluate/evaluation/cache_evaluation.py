@@ -126,6 +126,7 @@ def evaluate_cache(
         cluster=label_series(cache.items, "cluster"),
         system=label_series(cache.items, "system"),
         annotators=cache.items["scores"],
+        folded={one.name: one.folded for one in scored if one.folded is not None},
         level=level,
         scale=cache.scale,
         threshold=threshold,

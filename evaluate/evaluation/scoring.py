@@ -20,6 +20,7 @@ from ...train.solvers.folds import Split, cluster_folds
 from ...train.strategies.fit import derived, fit_strategy, untrained, why_not
 from ...train.strategies.registry import lookup, needs_fitting
 from ...train.training_run import train_on_cache
+from ..agreement.fold_scores import FoldScores
 
 NO_SOURCE = "needs fitting: give --train CACHE, --aggregator FILE or --folds N"
 
@@ -39,6 +40,8 @@ class StrategyScores(NamedTuple):
         Evaluated rows that it was fitted on.
     on_scale : bool
         Whether the scores are on the human scale.
+    folded : FoldScores or None
+        What every fold's model makes of all items, where they are out of fold.
     """
 
     name: str
@@ -46,6 +49,7 @@ class StrategyScores(NamedTuple):
     source: str
     in_sample: int
     on_scale: bool
+    folded: FoldScores | None = None
 
 
 @dataclass
@@ -158,9 +162,13 @@ class CacheScorer:
                 name: reason for name in names if (reason := why_not(name, train, self.preset)) is not None
             }
         names = [name for name in names if name not in self.skipped]
+        by_model = {name: np.full((n_folds, self.cache.n_items), np.nan, dtype=np.float32) for name in names}
         out = {name: np.full(len(self.readouts), np.nan) for name in names}
+        unseen = np.zeros(self.cache.n_items, dtype=np.intp)
+        places = self._valid[rows]
         for done, fold in enumerate(folds, start=1):
-            train, test = labelled.take(fold.train), labelled.take(fold.test)
+            unseen[places[fold.test]] = done - 1
+            train = labelled.take(fold.train)
             fitted: dict[str, Aggregator] = {}
             for base, members in fitted_once(out).items():
                 try:
@@ -174,18 +182,15 @@ class CacheScorer:
                 fitted |= {name: _variant(one, name) for name in members}
             for name, aggregator in fitted.items():
                 self.aggregators.setdefault(name, []).append(aggregator)
-            for name, scores in predict_all(fitted, test).items():
-                out[name][rows[fold.test]] = scores
+            for name, scores in predict_all(fitted, labelled).items():
+                by_model[name][done - 1, places] = scores
+                out[name][rows[fold.test]] = scores[fold.test]
             if progress is not None:
                 progress(done / n_folds)
-        self._out_of_fold += [self._scores(name, name, scores, "folds") for name, scores in out.items()]
-        for name in names:
-            if "groups" not in lookup(name).needs:
-                continue
-            self.notes.append(
-                f"{name} is out of fold: inside a group it is the mean of the other folds, which leans against the "
-                "scores left out, so its correlation there is below 0 by construction"
-            )
+        self._out_of_fold += [
+            self._scores(name, name, scores, "folds")._replace(folded=FoldScores(by_model[name], unseen))
+            for name, scores in out.items()
+        ]
 
     def score(self, *, progress: Callable[[float], None] | None = None) -> list[StrategyScores]:
         """Score by everything that was added, in one pass over the read-outs; these are let go then."""

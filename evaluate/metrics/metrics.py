@@ -58,6 +58,9 @@ class Metric(NamedTuple):
         Whether it counts pairs of items of one cluster, so that a cluster tells by the square of its size.
     no_interval : str or None
         Why it has none.
+    by_folds : {"raw", "rank", "standard"}
+        What it is computed from where a judge's scores are out of fold: the scores as they are, or on one footing, see
+        `agreement.fold_scores`.
     """
 
     compute: Callable[[WeightedPairing], NDArray[np.float64]]
@@ -70,6 +73,7 @@ class Metric(NamedTuple):
     space: Literal["correlation", "share", "error"] = "correlation"
     of_pairs: bool = False
     no_interval: str | None = None
+    by_folds: Literal["raw", "rank", "standard"] = "raw"
 
 
 _SAME_LABEL = "one label for all on both sides"
@@ -82,19 +86,21 @@ _labels = partial(Metric, on_scale=True, needs_labels=True)
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
-        "spearman": Metric(spearman, "Spearman", needs_variation=True),
-        "pearson": Metric(pearson, "Pearson", needs_variation=True),
-        "kendall": Metric(kendall, "Kendall", needs_variation=True),
+        "spearman": Metric(spearman, "Spearman", needs_variation=True, by_folds="rank"),
+        "pearson": Metric(pearson, "Pearson", needs_variation=True, by_folds="standard"),
+        "kendall": Metric(kendall, "Kendall", needs_variation=True, by_folds="rank"),
         "mae": Metric(mae, "MAE", "lower", on_scale=True, space="error"),
         "rmse": Metric(rmse, "RMSE", "lower", on_scale=True, space="error"),
         "accuracy": _labels(accuracy, "accuracy", space="share"),
         "qwk": _labels(qwk, "QWK", undefined=_SAME_LABEL),
-        "pairwise_accuracy": Metric(pairwise_accuracy, "pairwise", undefined=_NO_PAIR, space="share", of_pairs=True),
+        "pairwise_accuracy": Metric(
+            pairwise_accuracy, "pairwise", undefined=_NO_PAIR, space="share", of_pairs=True, by_folds="rank"
+        ),
         "krippendorff_alpha": Metric(krippendorff_alpha, "alpha", on_scale=True, undefined=_SAME_SCORES),
         "f1": _labels(f1, "F1", undefined=_NO_YES, space="share"),
         "precision": _labels(precision, "precision", undefined=_NO_YES, space="share"),
         "recall": _labels(recall, "recall", undefined=_NO_HUMAN_YES, space="share"),
-        "auroc": Metric(auroc, "AUROC", needs_labels=True, undefined=_ONE_SIDE, space="share"),
+        "auroc": Metric(auroc, "AUROC", needs_labels=True, undefined=_ONE_SIDE, space="share", by_folds="rank"),
         "kl": _labels(kl, "KL", "lower", space="error", no_interval=BIASED),
         "minmax_mse": Metric(minmax_mse, "min-max MSE", "lower", needs_variation=True, space="error"),
         "wasserstein": Metric(wasserstein, "Wasserstein", "lower", on_scale=True, space="error", no_interval=BIASED),

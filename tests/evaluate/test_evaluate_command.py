@@ -97,7 +97,7 @@ def test_folds_score_each_item_by_parameters_fitted_without_its_cluster(caches, 
     )
     assert rows["prob-tuned"]["source"] == "folds"
     assert rows["prob-tuned"]["in_sample"] == 0
-    assert any("out of fold" in note for note in content["notes"])
+    assert rows["group-mean"]["spearman"]["reason"] == "constant scores in all 2 groups"
 
 
 def test_an_aggregator_gives_the_four_tuned_strategies(caches, run_json, tmp_path):

@@ -87,17 +87,21 @@ def count_clusters(cluster: Sequence[Any] | NDArray[Any] | None, n: int) -> int:
 
 
 def cluster_codes(cluster: Sequence[Any] | NDArray[Any] | None, n: int) -> NDArray[np.intp]:
-    """Return each row's cluster as a number from 0, in order of appearance; shape (n,)."""
+    """Return each row's cluster as a number from 0, in the order of their names; shape (n,)."""
     return _clusters(cluster, n)[0]
 
 
 def _clusters(cluster: Sequence[Any] | NDArray[Any] | None, n: int) -> tuple[NDArray[np.intp], int]:
-    """Return each row's cluster as a number from 0, in order of appearance, and how many there are."""
+    """Return each row's cluster as a number from 0, in the order of their names, and how many there are.
+
+    Rows without a cluster come last, each one by itself. So what is drawn does not hang on the order of rows.
+    """
     if cluster is None:
         return np.arange(n), n
     if len(cluster) != n:
         raise LagerError(f"got {len(cluster)} clusters for {n} items: give one each")
-    numbers: dict[Any, int] = {}
+    named = sorted({value for value in cluster if value is not None}, key=lambda value: (str(value), repr(value)))
+    numbers: dict[Any, int] = {value: number for number, value in enumerate(named)}
     # A row without a cluster shares its source with no other row.
     keys = [(row,) if value is None else value for row, value in enumerate(cluster)]
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.intp), len(numbers)

@@ -88,3 +88,15 @@ def test_large_clusters_are_held_out_up_to_the_nearest_count() -> None:
         train, test = cluster_holdout(clusters, 100, share, seed)
         assert len(train) > 0
         assert len(test) in ({30, 40} if share < 0.5 else {60, 70})
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_folds_and_holdouts_do_not_hang_on_the_order_of_rows(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    clusters = [f"text{number}" for number in rng.integers(0, 9, size=60)]
+    order = rng.permutation(60)
+    shuffled = [clusters[row] for row in order]
+    for there, here in zip(cluster_folds(clusters, 60, 3, seed), cluster_folds(shuffled, 60, 3, seed), strict=True):
+        assert sorted(there.test) == sorted(order[here.test])
+    held, again = cluster_holdout(clusters, 60, 0.3, seed), cluster_holdout(shuffled, 60, 0.3, seed)
+    assert sorted(held.test) == sorted(order[again.test])
