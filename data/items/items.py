@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -25,6 +25,10 @@ TABLE_SCHEMA: dict[str, Any] = {
     "system": pl.String,
 }
 _ROLES = ("messages", "prompt")
+#: The fields that the bundled templates put into prompts.
+TEMPLATE_FIELDS = frozenset(
+    ("instruction", "source", "response", "reference", "criterion", "rubric", "question", "emotion", "first", "second")
+)
 
 
 class ItemIds(NamedTuple):
@@ -196,11 +200,24 @@ class RowForm:
 
     @classmethod
     def of(cls, columns: Sequence[str], group: Sequence[str], cluster: str | None, *, path: Path) -> RowForm:
-        """Return the form of a file with these columns; `LagerError` when one that is named is not there."""
+        """Return the form of a file with these columns.
+
+        Raises
+        ------
+        LagerError
+            When one that is named is not there, or the items come as a prompt and as a template's fields at once.
+        """
         for name in (*group, *([cluster] if cluster else [])):
             if name not in columns:
                 raise LagerError(f"{path} has no column {name!r}: it has {', '.join(columns)}")
-        return cls(path, _kind(columns), tuple(group) or ("group",), (cluster or "cluster",))
+        kind = _kind(columns)
+        if besides := _besides(columns, kind, named={*group, cluster}):
+            raise LagerError(
+                f"{path} has {kind} and {', '.join(besides)}: {kind} is read as it is, and the others would not reach "
+                f"the judge. Remove or rename them if {kind} holds all of the item; or rename {kind}, to instruction "
+                "for instance, and a template puts the fields together"
+            )
+        return cls(path, kind, tuple(group) or ("group",), (cluster or "cluster",))
 
     def items(self, rows: Sequence[dict[str, Any]], *, start: int = 0) -> Items:
         """Return rows as items; `start` is the number of rows before them.
@@ -232,6 +249,14 @@ def _kind(columns: Sequence[str]) -> Kind:
         if role in columns:
             return role  # type: ignore[return-value]
     return "fields"
+
+
+def _besides(columns: Sequence[str], kind: Kind, *, named: Collection[str | None]) -> list[str]:
+    """Return what an item could be read from beside its prompt or messages; columns named for groups are not."""
+    if kind == "fields":
+        return []
+    others = TEMPLATE_FIELDS.union(_ROLES) - {kind}
+    return [name for name in columns if name.strip().casefold() in others and name not in named]
 
 
 def _fields(row: dict[str, Any], kind: Kind, *, row_number: int, path: Path) -> dict[str, Any]:

@@ -162,17 +162,23 @@ class ItemJudge:
         if not items:
             return []
         kind = _kind(items)
+        from ...extract.prompts.inputs import unused_columns
+
         out: list[Score] = []
         for start in range(0, len(items), PART):
             part = [dict(item) for item in items[start : start + PART]]
-            data = self._reader.read(_items(part, kind, first=start))
+            some = _items(part, kind, first=start)
+            data = self._reader.read(some)
             calibration = self._record.calibration_for(self.scale)
             rows = scored_rows(self._record.aggregator, data, scale=self.scale, calibration=calibration)
             levels = levels_of(self._record, self.scale)
             out += [_score(row, self.scale, levels) for row in rows.iter_rows(named=True)]
         if not self._read_before:
             self._read_before = True
-            late = reading_note(self._record, self._reader)
+            late = [
+                *unused_columns(self._reader.prompt_format.template, some),
+                *reading_note(self._record, self._reader),
+            ]
             self.notes += late
             self._tell(late)
         return out
@@ -231,7 +237,9 @@ def _items(rows: Sequence[dict[str, Any]], kind: Kind, *, first: int) -> Items:
     """Return items under numbers, without labels."""
     ids = [str(first + n) for n in range(len(rows))]
     if kind != "fields" and (bad := [i for i, row in zip(ids, rows, strict=True) if set(row) != {kind}]):
-        raise LagerError(f"item {bad[0]!r}: expected {kind} alone, as in the first item")
+        raise LagerError(
+            f"item {bad[0]!r}: expected {kind} alone, as in the first item; fields beside it reach no judge"
+        )
     table = pl.DataFrame({"item_id": ids}).with_columns(
         pl.lit(None, dtype=dtype).alias(name) for name, dtype in TABLE_SCHEMA.items() if name != "item_id"
     )

@@ -71,7 +71,7 @@ def score_items(
     """
     from ...extract.options.groups import ReadOptions
     from ...extract.options.option import as_json
-    from ...extract.prompts.inputs import read_template
+    from ...extract.prompts.inputs import read_template, unused_columns
 
     check_output(out)
     options = options or ReadOptions()
@@ -88,6 +88,7 @@ def score_items(
             model, record, options, say=say, sep=journal.kept.get("separator"), force=force,
             advance=progress.advance, template=loaded.template,
         )  # fmt: skip
+        notes += unused_columns(reader.prompt_format.template, loaded)
         if journal.n_rows:
             _check_same_model(journal, reader)
             say(f"continuing: {journal.n_rows} of {len(loaded)} items are there")

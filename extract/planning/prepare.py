@@ -13,7 +13,15 @@ from ..model.judge import Judge, load_judge, require_extra
 from ..options.groups import ExtractOptions
 from ..prompts.chat import find_chat
 from ..prompts.condition import choose_condition
-from ..prompts.inputs import check_features, choose_scale, draw_items, read_items, read_template, size_text
+from ..prompts.inputs import (
+    check_features,
+    choose_scale,
+    draw_items,
+    read_items,
+    read_template,
+    size_text,
+    unused_columns,
+)  # fmt: skip
 from ..prompts.prompt_format import PromptFormat
 from ..readout.batches import BatchBudget
 
@@ -80,6 +88,8 @@ def prepare_run(
     scale = choose_scale(prompts.scale, loaded)
     loaded = draw_items(loaded, chosen.limit, chosen.seed).on_scale(scale, human_range=chosen.human_range)
     template = read_template(prompts.template, loaded, condition=condition.name)
+    for line in unused_columns(template, loaded):
+        say(line)
     require_extra()
     if isinstance(model, Judge):
         judge = model

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
 from ...data.errors import LagerError
+from ...data.items.items import TEMPLATE_FIELDS
 from ...data.items.lazy_items import ItemSource
 from ...data.items.survey import SurveyOf, survey_items
 from ...data.open_items import open_items
@@ -15,6 +17,7 @@ from ...data.scale import Scale
 from ...data.templates.template import REASONING, Template, load_template
 
 DEFAULT_SCALE = "1-5"
+_LOOKED_AT, _ALIKE = 4096, 0.8
 
 
 def read_items(
@@ -46,6 +49,28 @@ def read_template(template: str | Path | None, items: ItemSource, *, condition: 
     if template is not None:
         raise LagerError(f"--template {template}: the items come as {items.kind} and need no template; leave it out")
     return None
+
+
+def unused_columns(template: Template | None, items: ItemSource) -> list[str]:
+    """Return a line on columns that look like a template's fields and that this one leaves out; none without such."""
+    if template is None or items.kind != "fields":
+        return []
+    some = items.part(range(min(len(items), _LOOKED_AT)))
+    names = dict.fromkeys(name for fields in some.fields for name in fields)
+    lacking = template.variables.difference(names)
+    unused = [name for name in names if name not in template.variables and _is_like_a_field(name, lacking)]
+    if not unused:
+        return []
+    return [
+        f"the prompt does not hold {', '.join(unused)} of the items: template {template.name} uses "
+        f"{', '.join(sorted(template.variables))}; rename the columns or choose another template if they belong there"
+    ]
+
+
+def _is_like_a_field(name: str, lacking: Iterable[str]) -> bool:
+    """Return whether a name is that of a bundled template's field, or nearly that of one which the items lack."""
+    plain = name.strip().casefold()
+    return plain in TEMPLATE_FIELDS or bool(get_close_matches(plain, lacking, n=1, cutoff=_ALIKE))
 
 
 def default_template(of_source: str | None, condition: str) -> str:

@@ -57,6 +57,20 @@ def test_one_item_gives_a_score_and_lists_give_one_each(judge):
     assert judge.score(response=[]) == []
 
 
+def test_fields_that_the_template_leaves_out_are_told_once(place, tmp_path, capsys):
+    judge = lager.Judge(place / "model", place / "a.json", quiet=True)
+    for _ in range(2):
+        judge.score(response=TEXTS[0], instructions="Be strict.", criterion="style", length=3)
+    (note,) = judge.notes
+    assert "does not hold instructions, criterion of the items" in note
+    rows = '{"id": "a", "response": "A fox.", "criterion": "style", "length": 3}'
+    (tmp_path / "items.jsonl").write_text(rows)
+    scored = score_items(place / "model", tmp_path / "items.jsonl", place / "a.json", out=tmp_path / "s.csv", say=print)
+    assert any("does not hold criterion of the items" in note for note in scored.notes)
+    run(place / "model", tmp_path / "items.jsonl", tmp_path / "c", template=place / "plain.jinja", quiet=False)
+    assert "does not hold criterion of the items" in capsys.readouterr().err
+
+
 def test_what_cannot_be_read_has_no_number(judge):
     long = judge.score(response="fox " * 400)
     assert (long.score, long.distribution, long.valid) == (None, None, False)
