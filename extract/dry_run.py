@@ -134,6 +134,7 @@ class _Work:
     cost: float = 0.0
     longest: array[int] = field(default_factory=lambda: array("q"))  # prompt of each batch when nothing is shared
     shards: array[int] = field(default_factory=lambda: array("q"))  # that the batch is in
+    borders: dict[int, tuple[int, ...]] = field(default_factory=dict)  # of each shard
 
     def rows_of(self, n_items: int) -> Callable[[int], range]:
         """Return which rows a shard has."""
@@ -144,25 +145,31 @@ class _Work:
         shard = self.shards[number]
         _, plan = prepared.planner.plan_rows(prepared.items, self.rows_of(len(prepared.items))(shard))
         texts = _texts(plan)
-        return [texts[i] for i in _batches(texts, prepared)[number - self.shards.index(shard)]]
+        batches = _batches(texts, prepared, self.borders[shard])
+        return [texts[i] for i in batches[number - self.shards.index(shard)]]
 
 
 def _count_work(prepared: PreparedRun, shard_size: int, *, share_prefixes: bool, say: Callable[[str], None]) -> _Work:
     """Plan every shard, one after the other."""
+    from .planning.pass_limits import PassLimits
     from .planning.plans_ahead import planned_shards
     from .planning.prefix_sharing import Sharing
 
     work, n_items, budget = _Work(shard_size), len(prepared.items), prepared.budget
     new = prepared.planner.condition.max_new_tokens
     wanted = share_prefixes and not prepared.poolings
-    sharing = Sharing(prepared.judge, wanted=wanted, batch_tokens=budget.tokens, say=say)
+    limits = PassLimits(prepared.judge, batch_tokens=budget.tokens, share_prefixes=wanted, say=say)
+    sharing = Sharing(limits)
     shards = range(-(-n_items // shard_size))
     for k, (_, plan) in planned_shards(prepared.planner, prepared.items, work.rows_of(n_items), shards):
         texts = _texts(plan)
         if not texts:
             continue
-        steps = plan_steps(texts, batch_tokens=budget.tokens, share_prefixes=sharing.shares(plan))
-        batches = _batches(texts, prepared)
+        share = sharing.shares(plan)
+        borders = work.borders[k] = limits.settle(texts, plan.tokens.label_ids)
+        batch_tokens = budget.tokens = 1 if limits.alone else budget.tokens
+        steps = plan_steps(texts, batch_tokens=batch_tokens, share_prefixes=share, borders=borders)
+        batches = _batches(texts, prepared, borders)
         work.readable += len(texts)
         work.tokens += sum(len(text) - new for text in texts)
         work.computed_tokens += sum(step.n_tokens for step in steps)
@@ -180,9 +187,9 @@ def _texts(plan: Plan) -> list[NDArray[np.int32]]:
     return [np.concatenate([prompt, np.resize(prompt, new)]) for prompt, reason in pairs if not reason]
 
 
-def _batches(texts: Sequence[NDArray[np.int32]], prepared: PreparedRun) -> list[list[int]]:
+def _batches(texts: Sequence[NDArray[np.int32]], prepared: PreparedRun, borders: Sequence[int]) -> list[list[int]]:
     """Return plain batches: what is read at once where nothing is shared."""
-    return plan_batches([len(text) for text in texts], batch_tokens=prepared.budget.tokens)
+    return plan_batches([len(text) for text in texts], batch_tokens=prepared.budget.tokens, borders=borders)
 
 
 def _read(prepared: PreparedRun, texts: Sequence[NDArray[np.int32]]) -> None:

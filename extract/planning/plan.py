@@ -41,11 +41,14 @@ class Passes(NamedTuple):
     ----------
     batch_tokens : int
         For batches of so many padded tokens.
+    borders : tuple of int
+        With prompts of at most so many tokens apart from longer ones.
     steps : list of Step
         The passes; plain batches where sharing saves nothing.
     """
 
     batch_tokens: int
+    borders: tuple[int, ...]
     steps: list[Step]
 
     @property
@@ -110,9 +113,10 @@ class Plan:
         """The prompts that can be read."""
         return [prompt for prompt, reason in zip(self.prompts, self.reasons, strict=True) if not reason]
 
-    def with_passes(self, batch_tokens: int) -> Plan:
+    def with_passes(self, batch_tokens: int, borders: tuple[int, ...] = ()) -> Plan:
         """Return the plan with its forward passes, should prefixes be shared."""
-        return replace(self, passes=Passes(batch_tokens, plan_steps(self.readable, batch_tokens=batch_tokens)))
+        steps = plan_steps(self.readable, batch_tokens=batch_tokens, borders=borders)
+        return replace(self, passes=Passes(batch_tokens, borders, steps))
 
     def with_hashes(self, salt: bytes) -> Plan:
         """Return the plan with the hashes of its prompts, keyed by `salt`."""

@@ -51,16 +51,18 @@ class PlansAhead(AbstractContextManager["PlansAhead"]):
         The order in which shards will be asked for, most of them.
     batch_tokens : int, optional
         Plan the forward passes that share prefixes too, with batches of so many padded tokens.
+    borders : tuple of int
+        That these passes keep.
     salt : bytes, optional
         Compute the prompts' hashes too, keyed by this.
     """
 
     def __init__(
         self, planner: Planner, items: ItemSource, rows_of: RowsOf, expected: Sequence[int], *,
-        batch_tokens: int | None = None, salt: bytes | None = None,
+        batch_tokens: int | None = None, borders: tuple[int, ...] = (), salt: bytes | None = None,
     ) -> None:  # fmt: skip
         self.planner, self.items, self.rows_of = planner, items, rows_of
-        self.batch_tokens, self.salt = batch_tokens, salt
+        self.batch_tokens, self.borders, self.salt = batch_tokens, borders, salt
         self._expected = list(expected)
         self._place = {shard: place for place, shard in enumerate(self._expected)}
         self._waiting: dict[int, Future[PlannedShard]] = {}
@@ -95,7 +97,9 @@ class PlansAhead(AbstractContextManager["PlansAhead"]):
         """Plan a shard, with all that can be computed before its turn comes."""
         items, plan = self.planner.plan_rows(self.items, self.rows_of(shard))
         plan = plan if self.salt is None else plan.with_hashes(self.salt)
-        return PlannedShard(items, plan if self.batch_tokens is None else plan.with_passes(self.batch_tokens))
+        return PlannedShard(
+            items, plan if self.batch_tokens is None else plan.with_passes(self.batch_tokens, self.borders)
+        )
 
 
 def planned_shards(

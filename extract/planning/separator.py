@@ -73,7 +73,8 @@ def choose_separator(
 def _can_share(judge: Judge, prompts: Prompts, label_ids: Sequence[int], *, budget: BatchBudget) -> bool:
     """Return whether sharing prefixes saves work on these prompts, and the model allows it."""
     from ..readout.steps import plan_steps
-    from .prefix_sharing import forking_problem, longest_pair
+    from .forking import forking_problem
+    from .prefix_sharing import longest_pair
 
     if not any(step.prefix for step in plan_steps(prompts, batch_tokens=budget.tokens)):
         return False

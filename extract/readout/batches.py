@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,10 +12,12 @@ from ...data.errors import LagerError
 from ..options.groups import DEFAULT_BATCH_TOKENS
 
 
-def plan_batches(lengths: Sequence[int], *, batch_tokens: int = DEFAULT_BATCH_TOKENS) -> list[list[int]]:
+def plan_batches(
+    lengths: Sequence[int], *, batch_tokens: int = DEFAULT_BATCH_TOKENS, borders: Sequence[int] = ()
+) -> list[list[int]]:
     """Return rows in batches: longest first, each at most `batch_tokens` after padding.
 
-    A prompt longer than the budget is a batch by itself. The plan depends on the lengths and the budget alone.
+    A prompt longer than the budget is a batch by itself. The plan depends on these arguments alone.
 
     Parameters
     ----------
@@ -22,6 +25,8 @@ def plan_batches(lengths: Sequence[int], *, batch_tokens: int = DEFAULT_BATCH_TO
         Tokens of each row.
     batch_tokens : int
         Rows of a batch times the tokens of its longest.
+    borders : sequence of int
+        Rows of at most so many tokens and longer ones are in batches of their own; ascending.
     """
     if batch_tokens < 1:
         raise LagerError(f"--batch-tokens {batch_tokens}: expected at least 1")
@@ -29,11 +34,18 @@ def plan_batches(lengths: Sequence[int], *, batch_tokens: int = DEFAULT_BATCH_TO
     batches: list[list[int]] = []
     for row in order:
         # The first row of a batch is its longest, so it sets the width.
-        if batches and lengths[batches[-1][0]] * (len(batches[-1]) + 1) <= batch_tokens:
+        longest = lengths[batches[-1][0]] if batches else 0
+        same_side = side_of(lengths[row], borders) == side_of(longest, borders)
+        if batches and same_side and longest * (len(batches[-1]) + 1) <= batch_tokens:
             batches[-1].append(row)
         else:
             batches.append([row])
     return batches
+
+
+def side_of(length: int, borders: Sequence[int]) -> int:
+    """Return how many of some ascending borders a length has passed."""
+    return bisect_left(borders, length)
 
 
 # How CUDA, MPS and the CPU allocator say it; the first is also a class of its own, a RuntimeError.

@@ -37,7 +37,9 @@ class Node(NamedTuple):
     ends: tuple[int, ...]
 
 
-def prefix_tree(prompts: Sequence[NDArray[np.int32]], *, node_tokens: int = NODE_TOKENS) -> list[Node]:
+def prefix_tree(
+    prompts: Sequence[NDArray[np.int32]], *, node_tokens: int = NODE_TOKENS, longer_than: int = 0
+) -> list[Node]:
     """Return the tree that computes the fewest tokens, at `node_tokens` for each node that others continue.
 
     Parameters
@@ -46,6 +48,8 @@ def prefix_tree(prompts: Sequence[NDArray[np.int32]], *, node_tokens: int = NODE
         Token ids, at least one each.
     node_tokens : int
         What a shared node costs beside its own tokens.
+    longer_than : int
+        Every node that others continue stops after so many tokens of its prompt.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def prefix_tree(prompts: Sequence[NDArray[np.int32]], *, node_tokens: int = NODE
         Parents before children. Each prompt ends in one node.
     """
     trie = _Trie(prompts)
-    return trie.pruned(node_tokens)
+    return trie.pruned(node_tokens, longer_than)
 
 
 class _Trie:
@@ -89,9 +93,9 @@ class _Trie:
         self.ends.append([])
         return len(self.stop) - 1
 
-    def pruned(self, node_tokens: int) -> list[Node]:
+    def pruned(self, node_tokens: int, longer_than: int) -> list[Node]:
         """Return the nodes worth their price; what the others hold is computed by each of their children."""
-        keep = self._worth_keeping(node_tokens)
+        keep = self._worth_keeping(node_tokens, longer_than)
         above: dict[int, int] = {TOP: TOP}  # of each node of the trie: the nearest kept node, itself if kept
         number = {TOP: TOP}
         nodes: list[Node] = []
@@ -106,7 +110,7 @@ class _Trie:
             nodes.append(Node(number[before], self.row[node], start, self.stop[node], tuple(self.ends[node])))
         return nodes
 
-    def _worth_keeping(self, node_tokens: int) -> list[dict[int, bool]]:
+    def _worth_keeping(self, node_tokens: int, longer_than: int) -> list[dict[int, bool]]:
         """Return for each node, and each node above that could be the nearest kept one, whether to keep it."""
         children: dict[int, list[int]] = {}
         for node, parent in enumerate(self.parent):
@@ -121,8 +125,9 @@ class _Trie:
                 own = self.stop[node] - (self.stop[above] if above != TOP else 0)
                 kept = own + node_tokens + continued
                 dropped = sum(cost[child][above] for child in below) + (own if self.ends[node] else 0)
-                keep[node][above] = bool(below) and kept < dropped
-                cost[node][above] = min(kept, dropped) if below else own
+                kept_here = bool(below) and kept < dropped and self.stop[node] > longer_than
+                keep[node][above] = kept_here
+                cost[node][above] = (kept if kept_here else dropped) if below else own
                 if above == TOP:
                     break
                 above = self.parent[above]

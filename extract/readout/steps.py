@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .batches import plan_batches
+from .batches import plan_batches, side_of
 from .prefix_tree import NODE_TOKENS, TOP, Node, prefix_tree
 
 # What a pass costs beside its tokens; see `lager.extract.readout.prefix_tree.NODE_TOKENS`.
@@ -81,8 +81,9 @@ class Step(NamedTuple):
 
 
 def plan_steps(
-    prompts: Sequence[NDArray[np.int32]], *, batch_tokens: int, share_prefixes: bool = True, always: bool = False
-) -> list[Step]:
+    prompts: Sequence[NDArray[np.int32]], *, batch_tokens: int, share_prefixes: bool = True, always: bool = False,
+    borders: Sequence[int] = (),
+) -> list[Step]:  # fmt: skip
     """Return the steps that read each prompt once, at its last token.
 
     Parameters
@@ -96,14 +97,40 @@ def plan_steps(
         Whether to compute what prompts share once, where that saves work.
     always : bool
         Share even where it saves nothing.
+    borders : sequence of int
+        The longest token position of a step is on the same side of each as all prompts that it reads or will be
+        continued to; ascending.
     """
+    sides: dict[int, list[int]] = {}
+    for row, prompt in enumerate(prompts):
+        sides.setdefault(side_of(len(prompt), borders), []).append(row)
+    return [
+        _renumbered(step, rows)
+        for side, rows in sorted(sides.items(), reverse=True)
+        for step in _one_side(
+            [prompts[row] for row in rows], batch_tokens, share_prefixes=share_prefixes, always=always,
+            border=borders[side - 1] if side else 0,
+        )
+    ]  # fmt: skip
+
+
+def _renumbered(step: Step, rows: Sequence[int]) -> Step:
+    """Return a step over some rows with their numbers among all of them."""
+    segments = (s._replace(row=rows[s.row], ends=tuple(rows[end] for end in s.ends)) for s in step.segments)
+    return step._replace(segments=tuple(segments))
+
+
+def _one_side(
+    prompts: Sequence[NDArray[np.int32]], batch_tokens: int, *, share_prefixes: bool, always: bool, border: int
+) -> list[Step]:
+    """Return the steps of prompts that are all longer than a border; no step ends before it."""
     plain = [
         Step(0, 0, tuple(Segment(row, len(prompts[row]), (row,), (), len(prompts[row])) for row in rows))
         for rows in plan_batches([len(prompt) for prompt in prompts], batch_tokens=batch_tokens)
     ]
     if not share_prefixes:
         return plain
-    tree = prefix_tree(prompts, node_tokens=0 if always else NODE_TOKENS)
+    tree = prefix_tree(prompts, node_tokens=0 if always else NODE_TOKENS, longer_than=border)
     if not shares(tree):
         return plain
     shared = _TreeSteps(tree, batch_tokens).steps

@@ -17,6 +17,7 @@ from ...data.progress import Say
 from ..model.judge import Judge
 from ..options.groups import BatchOptions
 from ..planning.identity import cache_identity, readout_inputs
+from ..planning.pass_limits import PassLimits
 from ..planning.plan import NoReadablePromptError, Plan
 from ..planning.planner import Planner, make_planner
 from ..planning.prefix_sharing import Sharing
@@ -68,7 +69,8 @@ class LiveReader:
         self._planner: Planner | None = None
         self._checked = False
         wanted = batches.share_prefixes and not poolings
-        self._sharing = Sharing(judge, wanted=wanted, batch_tokens=batches.batch_tokens, say=say)
+        self._limits = PassLimits(judge, batch_tokens=batches.batch_tokens, share_prefixes=wanted, say=say)
+        self._sharing = Sharing(self._limits)
 
     @property
     def n_layers(self) -> int:
@@ -99,8 +101,9 @@ class LiveReader:
             self._advance(len(items))
             return self._nothing(items, error.reason)
         reader = ShardReader(
-            self.judge, self.planner, budget=self._budget, share_prefixes=self._sharing.shares(plan),
-            advance=self._advance, say=self._say, poolings=self.poolings, checked=self._checked,
+            self.judge, self.planner, budget=self._budget, limits=self._limits,
+            share_prefixes=self._sharing.shares(plan), advance=self._advance, say=self._say, poolings=self.poolings,
+            checked=self._checked,
         )  # fmt: skip
         data = reader.read(items.item_id, plan)
         self._checked = reader.checked

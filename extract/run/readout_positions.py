@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...data.errors import LagerError
 from ..model.judge import Judge
+from ..planning.pass_limits import PassLimits
 from ..planning.plan import Plan
 from ..prompts.condition import Condition
 from ..prompts.generated_labels import NO_FORM, LabelForms, find_score, token_pieces
@@ -59,6 +60,8 @@ class AnswerPositions:
         Which tokens are labels.
     budget : BatchBudget
         Padded tokens of a batch, the new ones included.
+    limits : PassLimits
+        What the passes keep apart.
     advance : callable
         Told the number of items after each batch.
     keep_text : bool
@@ -73,10 +76,11 @@ class AnswerPositions:
         forms: LabelForms,
         *,
         budget: BatchBudget,
+        limits: PassLimits,
         advance: Callable[[int], None],
         keep_text: bool,
     ) -> None:
-        self.judge, self.forms, self.budget = judge, forms, budget
+        self.judge, self.forms, self.budget, self.limits = judge, forms, budget, limits
         self.condition, self.stop_ids = condition, stop_ids
         self.advance, self.keep_text = advance, keep_text
         self._checked = False
@@ -101,8 +105,10 @@ class AnswerPositions:
         """Let the judge write after each prompt, and yield rows with their answers."""
         new = self.condition.max_new_tokens
 
+        borders = self.limits.settle(prompts, self.forms.ids[0], new_tokens=new)
+
         def write(rows: list[int], batch_tokens: int) -> Any:
-            for members in plan_batches([lengths[row] for row in rows], batch_tokens=batch_tokens):
+            for members in self._batches([lengths[row] for row in rows], batch_tokens, borders):
                 batch = [rows[i] for i in members]
                 texts = [prompts[row] for row in batch]
                 if not self._checked:
@@ -112,6 +118,15 @@ class AnswerPositions:
 
         lengths = [len(prompt) + new for prompt in prompts]
         return self.budget.read(lengths, write)
+
+    def _batches(self, lengths: list[int], batch_tokens: int, borders: Sequence[int]) -> Iterator[list[int]]:
+        """Yield rows that write together; one that may pass a border while it writes does so alone."""
+        new = self.condition.max_new_tokens
+        both = sorted({*borders, *(border + new for border in borders)})
+        batch_tokens = 1 if self.limits.alone else batch_tokens
+        for rows in plan_batches(lengths, batch_tokens=batch_tokens, borders=both):
+            passes = any(border < lengths[rows[0]] <= border + new for border in borders)
+            yield from ([row] for row in rows) if passes else [rows]
 
     def _locate(self, answer: Generated) -> tuple[str, int, int]:
         """Return why there is no score, or "", with the index of its token and its form."""

@@ -194,6 +194,7 @@ def _stored_format(judge: Judge, inputs: Mapping[str, Any], texts: Mapping[str, 
 def _read(judge: Judge, cache: FeatureCache, items: Items, texts: Mapping[str, str], *, say: Say) -> ShardData:
     """Read the items, after it was made sure that this is the cache's way of reading."""
     from ..planning.identity import cache_identity
+    from ..planning.pass_limits import PassLimits
     from ..planning.planner import make_planner
     from .shard_reader import ShardReader
 
@@ -208,8 +209,10 @@ def _read(judge: Judge, cache: FeatureCache, items: Items, texts: Mapping[str, s
     identity = cache_identity(judge, prompt_format, items, planner, batch_tokens=budget.tokens, poolings=poolings)
     if sha256_json(identity["inputs"]) != cache.fingerprint:
         _check_same(cache, judge.checkpoint.public_name, identity["inputs"], inputs)
+    limits = PassLimits(judge, batch_tokens=budget.tokens, share_prefixes=False, say=say)
     reader = ShardReader(
-        judge, planner, budget=budget, share_prefixes=False, advance=_ignore, say=say, poolings=poolings
+        judge, planner, budget=budget, limits=limits, share_prefixes=False, advance=_ignore, say=say,
+        poolings=poolings,
     )  # fmt: skip
     salt = bytes.fromhex(read_run(cache.path)["salt"]) if (cache.path / RUN).exists() else b""
     return reader.read(items.item_id, planner.plan(items), salt=salt)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...data.cache.shards import ShardData
 from ...data.progress import Say
 from ..model.judge import Judge
+from ..planning.pass_limits import PassLimits
 from ..planning.plan import Passes, Plan
 from ..planning.planner import Planner
 from ..readout.batches import BatchBudget, plan_batches
@@ -36,6 +37,8 @@ class ShardReader:
         What is settled for all shards.
     budget : BatchBudget
         Padded tokens of a batch.
+    limits : PassLimits
+        What the passes keep apart.
     share_prefixes : bool
         Whether what prompts share is computed once, where that saves work.
     advance : callable
@@ -61,6 +64,7 @@ class ShardReader:
         planner: Planner,
         *,
         budget: BatchBudget,
+        limits: PassLimits,
         share_prefixes: bool,
         advance: Callable[[int], None],
         say: Say,
@@ -69,12 +73,12 @@ class ShardReader:
         checked: bool = False,
     ) -> None:
         self.judge, self.advance, self.say = judge, advance, say
-        self.share_prefixes = share_prefixes
+        self.limits, self.share_prefixes = limits, share_prefixes
         self.poolings = tuple(poolings)
         self.budget = budget
         self.answers = None if planner.forms is None else AnswerPositions(
-            judge, planner.condition, planner.stop_ids, planner.forms, budget=budget, advance=advance,
-            keep_text=keep_text,
+            judge, planner.condition, planner.stop_ids, planner.forms, budget=budget, limits=limits,
+            advance=advance, keep_text=keep_text,
         )  # fmt: skip
         self.computed_tokens = 0
         self.checked, self._warned = checked, False
@@ -138,6 +142,7 @@ class ShardReader:
         for label_ids in sorted({positions.label_ids[i] for i in readable}):
             rows = [i for i in readable if positions.label_ids[i] == label_ids]
             prompts = [positions.tokens[i] for i in rows]
+            self.limits.settle(prompts, label_ids)
             read = partial(self._passes, prompts, n_tokens[rows], label_ids, planned=planned)
             for batch, (readout, hidden) in self.budget.read([len(prompt) for prompt in prompts], read):
                 if not self.checked:
@@ -157,19 +162,22 @@ class ShardReader:
     ) -> Iterator[tuple[list[int], tuple[Readout, dict[str, HiddenStates]]]]:
         """Run the forward passes over some prompts, and yield the rows that each of them read."""
         parts, pad_id = self.judge.parts, self.judge.pad_id
-        texts = [prompts[row] for row in rows]
+        texts, borders = [prompts[row] for row in rows], self.limits.borders
+        batch_tokens = 1 if self.limits.alone else batch_tokens
         if self.poolings:
-            for batch in plan_batches([len(text) for text in texts], batch_tokens=batch_tokens):
+            for batch in plan_batches([len(text) for text in texts], batch_tokens=batch_tokens, borders=borders):
                 members, some = [rows[i] for i in batch], [texts[i] for i in batch]
                 self.computed_tokens += sum(map(len, some))
                 yield members, read_hidden_batch(
                     parts, some, label_ids, n_prompt=n_tokens[members].tolist(), poolings=self.poolings, pad_id=pad_id
                 )  # fmt: skip
             return
-        if planned is not None and planned.batch_tokens == batch_tokens and len(texts) == len(prompts):
+        same = planned is not None and (planned.batch_tokens, planned.borders) == (batch_tokens, borders)
+        if planned is not None and same and len(texts) == len(prompts):
             steps = planned.steps
         else:  # after memory ran out, some rows are left and batches are smaller
-            steps = plan_steps(texts, batch_tokens=batch_tokens, share_prefixes=self.share_prefixes)
+            share = self.share_prefixes and not self.limits.alone
+            steps = plan_steps(texts, batch_tokens=batch_tokens, share_prefixes=share, borders=borders)
         self.computed_tokens += sum(step.n_tokens for step in steps)
         for batch, readout in read_steps(parts, texts, steps, label_ids, pad_id=pad_id):
             yield [rows[i] for i in batch], (readout, {})

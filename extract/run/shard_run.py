@@ -20,6 +20,7 @@ from ...data.progress import Progress, Say
 from ...data.run.cache_writer import CacheWriter
 from ...data.run.set_aside import EarlierRows
 from ..options.groups import ExtractOptions
+from ..planning.pass_limits import PassLimits
 from ..planning.planner import Planner
 from ..planning.plans_ahead import PlannedShard, PlansAhead, planned_shards
 from ..planning.prefix_sharing import Sharing
@@ -128,7 +129,8 @@ def read_missing_shards(
     stored = stored_optionally(planner, poolings, keep_text=keep_text)
     earlier = EarlierRows(writer.path, fingerprint=writer.run["fingerprint"], datasets=stored)
     wanted = options.batches.share_prefixes and not poolings
-    sharing = Sharing(judge, wanted=wanted, batch_tokens=batch_tokens, say=say).settle_on(
+    limits = PassLimits(judge, batch_tokens=batch_tokens, share_prefixes=wanted, say=say)
+    sharing = Sharing(limits).settle_on(
         plan for _, (_, plan) in planned_shards(planner, items, writer.rows, _first_shards(writer, planner))
     )
     planned_tokens = batch_tokens if wanted and sharing.possible and planner.forms is None else None
@@ -136,12 +138,20 @@ def read_missing_shards(
     try:
         with (
             Progress(len(items), done=n_done, shown=shown) as progress,
-            PlansAhead(planner, items, writer.rows, expected, batch_tokens=planned_tokens, salt=writer.salt) as ahead,
+            PlansAhead(
+                planner,
+                items,
+                writer.rows,
+                expected,
+                batch_tokens=planned_tokens,
+                borders=limits.borders,
+                salt=writer.salt,
+            ) as ahead,
             WriteBehind() as behind,
         ):
             reader = ShardReader(
-                judge, planner, budget=prepared.budget, share_prefixes=False, advance=progress.advance, say=say,
-                poolings=poolings, keep_text=keep_text,
+                judge, planner, budget=prepared.budget, limits=limits, share_prefixes=False,
+                advance=progress.advance, say=say, poolings=poolings, keep_text=keep_text,
             )  # fmt: skip
             for k in shards:
                 shard = ahead.get(k)
