@@ -113,7 +113,7 @@ def load_judge(name: str | Path, options: LoadOptions = _AS_IT_IS, *, first_bloc
         When torch or transformers is missing, the checkpoint is not complete, or its parts cannot be found.
     """
     require_extra()
-    dtype, trust_remote_code = options.dtype or "auto", options.trust_remote_code
+    dtype, trust_remote_code = "auto" if options.dtype is None else options.dtype, options.trust_remote_code
     if dtype not in DTYPES:
         raise LagerError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
     quantization = describe_quantization(options.quantize, dtype)

@@ -73,7 +73,8 @@ def choose_condition(options: PromptOptions) -> Condition:
     LagerError
         When a name is unknown, or rules of generated text are given where nothing is generated.
     """
-    name, score_rule, max_new_tokens = options.condition or "direct", options.score_rule, options.max_new_tokens
+    name = "direct" if options.condition is None else options.condition
+    score_rule, max_new_tokens = options.score_rule, options.max_new_tokens
     if name not in CONDITIONS:
         raise LagerError(f"--condition {name!r}: expected one of {', '.join(CONDITIONS)}")
     if score_rule is not None and score_rule not in SCORE_RULES:
