@@ -6,6 +6,8 @@ import os
 import re
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,6 +34,7 @@ def silent_port(address: str | None) -> str | None:
 
 # Starting processes takes as long as reading some hundred shards of the usual size.
 _MANY = 256
+_WATCH, _WATCH_SECONDS = "lager-parent", 0.5
 T = TypeVar("T")
 
 
@@ -56,7 +59,25 @@ def for_each(function: Callable[..., T], arguments: Sequence[tuple[Any, ...]], *
     from joblib import Parallel, delayed
 
     with safe_path():
-        yield from Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(*one) for one in arguments)
+        yield from Parallel(n_jobs=jobs, return_as="generator")(
+            delayed(run_with_parent)(function, *one, parent=os.getpid()) for one in arguments
+        )
+
+
+def run_with_parent(function: Callable[..., T], *arguments: Any, parent: int) -> T:
+    """Return a function's result; a process that `parent` started for such calls ends soon after it.
+
+    joblib's processes go on otherwise when the one that started them is ended by a signal.
+    """
+    if os.getppid() == parent and not any(thread.name == _WATCH for thread in threading.enumerate()):
+        threading.Thread(target=_end_after, args=(parent,), name=_WATCH, daemon=True).start()
+    return function(*arguments)
+
+
+def _end_after(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_WATCH_SECONDS)
+    os._exit(1)
 
 
 def n_cores() -> int:

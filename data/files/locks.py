@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import LagerError
 from ..progress import Say
+from ..safe_text import printable
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+_LONGEST_OWNER = 200
 
 
 class FileLock:
@@ -78,21 +85,71 @@ def lock_file(path: Path, *, shared: bool, wait: bool = True) -> FileLock | None
     if os.name != "posix":
         raise LagerError("this system has no file locks, so caches cannot be pulled on it; copy the folder")
     try:
-        while True:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = _opened(path, shared=shared)
-            lock = FileLock(descriptor, path)
-            try:
-                _lock(descriptor, shared=shared, wait=wait)
-            except BlockingIOError:
-                return None
-            if _is_still(lock):
-                return lock  # else it was removed while we waited
+        return _taken(path, shared=shared, wait=wait)
     except OSError as error:
         raise LagerError(
             f"cannot lock {path}: {error.strerror or error}; choose a folder that can be written, on a disk with locks "
             "(LAGER_HOME is the store's)"
         ) from None
+
+
+def own(path: Path, *, what: str) -> FileLock:
+    """Hold the lock `path` as the only writer of an output; give it back with `disown`.
+
+    The file says who holds it and since when. One that a process left behind which is gone is taken over. Where the
+    system or the disk has no locks, none is held.
+
+    Raises
+    ------
+    LagerError
+        When another process writes `what`, or nothing can be written there.
+    """
+    if os.name != "posix":
+        return FileLock(None, path)
+    try:
+        lock = _taken(path, shared=False, wait=False)
+        if lock is not None and lock.descriptor is not None:
+            since = time.strftime("%Y-%m-%d %H:%M:%S %z")
+            os.truncate(lock.descriptor, 0)
+            os.write(lock.descriptor, f"process {os.getpid()} on {socket.gethostname()}, since {since}\n".encode())
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return FileLock(None, path)
+        raise LagerError(f"cannot write {path}: {error.strerror or error}; choose a folder you can write to") from None
+    if lock is None:
+        raise LagerError(f"{what} is being written already ({_owner(path)}): wait for its end, or choose another name")
+    return lock
+
+
+def disown(lock: FileLock) -> None:
+    """Give back what `own` returned, and remove its file."""
+    if lock.descriptor is not None:
+        with suppress(OSError):  # a file that stays is taken over by the next
+            lock.path.unlink(missing_ok=True)
+        lock.close()
+
+
+def _owner(path: Path) -> str:
+    """Return who holds a lock, as its file says it."""
+    try:
+        with path.open("rb") as file:
+            return printable(file.read(_LONGEST_OWNER).decode(errors="replace").strip()) or "by another process"
+    except OSError:
+        return "by another process"
+
+
+def _taken(path: Path, *, shared: bool, wait: bool) -> FileLock | None:
+    """Return the lock, None when another process has it and `wait` is off; raise `OSError` where it cannot be had."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _opened(path, shared=shared)
+        lock = FileLock(descriptor, path)
+        try:
+            _lock(descriptor, shared=shared, wait=wait)
+        except BlockingIOError:
+            return None
+        if _is_still(lock):
+            return lock  # else it was removed while we waited
 
 
 @contextmanager

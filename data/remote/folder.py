@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ..errors import LagerError
 from ..files.canonical import sha256_file
-from ..files.writing import replacing
-from .remote import BLOCK, MissingError
+from ..files.writing import remove_file, replacing
+from .remote import BLOCK, CLAIM_LIMIT, MissingError
 
 
 class FolderRemote:
@@ -72,6 +72,16 @@ class FolderRemote:
                     out.write(block)
             if digest.hexdigest() != sha256:
                 raise LagerError(f"{source} changed while it was copied; check the disk, and push again")
+
+    def claim(self, name: str, content: bytes) -> bytes:
+        """Store a small file unless there is one, and return what is there then."""
+        with replacing(self.root / name, keep_existing=True) as temporary:
+            temporary.write_bytes(content)
+        return self.read(name, limit=CLAIM_LIMIT)
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        remove_file(self.root / name)
 
     def finish(self, last: Path, name: str, *, sha256: str) -> None:
         """Copy the last file."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import LagerError
 from ..safe_text import scrubbed
-from .remote import BLOCK, MissingError, UnreachableError
+from .remote import BLOCK, CLAIM_LIMIT, MissingError, UnreachableError
 
 # A put makes the object appear whole or not at all; the hash goes with it, so that it need not be read to be compared.
 _ATOMIC = {
@@ -121,6 +121,24 @@ class ObjectStore:
                 self.fs.mv(temporary, path)
         if (found := self.size(name)) != size:
             raise UnreachableError(f"{self.shown}/{name} has {found} bytes after {size} were sent; push again")
+
+    def claim(self, name: str, content: bytes) -> bytes:
+        """Store a small file unless there is one (a conditional put where there are such), and return what is there."""
+        path = self._path(name)
+        with self._told(name):
+            if self.scheme not in _ATOMIC:
+                self.fs.makedirs(self.root, exist_ok=True)
+            try:
+                self.fs.pipe_file(path, content, mode="create")
+            except Exception:  # each client has an error of its own for what is there already
+                if self.size(name) is None:
+                    raise
+        return self.read(name, limit=CLAIM_LIMIT)
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        with self._told(name):
+            self.fs.rm_file(self._path(name))
 
     def finish(self, last: Path, name: str, *, sha256: str) -> None:
         """Upload the last file."""

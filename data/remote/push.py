@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +13,9 @@ from ..cache.feature_cache import FeatureCache
 from ..cache.manifest import MANIFEST, RUN
 from ..errors import LagerError
 from ..files.canonical import canonical_json, sha256_file
+from ..files.json_text import parse_json
 from ..progress import Progress, Say, silent, to_stderr
+from ..safe_text import printable
 from .card import CARD, TAG, card
 from .derived_copy import CopyOfCache, left_out, scratch_beside
 from .open import open_writable
@@ -20,6 +24,8 @@ from .remote import MissingError, WritableRemote
 from .transfer import DEFAULT_JOBS, in_parallel
 
 _CARD_LIMIT = 1 << 20
+#: Beside the files of a push until it is whole: which cache they are of.
+CLAIM = "unfinished-push.json"
 
 
 class Pushed(NamedTuple):
@@ -92,16 +98,16 @@ def push(
     with scratch_beside(source.path) as scratch:
         copy = CopyOfCache(source, include, scratch)
         readers = remote.prepare(public=public)
-        there = _manifest_there(remote)
-        counts = _send_files(remote, copy, there=there, jobs=jobs, shown=shown, say=say)
-        manifest = copy.manifest()
-        if there is None or there.record["self_sha256"] != manifest["self_sha256"]:
-            if there is not None:
-                raise _other_cache(remote)
-            _send_card(remote, card(manifest, url=remote.shown), scratch, say=say)
-            last = scratch / MANIFEST
-            last.write_text(canonical_json(manifest) + "\n", encoding="utf-8")
-            remote.finish(last, MANIFEST, sha256=sha256_file(last))
+        with _claimed(remote, copy) as (there, counts):
+            _send_files(remote, copy, there=there, counts=counts, jobs=jobs, shown=shown, say=say)
+            manifest = copy.manifest()
+            if there is None or there.record["self_sha256"] != manifest["self_sha256"]:
+                if there is not None:
+                    raise _other_cache(remote)
+                _send_card(remote, card(manifest, url=remote.shown), scratch, say=say)
+                last = scratch / MANIFEST
+                last.write_text(canonical_json(manifest) + "\n", encoding="utf-8")
+                remote.finish(last, MANIFEST, sha256=sha256_file(last))
     if public and counts.kept:
         say(f"note: {counts.kept} files were there already and keep the access they had")
     content = manifest["content_hash"]
@@ -109,9 +115,10 @@ def push(
 
 
 def _send_files(
-    remote: WritableRemote, copy: CopyOfCache, *, there: RemoteManifest | None, jobs: int, shown: bool, say: Say
-) -> _Counts:
-    counts = _Counts()
+    remote: WritableRemote, copy: CopyOfCache, *, there: RemoteManifest | None, counts: _Counts, jobs: int,
+    shown: bool, say: Say,
+) -> None:  # fmt: skip
+    """Send all files but the manifest, several at once."""
     listed = None if there is None else {entry["file"]: entry for entry in there.files}
     sizes = {name: (copy.cache.path / name).stat().st_size for name in copy.names}
     with Progress(sum(sizes.values()), what=f"pushing to {remote.shown}", unit="bytes", shown=shown) as progress:
@@ -126,7 +133,48 @@ def _send_files(
         except KeyboardInterrupt:
             say(f"stopped: what was sent stays in {remote.shown}; the same command goes on there")
             raise
-    return counts
+
+
+@contextmanager
+def _claimed(remote: WritableRemote, copy: CopyOfCache) -> Iterator[tuple[RemoteManifest | None, _Counts]]:
+    """Yield the manifest that is there and a count of files, while no push of another cache gets in between.
+
+    The claim names the cache that is pushed. It stays with the files of a push that stopped, so that the same cache
+    alone goes on there; a place that holds a whole cache needs none, as its manifest says what it takes.
+    """
+    counts, there = _Counts(), _manifest_there(remote)
+    if there is not None:
+        yield there, counts
+        return
+    of = {"cache": copy.cache.manifest["self_sha256"], "include": sorted(copy.include)}
+    since = time.strftime("%Y-%m-%d %H:%M:%S %z")
+    found = _claim_of(remote, remote.claim(CLAIM, canonical_json({**of, "since": since}).encode()))
+    if {name: found.get(name) for name in of} != of:
+        since = printable(str(found.get("since")))
+        raise LagerError(
+            f"{remote.shown}: a push of another cache, begun {since}, is not finished there: choose another place, or "
+            f"remove what it left there, {CLAIM} last"
+        )
+    try:
+        yield _manifest_there(remote), counts  # another one may have finished it before the claim
+    except BaseException:
+        if not counts.sent:
+            with suppress(LagerError):  # the first error is the one to tell
+                remote.remove(CLAIM)
+        raise
+    with suppress(MissingError):  # another push of the same cache was faster
+        remote.remove(CLAIM)
+
+
+def _claim_of(remote: WritableRemote, content: bytes) -> dict[str, Any]:
+    """Return what a claim says; `LagerError` where it is none."""
+    try:
+        found = parse_json(content)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise LagerError(f"{remote.shown}/{CLAIM} is no record of an unfinished push: choose another place")
+    return found
 
 
 class _Counts:

@@ -8,6 +8,8 @@ from typing import Protocol
 
 from ..errors import LagerError
 
+#: Bytes of a small file that `claim` stores, at most.
+CLAIM_LIMIT = 1 << 12
 #: Bytes that are read or written at a time.
 BLOCK = 4 << 20
 
@@ -54,6 +56,12 @@ class WritableRemote(Remote, Protocol):
 
     def send(self, source: Path, name: str, *, sha256: str) -> None:
         """Store a file whole or not at all; whatever has the name is replaced."""
+
+    def claim(self, name: str, content: bytes) -> bytes:
+        """Store a small file unless there is one, of several processes for one alone; return what is there then."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file that `claim` stored."""
 
     def finish(self, last: Path, name: str, *, sha256: str) -> None:
         """Store the file that makes everything else count."""

@@ -2,6 +2,7 @@
 
 Beside the output lie, until it is complete, `OUT.partial`, the finished rows as JSON lines in input order, and
 `OUT.partial.json`, which says what is scored and how far the first can be believed. Rows past that are cut off.
+`OUT.partial.lock` is held while one process writes there; a second one is refused.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import polars as pl
 
 from ...data.errors import LagerError
 from ...data.files.canonical import check_seal, seal
+from ...data.files.locks import disown, own
 from ...data.files.writing import read_json, refuse_existing, replacing, write_json
 from ...data.scale import Scale
 from .scored_rows import PROBABILITY, schema
@@ -25,7 +27,7 @@ _WHAT = "score file"
 
 
 class ScoreJournal:
-    """The output of one run.
+    """The output of one run, held by one process until the block that it is used in ends.
 
     Parameters
     ----------
@@ -48,7 +50,8 @@ class ScoreJournal:
     Raises
     ------
     LagerError
-        When the output exists, its name has another ending, or what an earlier run began is of something else.
+        When the output exists, another process writes it, its name has another ending, or what an earlier run began is
+        of something else.
     """
 
     def __init__(self, out: Path, scale: Scale, of: dict[str, Any], *, levels: Sequence[float] = ()) -> None:
@@ -58,11 +61,20 @@ class ScoreJournal:
         self._state = out.with_name(f"{out.name}.partial.json")
         self.n_rows = self._n_bytes = 0
         self.kept: dict[str, Any] = {}
-        if self._state.exists():
-            self._go_on()
-        else:
-            self._rows.parent.mkdir(parents=True, exist_ok=True)
-            self._rows.write_bytes(b"")
+        self._lock = own(out.with_name(f"{out.name}.partial.lock"), what=f"--out {out}")
+        try:
+            self._begin()
+        except BaseException:
+            disown(self._lock)
+            raise
+
+    def __enter__(self) -> ScoreJournal:
+        """Hold the output for a block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let other processes have the output, finished or not."""
+        disown(self._lock)
 
     def append(self, rows: pl.DataFrame, *, keep: dict[str, Any] | None = None) -> None:
         """Write rows, and remember `keep` for the run that goes on."""
@@ -100,6 +112,17 @@ class ScoreJournal:
         known = any(value is not None for value in proba.values())
         nested = {"id": row["id"], "score": row["score"], "distribution": proba if known else None}
         return nested | {name: value for name, value in row.items() if not name.startswith(PROBABILITY)}
+
+    def _begin(self) -> None:
+        """Take up what an earlier run left, or make an empty file."""
+        check_output(self.out)  # who held the lock before may have finished it
+        if self._state.exists():
+            self._go_on()
+            return
+        try:
+            self._rows.write_bytes(b"")
+        except OSError as error:
+            raise LagerError(f"cannot write {self._rows}: {error.strerror or error}") from None
 
     def _go_on(self) -> None:
         """Take over what an earlier run of the same wrote; rows that it may not have finished are cut off."""

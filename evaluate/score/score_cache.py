@@ -65,23 +65,23 @@ def score_cache(
     Raises
     ------
     LagerError
-        When the aggregator does not apply, the cache is damaged, or the output cannot be written.
+        When the aggregator does not apply, the cache is damaged, or the output cannot be written or is being written.
     """
     record = load_aggregator(aggregator)
     notes = check_applies(record, cache, force=force)
     of = {"aggregator": sha256_file(aggregator), "cache": cache.content_hash}
-    journal = ScoreJournal(out, cache.scale, of, levels=levels_of(record, cache.scale))
-    tally = Tally(record, journal)
-    group = cache.column("group")
-    first = 0
-    for number, shard in enumerate(cache.manifest["shards"]):
-        rows = slice(first, first + shard["rows"])
-        first = rows.stop
-        if rows.stop > journal.n_rows:
-            tally.append(cache.read_shard(number), group=None if group is None else group[rows])
-        if advance is not None:
-            advance(shard["rows"])
-    journal.finish()
+    with ScoreJournal(out, cache.scale, of, levels=levels_of(record, cache.scale)) as journal:
+        tally = Tally(record, journal)
+        group = cache.column("group")
+        first = 0
+        for number, shard in enumerate(cache.manifest["shards"]):
+            rows = slice(first, first + shard["rows"])
+            first = rows.stop
+            if rows.stop > journal.n_rows:
+                tally.append(cache.read_shard(number), group=None if group is None else group[rows])
+            if advance is not None:
+                advance(shard["rows"])
+        journal.finish()
     return tally.scored(notes)
 
 

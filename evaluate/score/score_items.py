@@ -18,6 +18,7 @@ from .open_model import open_live, reading_note, scale_of
 from .score_cache import Scored, Tally, levels_of
 
 if TYPE_CHECKING:
+    from ...data.items.items import Items
     from ...extract.options.groups import ReadOptions
     from ...extract.run.live_reader import LiveReader
 
@@ -81,24 +82,34 @@ def score_items(
         read_template(options.prompts.template, loaded)  # refuses one where items need none, before a model is loaded
     of = {"aggregator": sha256_file(aggregator), "items": items_hash(loaded), "options": as_json(options)}
     scale = scale_of(options.prompts, record)
-    journal = ScoreJournal(out, scale, of, levels=levels_of(record, scale))
-    tally = Tally(record, journal)
-    with Progress(len(loaded), done=journal.n_rows, shown=shown) as progress:
-        reader, notes = open_live(
-            model, record, options, say=say, sep=journal.kept.get("separator"), force=force,
-            advance=progress.advance, template=loaded.template,
-        )  # fmt: skip
-        notes += unused_columns(reader.prompt_format.template, loaded)
-        if journal.n_rows:
-            _check_same_model(journal, reader)
-            say(f"continuing: {journal.n_rows} of {len(loaded)} items are there")
-        for start in range(journal.n_rows, len(loaded), part):
-            some = loaded.part(range(start, min(start + part, len(loaded))))
-            data = reader.read(some)
-            kept = {"separator": reader.sep, "readout_id": reader.readout_id()}
-            tally.append(data, group=object_column(some.table, "group"), **kept)
-    journal.finish()
+    with ScoreJournal(out, scale, of, levels=levels_of(record, scale)) as journal:
+        tally = Tally(record, journal)
+        with Progress(len(loaded), done=journal.n_rows, shown=shown) as progress:
+            reader, notes = open_live(
+                model, record, options, say=say, sep=journal.kept.get("separator"), force=force,
+                advance=progress.advance, template=loaded.template,
+            )  # fmt: skip
+            notes += unused_columns(reader.prompt_format.template, loaded)
+            if journal.n_rows:
+                _check_same_model(journal, reader)
+                say(f"continuing: {journal.n_rows} of {len(loaded)} items are there")
+            for start in range(journal.n_rows, len(loaded), part):
+                _append(tally, reader, loaded.part(range(start, min(start + part, len(loaded)))))
+        journal.finish()
     return tally.scored([*notes, *reading_note(record, reader)])
+
+
+def _append(tally: Tally, reader: LiveReader, some: Items) -> None:
+    """Read and score some items, in the way in which those before were read, or not at all."""
+    data, journal = reader.read(some), tally.journal
+    before = journal.kept.get("fingerprint")
+    if before is not None and reader.fingerprint not in {None, before}:
+        raise LagerError(
+            f"{journal.out}.partial was begun with prompts that were read in another way (template, chat template or "
+            f"another option): remove it and {journal.out.name}.partial.json, or choose another name for --out"
+        )
+    kept = {"separator": reader.sep, "readout_id": reader.readout_id(), "fingerprint": reader.fingerprint or before}
+    tally.append(data, group=object_column(some.table, "group"), **kept)
 
 
 def items_hash(items: ItemSource) -> str:

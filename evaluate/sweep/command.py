@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -55,7 +60,7 @@ def sweep(
     from .sweep import run_sweep
 
     where = engine or (None, None)
-    with joblib_engine(*where), Progress(1.0, what="sweeping", unit="share") as bar:
+    with _ended_by_signals(), joblib_engine(*where), Progress(1.0, what="sweeping", unit="share") as bar:
         done = run_sweep(
             FeatureCache.open(train),
             FeatureCache.open(test),
@@ -83,6 +88,26 @@ def sweep(
         missing.append(str(error))
     typer.echo(f"{done.new} cells computed, {len(done.rows) - done.new} were there", err=True)
     tell(written=written, notes=missing)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the block as an exit does, with all that it started; one that is ignored stays so."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number, handler in before.items():
+            if handler == signal.SIG_DFL:
+                signal.signal(number, _leave)
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler == signal.SIG_DFL:
+                signal.signal(number, handler)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def _numbers(text: str) -> list[int]:

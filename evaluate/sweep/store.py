@@ -9,10 +9,12 @@ from typing import Any
 from ...data.errors import LagerError
 from ...data.files.canonical import canonical_json
 from ...data.files.json_text import parse_json
+from ...data.files.locks import disown, own
 from ...data.files.writing import read_json, write_json
 from .cells import Row
 
 SWEEP_JSON, CELLS = "sweep.json", "cells.jsonl"
+_LOCK = "sweep.lock"
 _KEY = ("protocol", "strategy", "size", "draw")
 
 Key = tuple[Any, ...]
@@ -22,7 +24,7 @@ class SweepStore:
     """Finished cells in a folder.
 
     A row is one line of cells.jsonl, written and synced before the next; a line cut off by a crash is dropped when the
-    folder is opened again, and its cell is done anew.
+    folder is opened again, and its cell is done anew. One process at a time has the folder.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ class SweepStore:
     Raises
     ------
     LagerError
-        When the folder holds another sweep, with what differs, or something else.
+        When the folder holds another sweep, with what differs, or something else, or another process writes it.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any]) -> None:
@@ -42,13 +44,27 @@ class SweepStore:
         self.rows: dict[Key, Row] = {}
         if folder.exists() and not folder.is_dir():
             raise LagerError(f"--out {folder} is a file: give a folder")
-        if (folder / SWEEP_JSON).exists():
-            _check_identity(folder, read_json(folder / SWEEP_JSON, what="sweep"), identity)
-            self._read()
-        elif folder.exists() and any(folder.iterdir()):
+        lock = folder / _LOCK
+        if not (folder / SWEEP_JSON).exists() and folder.exists() and any(path != lock for path in folder.iterdir()):
             raise LagerError(f"--out {folder} is not empty and holds no sweep: choose another folder")
-        else:
-            write_json(folder / SWEEP_JSON, identity, indent=1)
+        self._lock = own(lock, what=f"--out {folder}")
+        try:
+            if (folder / SWEEP_JSON).exists():
+                _check_identity(folder, read_json(folder / SWEEP_JSON, what="sweep"), identity)
+                self._read()
+            else:
+                write_json(folder / SWEEP_JSON, identity, indent=1)
+        except BaseException:
+            disown(self._lock)
+            raise
+
+    def __enter__(self) -> SweepStore:
+        """Hold the folder for a block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let other processes have the folder."""
+        disown(self._lock)
 
     def done(self, keys: list[tuple[str, str, int | None, int]]) -> bool:
         """Return whether all these cells are finished."""

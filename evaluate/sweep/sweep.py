@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -15,6 +17,7 @@ from ...data.cache.stored_readouts import check_memory
 from ...data.errors import LagerError
 from ...data.files.canonical import sha256_json
 from ...data.import_path import safe_path
+from ...data.machine import run_with_parent
 from ...train.solvers.folds import cluster_folds
 from ...train.strategies.fit import why_not
 from ...train.strategies.registry import expand, lookup
@@ -109,39 +112,50 @@ def run_sweep(
         )
     if folds:
         cluster_folds(data.train.cluster, len(data.train), folds, seed)  # refuses too many before anything is written
-    store = SweepStore(Path(out), _identity(train, test, data))
-    todo = [one for one in work if not store.done(one.keys())]
-    total, done = len(work), len(work) - len(todo)
-    before = len(store.rows)
-    with safe_path():
-        for rows in _results(todo, data, jobs):
-            store.append(rows)
-            done += 1
-            if progress is not None:
-                progress(done / total)
+    with SweepStore(Path(out), _identity(train, test, data)) as store:
+        before = len(store.rows)
+        _compute(store, work, data, jobs=jobs, progress=progress)
+        written = write_tables(list(store.rows.values()), store.folder)
     asked = {key for one in work for key in one.keys()}  # noqa: SIM118
     rows = [row for row in store.rows.values() if key_of(row) in asked]
     for name in dict.fromkeys(row["strategy"] for row in rows):
         own = [row for row in rows if row["strategy"] == name]
         if all(row["spearman"] is None for row in own):
             notes.append(f"{name} has no figure: {next((row['reason'] for row in own if row['reason']), 'undefined')}")
-    written = write_tables(list(store.rows.values()), store.folder)
     return Sweep(tuple(rows), skipped, tuple(notes), len(store.rows) - before, tuple(written))
 
 
-def _results(todo: Sequence[Work], data: SweepData, jobs: int | None) -> Iterator[list[Row]]:
+def _compute(
+    store: SweepStore, work: Sequence[Work], data: SweepData, *, jobs: int | None,
+    progress: Callable[[float], None] | None,
+) -> None:  # fmt: skip
+    """Compute the cells that are not there yet, and keep each as it comes."""
+    todo = [one for one in work if not store.done(one.keys())]
+    total, done = len(work), len(work) - len(todo)
+    with safe_path(), closing(_results(todo, data, jobs)) as results:
+        for rows in results:
+            store.append(rows)
+            done += 1
+            if progress is not None:
+                progress(done / total)
+
+
+def _results(todo: Sequence[Work], data: SweepData, jobs: int | None) -> Generator[list[Row], None, None]:
     """Yield rows as they are finished, on whatever backend joblib is configured with."""
     from joblib import Parallel, delayed, effective_n_jobs
 
     try:
         parallel = Parallel(n_jobs=jobs, return_as="generator_unordered")
-        yield from parallel(delayed(run_work)(work, data) for work in todo)
+        yield from parallel(delayed(run_with_parent)(run_work, work, data, parent=os.getpid()) for work in todo)
     except ValueError as error:
         if "return_as" not in str(error):
             raise
         size = _BATCHES_PER_WORKER * effective_n_jobs(jobs)
         for first in range(0, len(todo), size):
-            yield from Parallel(n_jobs=jobs)(delayed(run_work)(work, data) for work in todo[first : first + size])
+            some = todo[first : first + size]
+            yield from Parallel(n_jobs=jobs)(
+                delayed(run_with_parent)(run_work, work, data, parent=os.getpid()) for work in some
+            )
 
 
 def _data(

@@ -8,6 +8,7 @@ import pytest
 from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
 from lager.data.remote import object_store, transfer
+from lager.data.remote.open import open_writable
 from lager.data.remote.pull import pull
 from lager.data.remote.push import push
 from lager.data.remote.remote import UnreachableError
@@ -115,6 +116,17 @@ def test_a_download_cut_off_in_mid_file_goes_on_by_range(bucket, made, server, m
         whole = sum(path.stat().st_size for path in (tmp_path / "here").rglob("*") if path.is_file())
         assert proxy.passed["down"] < whole - kept + 20_000  # and headers
     assert verify_cache(tmp_path / "here") == []
+
+
+def test_a_place_is_claimed_by_one_push_alone(bucket, made):
+    name, files = bucket
+    first, second = (open_writable(f"s3://{name}/there") for _ in range(2))
+    assert first.claim("claim.json", b"mine") == b"mine"
+    assert second.claim("claim.json", b"other") == b"mine"
+    first.remove("claim.json")
+    assert second.claim("claim.json", b"other") == b"other"
+    push(made.path, f"s3://{name}/cache", shown=False)
+    assert not any("unfinished" in path for path in files.find(f"{name}/cache"))
 
 
 def test_objects_are_public_only_when_asked_for(bucket, made):

@@ -10,8 +10,10 @@ import pytest
 from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
 from lager.data.remote.derived_copy import mean_of_annotators
+from lager.data.remote.folder import FolderRemote
+from lager.data.remote.object_store import ObjectStore
 from lager.data.remote.pull import pull
-from lager.data.remote.push import push
+from lager.data.remote.push import CLAIM, push
 from lager.data.run.cache_writer import CacheWriter
 from lager.data.tools.verify import verify_cache
 from support.caches import identity, make_cache, make_items, make_shard, write
@@ -153,6 +155,45 @@ def test_a_push_that_was_interrupted_goes_on_and_sends_nothing_twice(cache, tmp_
     assert verify_cache(there) == []
     after = {path.name: path.stat().st_mtime_ns for path in there.rglob("*.h5")}
     assert {name for name in before if before[name] != after[name]} == {"00001.h5"}
+
+
+@pytest.mark.parametrize("place", ["folder", "memory"])
+def test_of_two_caches_that_are_pushed_to_one_place_one_is_refused(cache, tmp_path, monkeypatch, place):
+    there = tmp_path / "there" if place == "folder" else f"memory://{tmp_path.name}-{place}"
+    other = make_cache(tmp_path / "other", seed=1)
+    finish = {"folder": FolderRemote, "memory": ObjectStore}[place]
+    last, said = finish.finish, []
+
+    def between(self, *arguments, **options):
+        with pytest.raises(LagerError, match=r"a push of another cache, begun 2.*is not finished there") as error:
+            push(other.path, there, shown=False)
+        said.append(str(error.value))
+        last(self, *arguments, **options)
+
+    monkeypatch.setattr(finish, "finish", between)
+    push(cache.path, there, shown=False)
+    monkeypatch.undo()
+    assert len(said) == 1
+    here = pull(there, tmp_path / "here", shown=False)
+    assert verify_cache(here) == []
+    with pytest.raises(LagerError, match="holds another cache already"):
+        push(other.path, there, shown=False)
+    if place == "folder":
+        assert not (there / CLAIM).exists()
+
+
+def test_a_push_that_stopped_is_gone_on_with_by_the_same_cache_alone(cache, tmp_path, monkeypatch):
+    there = tmp_path / "there"
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderRemote, "finish", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            push(cache.path, there, shown=False)
+    assert (there / CLAIM).exists()
+    with pytest.raises(LagerError, match=f"remove what it left there, {CLAIM} last"):
+        push(cache.path, there, include=["text"], shown=False)
+    assert push(cache.path, there, shown=False).sent == 0
+    assert not (there / CLAIM).exists()
+    assert verify_cache(there) == []
 
 
 def test_pushing_again_sends_nothing_and_mends_what_was_lost(cache, tmp_path):

@@ -1,6 +1,7 @@
 """`lager score CACHE`: an aggregator applied to what a model said before."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -211,3 +212,37 @@ def test_after_a_sigkill_anywhere_the_same_command_ends_in_the_same_file(cache, 
     score_cache(cache, aggregator, out=tmp_path / "whole.parquet")
     assert read(out).equals(read(tmp_path / "whole.parquet"))
     assert (scored.n_items, scored.n_valid, scored.n_in_sample) == (40, 38, 38)
+
+
+def test_a_second_process_is_refused_while_one_writes_and_told_who_it_is(cache, tmp_path):
+    aggregator, out = fitted(cache, tmp_path / "a.json"), tmp_path / "s.csv"
+    said = []
+
+    def second(_):
+        with pytest.raises(LagerError) as error:
+            score_cache(cache, aggregator, out=out)
+        said.append(str(error.value))
+
+    score_cache(cache, aggregator, out=out, advance=second)
+    assert len(said) == 3
+    assert all(f"--out {out} is being written already (process {os.getpid()} on " in line for line in said)
+    assert len(read(out)) == 40
+    assert not list(tmp_path.glob("s.csv.*"))
+
+
+def test_the_lock_of_a_process_that_is_gone_is_taken_over(cache, tmp_path):
+    (tmp_path / "s.csv.partial.lock").write_text("process 1 on elsewhere, since long ago")
+    score_cache(cache, fitted(cache, tmp_path / "a.json"), out=tmp_path / "s.csv")
+    assert not list(tmp_path.glob("s.csv.*"))
+
+
+def test_two_commands_at_once_end_with_one_whole_file(cache, tmp_path):
+    aggregator, out = fitted(cache, tmp_path / "a.json"), tmp_path / "s.jsonl"
+    code = "from lager.cli import main; main()"
+    command = [sys.executable, "-c", code, "score", cache.path, "--aggregator", aggregator, "--out", out]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    ends = [(*one.communicate(timeout=100), one.returncode) for one in both]
+    assert sorted(code for *_, code in ends) == [0, 1]
+    (reason,) = (err for _, err, code in ends if code)
+    assert "is being written already" in reason or "exists already" in reason
+    assert len(out.read_text().splitlines()) == 40

@@ -145,6 +145,39 @@ def test_a_run_that_was_killed_goes_on_with_the_next_part(place, tmp_path, monke
     assert (tmp_path / "s.jsonl").read_text() == (tmp_path / "whole.jsonl").read_text()
 
 
+def test_it_does_not_go_on_where_the_prompts_are_made_in_another_way(place, tmp_path, monkeypatch):
+    template = tmp_path / "own.jinja"
+    template.write_text("{{ text }} Score:")
+    items = tmp_path / "items.jsonl"
+    items.write_text("".join(json.dumps({"id": f"i{n}", "text": f"the fox {n}"}) + "\n" for n in range(8)))
+    options = make(ReadOptions, {"template": str(template)})
+
+    def run_on():
+        return score_items(
+            place / "judge", items, place / "lager-tuned.json", out=tmp_path / "s.csv", options=options, part=4,
+            say=lambda line: None,
+        )  # fmt: skip
+
+    append = ScoreJournal.append
+
+    def dies(self, rows, **options):
+        if self.n_rows:
+            raise KilledError
+        append(self, rows, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ScoreJournal, "append", dies)
+        with pytest.raises(KilledError):
+            run_on()
+    template.write_text("{{ text }} How good? Score:")
+    before = (tmp_path / "s.csv.partial").read_bytes()
+    with pytest.raises(LagerError, match="prompts that were read in another way"):
+        run_on()
+    assert (tmp_path / "s.csv.partial").read_bytes() == before
+    template.write_text("{{ text }} Score:")
+    assert run_on().n_items == 8
+
+
 def test_another_model_is_refused_unless_forced_and_another_template_is_told(place, tmp_path):
     other = save_judge(tmp_path / "other", num_hidden_layers=6, seed=5)
     arguments = ["--items", str(place / "new.jsonl"), "--aggregator", str(place / "lager-tuned.json")]

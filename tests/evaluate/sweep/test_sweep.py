@@ -1,8 +1,13 @@
 """`lager sweep`: the same rows however they are computed, kept safely, taken up again, summed up honestly."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -21,6 +26,7 @@ from lager.train.solvers.rank_correlation import spearman
 from lager.train.strategies.fit import derived, fit_strategy
 from lager.train.strategies.registry import strategy_names
 from support.caches import make_cache
+from support.processes import wait_for
 from support.readouts import simulate
 
 SMALL = {"strategies": ["lager", "lager-tuned", "prob-tuned", "ridge"], "sizes": [20, 40], "seeds": 2, "folds": 3}
@@ -352,3 +358,42 @@ def test_an_engine_that_is_unknown_or_does_not_answer_is_one_line(caches, tmp_pa
     assert "--engine spark: expected one of ray, dask" in capsys.readouterr().err
     assert run(*paths, "--out", tmp_path / "s", "--engine", "dask", "tcp://127.0.0.1:1") == 1
     assert "no cluster answers there (" in capsys.readouterr().err
+
+
+def test_a_second_sweep_in_the_folder_of_one_that_runs_is_refused(caches, tmp_path):
+    refused = []
+
+    def second(_):
+        if not refused:
+            with pytest.raises(LagerError, match="is being written already"):
+                sweep(caches, tmp_path / "s")
+            refused.append(True)
+
+    sweep(caches, tmp_path / "s", progress=second)
+    assert refused
+    assert not (tmp_path / "s" / "sweep.lock").exists()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_workers_end_with_the_sweep_whatever_ends_it(caches, tmp_path, number):
+    code = "from lager.cli import main; main()"
+    options = ["--strategy", "all", "--sizes", "20,30,40", "--seeds", "50", "--folds", "0", "--jobs", "2"]
+    command = [sys.executable, "-c", code, "sweep", caches[0].path, caches[1].path, "--out", tmp_path / "s", *options]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    cells = tmp_path / "s" / "cells.jsonl"
+    wait_for(lambda: cells.exists() and cells.read_bytes().count(b"\n") > 30, process)  # both have work by then
+    assert len(of_session(process.pid)) > 2
+    process.send_signal(number)
+    process.wait()
+    wait_for(lambda: not of_session(process.pid), seconds=30)
+
+
+def of_session(leader):
+    """Return the processes of a session that still run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, session = path.read_text().rpartition(")")[2].split()[:4]
+            found += [path] if int(session) == leader and state != "Z" else []
+    return found
