@@ -14,6 +14,8 @@ from ..data.files.writing import replacing
 from ..data.safe_text import printable
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from .tables.table import Table
 
 
@@ -58,6 +60,12 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[s
     """Write rows as CSV, as a whole or not at all; a column that a row lacks is empty there."""
     import polars as pl
 
-    table = pl.DataFrame([{name: row.get(name) for name in columns} for row in rows], infer_schema_length=None)
+    write_csv_table(
+        path, pl.DataFrame([{name: row.get(name) for name in columns} for row in rows], infer_schema_length=None)
+    )
+
+
+def write_csv_table(path: Path, table: pl.DataFrame) -> None:
+    """Write a table as CSV, as a whole or not at all."""
     with replacing(path) as temporary:
         table.write_csv(temporary)

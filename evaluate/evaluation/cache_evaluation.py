@@ -162,6 +162,7 @@ def evaluate_cache(
         ),
         cache=cache,
         aggregators=scorer.aggregators,
+        fold=scorer.fold,
     )
 
 

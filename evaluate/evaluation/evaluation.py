@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from ...data.items.item_table import mean_scores
 from ...data.scale import Scale
@@ -49,6 +50,8 @@ class Evaluation:
         What was evaluated, where it was a cache.
     aggregators : mapping of str to sequence of Aggregator
         What scored, by strategy: one, or one for each fold.
+    fold : ndarray of shape (n_items,), or None
+        The fold in which each item was left out, from 1, 0 for none; None where nothing was fitted by folds.
     """
 
     agreement: Agreement
@@ -61,6 +64,7 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     cache: FeatureCache | None = None
     aggregators: Mapping[str, Sequence[Aggregator]] = field(default_factory=dict)
+    fold: NDArray[np.intp] | None = None
 
     @property
     def human(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -42,6 +42,8 @@ class StrategyScores(NamedTuple):
         Whether the scores are on the human scale.
     folded : FoldScores or None
         What every fold's model makes of all items, where they are out of fold.
+    seen : ndarray of shape (n_items,), or None
+        Which items it was fitted on, told by their prompts; None where that is known to be none.
     """
 
     name: str
@@ -50,6 +52,7 @@ class StrategyScores(NamedTuple):
     in_sample: int
     on_scale: bool
     folded: FoldScores | None = None
+    seen: NDArray[np.bool_] | None = None
 
 
 @dataclass
@@ -72,6 +75,7 @@ class CacheScorer:
     skipped: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     aggregators: dict[str, list[Aggregator]] = field(default_factory=dict)
+    fold: NDArray[np.intp] | None = None
 
     def __post_init__(self) -> None:
         """Read the valid rows once; refuse a cache on which nothing can be evaluated."""
@@ -176,7 +180,7 @@ class CacheScorer:
                 except LagerError as error:
                     for name in members:
                         self.skipped[name] = f"without fold {done} of {n_folds}: {error}"
-                        del out[name]
+                        del out[name], by_model[name]
                         self.aggregators.pop(name, None)
                     continue
                 fitted |= {name: _variant(one, name) for name in members}
@@ -187,6 +191,8 @@ class CacheScorer:
                 out[name][rows[fold.test]] = scores[fold.test]
             if progress is not None:
                 progress(done / n_folds)
+        self.fold = np.zeros(self.cache.n_items, dtype=np.intp)
+        self.fold[places] = unseen[places] + 1
         self._out_of_fold += [
             self._scores(name, name, scores, "folds")._replace(folded=FoldScores(by_model[name], unseen))
             for name, scores in out.items()
@@ -200,9 +206,7 @@ class CacheScorer:
         keys = self.cache.prompt_keys() if any(one.record is not None for one in self._to_score) else None
         scored = []
         for one in self._to_score:
-            seen = 0
-            if one.record is not None and keys is not None:
-                seen = int((in_sample(one.record, keys) & self._evaluated).sum())
+            seen = None if one.record is None or keys is None else in_sample(one.record, keys)
             strategy = one.aggregator.strategy
             scored.append(self._scores(one.label, strategy, found.pop(one.label), one.source, seen))
         self._to_score.clear()  # with the training rows of each
@@ -213,13 +217,19 @@ class CacheScorer:
         self._to_score.append(source)
 
     def _scores(
-        self, label: str, strategy: str, scores: NDArray[np.float64], source: str, n_in_sample: int = 0
+        self,
+        label: str,
+        strategy: str,
+        scores: NDArray[np.float64],
+        source: str,
+        seen: NDArray[np.bool_] | None = None,
     ) -> StrategyScores:
         everywhere = scores
         if len(self._valid) < self.cache.n_items:
             everywhere = np.full(self.cache.n_items, np.nan)
             everywhere[self._valid] = scores
-        return StrategyScores(label, everywhere, source, n_in_sample, lookup(strategy).on_scale)
+        in_sample = 0 if seen is None else int((seen & self._evaluated).sum())
+        return StrategyScores(label, everywhere, source, in_sample, lookup(strategy).on_scale, seen=seen)
 
     def _note(self, notes: Iterable[str], *, about: str) -> None:
         for note in notes:

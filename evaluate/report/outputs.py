@@ -14,18 +14,20 @@ from ..evaluation.abstention_curves import abstention
 from ..evaluation.early_exit import early_exits
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.layer_curve import depth_curve, layer_curve
-from ..output import check_out, write_csv, write_text
+from ..output import check_out, write_csv, write_csv_table, write_text
 from ..tables.latex import latex
 from ..tables.markdown import markdown
 from ..tables.table import Table
 from .result_table import result_table
+from .scores_file import score_table
 
 if TYPE_CHECKING:
     from .learning_figure import LearningPoint
 
 RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX = "results.json", "results.csv", "results.md", "results.tex"
+SCORES_CSV = "scores.csv"
 ABSTENTION_CSV, REPORT, FIGURES = "abstention.csv", "report.html", "figures"
-NAMES = (RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX, ABSTENTION_CSV, REPORT, FIGURES)
+NAMES = (RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX, SCORES_CSV, ABSTENTION_CSV, REPORT, FIGURES)
 _COLUMNS = (
     "strategy", "level", "group", "metric", "estimate", "low", "high", "n", "coverage",
     "groups", "undefined_groups", "spread", "undefined_resamples", "in_sample", "source", "reason",
@@ -72,7 +74,8 @@ def write_outputs(
     table = result_table(evaluation)
     write_text(folder / RESULTS_MD, markdown(table))
     write_text(folder / RESULTS_TEX, latex(table))
-    written = [folder / name for name in (RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX)]
+    write_csv_table(folder / SCORES_CSV, score_table(evaluation))
+    written = [folder / name for name in (RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX, SCORES_CSV)]
     if abstained is not None and abstained.curves:
         write_csv(folder / ABSTENTION_CSV, abstained.rows(), ABSTENTION_COLUMNS)
         written.append(folder / ABSTENTION_CSV)

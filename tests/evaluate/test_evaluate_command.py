@@ -283,3 +283,51 @@ def test_a_training_cache_without_scores_is_refused_as_a_whole(caches, run, tmp_
     code, _, err = run(caches / "test", "--train", empty.path)
     assert code == 1
     assert "has no valid item with a human score to train on" in err
+
+
+def scores_of(folder):
+    with (folder / "scores.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_scores_of_every_item_are_written_with_fold_and_human_score(caches, run, tmp_path):
+    names = [word for name in ("lager", "ridge") for word in ("--strategy", name)]
+    code, _, err = run(caches / "test", "--folds", 3, "--resamples", 0, "--out", tmp_path / "r", *names)
+    assert code == 0, err
+    rows = scores_of(tmp_path / "r")
+    cache = FeatureCache.open(caches / "test")
+    assert list(rows[0]) == [
+        "id", "prompt_sha256", "group", "cluster", "system", "human", "fold", "in_sample", "lager", "ridge"
+    ]  # fmt: skip
+    assert [row["id"] for row in rows] == list(cache.item_id)
+    np.testing.assert_allclose([float(row["human"]) for row in rows], cache.mean_scores)
+    assert rows[5]["fold"] == rows[5]["ridge"] == ""  # not valid
+    readouts = cache.readouts()
+    valid = np.flatnonzero(cache.valid)
+    for number, split in enumerate(cluster_folds(readouts.cluster, len(readouts), 3, 42), start=1):
+        assert {rows[row]["fold"] for row in valid[split.test]} == {str(number)}
+        expected = fit_strategy("ridge", readouts.take(split.train)).predict(readouts.take(split.test))
+        np.testing.assert_allclose([float(rows[row]["ridge"]) for row in valid[split.test]], expected)
+
+
+def test_scores_name_the_strategies_that_were_fitted_to_an_item(caches, run, tmp_path):
+    names = [word for name in ("lager", "ridge", "lager-tuned") for word in ("--strategy", name)]
+    options = ["--train", caches / "train", "--resamples", 0, "--out", tmp_path / "r"]
+    code, _, err = run(caches / "test", *options, *names)
+    assert code == 0, err
+    rows = scores_of(tmp_path / "r")
+    assert "fold" not in rows[0]
+    assert [row["in_sample"] for row in rows] == ["ridge; lager-tuned"] * 80 + [""] * 40
+
+
+def test_scores_that_were_written_are_joined_to_the_same_prompts_only(caches, run, run_json, tmp_path):
+    code, _, err = run(caches / "test", "--strategy", "lager", "--resamples", 0, "--out", tmp_path / "r")
+    assert code == 0, err
+    judge = ["--external", f"{tmp_path / 'r/scores.csv'}:lager", "--resamples", 0, "--strategy", "lager"]
+    first, second = run_json(caches / "test", *judge)["results"]
+    assert second["strategy"] == "scores:lager"
+    assert second["spearman"]["estimate"] == pytest.approx(first["spearman"]["estimate"], abs=1e-12)
+    make_cache(tmp_path / "other", 120, clusters=7)
+    code, _, err = run(tmp_path / "other", *judge)
+    assert code == 1
+    assert "rows are of other items than those of their ids: 'item6' has cluster 'text0' there and 'text6' here" in err
