@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,7 +80,7 @@ def evaluate(
     """
     from .agreement.grouping import parse_by
     from .metrics.metrics import SHOWN, check_metrics
-    from .report.learning_figure import read_learning_points
+    from .report.learning_figure import read_learning_points, sweep_notes
     from .report.outputs import NAMES, write_outputs
     from .report.result_table import result_table
 
@@ -115,6 +116,8 @@ def evaluate(
                 progress=bar.tell,
                 **common,
             )
+    if sweep is not None:
+        evaluation = replace(evaluation, notes=(*evaluation.notes, *sweep_notes(sweep, evaluation)))
     show(evaluation.as_json, lambda: result_table(evaluation), as_json=as_json)
     written, missing = ([], []) if out is None else write_outputs(evaluation, out, learning=learning)
     tell(written=written, notes=missing)

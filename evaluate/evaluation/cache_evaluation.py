@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
 from ...data.items.score_files import ExternalScores, read_external
+from ...train.aggregator.aggregator import Aggregator
 from ...train.aggregator.presets import check_preset
 from ...train.strategies.registry import expand, needs_fitting
 from ..agreement.agreement import evaluate_scores
@@ -26,6 +27,7 @@ from .scoring import NO_SOURCE, CacheScorer, StrategyScores
 
 Progress = Callable[[str, float], None]
 _LOW_MASS = 0.5
+_LISTED = 3
 
 
 def evaluate_cache(
@@ -156,6 +158,7 @@ def evaluate_cache(
         notes=(
             *scorer.notes,
             *_joined_by_number(judges, cache),
+            *_unseen_groups(scorer.aggregators, cache),
             *reading_notes(agreement),
             *threshold_note(shown, range_source, threshold),
             *_low_mass(about["score_mass"]),
@@ -218,6 +221,23 @@ def _joined_by_number(judges: Sequence[ExternalScores], cache: FeatureCache) -> 
         f"{', '.join(names)}: joined by row numbers; nothing in the file says that its items are those of "
         f"{cache.path.name}"
     ]
+
+
+def _unseen_groups(aggregators: Mapping[str, Sequence[Aggregator]], cache: FeatureCache) -> list[str]:
+    """Return a note on strategies that learnt by group and have not seen some of the cache's groups."""
+    column = cache.column("group")
+    groups = set() if column is None else {group for group in column if group is not None}
+    notes = []
+    for name, fitted in aggregators.items():
+        means = [one.parameters["group_means"] for one in fitted if "group_means" in one.parameters]
+        if missing := sorted({group for of in means for group in groups - set(of)}):
+            known = ", ".join(sorted({group for of in means for group in of})[:_LISTED]) or "none"
+            shown = ", ".join(missing[:_LISTED])
+            notes.append(
+                f"{name}: {len(missing)} of {len(groups)} groups were not in its training data ({shown}; it knows "
+                f"{known}): their items get the mean of all"
+            )
+    return notes
 
 
 def _in_order(scored: Sequence[StrategyScores], names: Sequence[str]) -> tuple[StrategyScores, ...]:

@@ -11,7 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ...data.errors import LagerError
+from ...data.files.writing import read_json
 from ...data.items.small_files import check_columns, read_rows
+from ..evaluation.evaluation import Evaluation
 from .drawing import DASHES, MARKERS, MUTED, SERIES, Drawn, line_labels, new_figure
 
 MOST = 6  # strategies that one figure can tell apart
@@ -111,6 +113,23 @@ def read_learning_points(folder: Path) -> list[LearningPoint]:
         raise LagerError(f"{path} has no learning curve: run lager sweep with --sizes")
     best = sorted({point.strategy for point in points}, key=lambda name: (-_at_largest(points, name), name))[:MOST]
     return [point for name in best for point in points if point.strategy == name]
+
+
+def sweep_notes(folder: Path, evaluation: Evaluation) -> list[str]:
+    """Return a note where a sweep's curves are of another cache or level than the evaluation that shows them."""
+    path = folder / "sweep.json"
+    if not path.exists() or evaluation.cache is None:
+        return [f"nothing says whether the learning curves of {folder} are of the items evaluated here"]
+    found, own = read_json(path, what="sweep"), evaluation.cache.content_hash
+    notes = []
+    if found.get("test") != own:
+        notes.append(
+            f"the learning curves are of another test cache: content {str(found.get('test'))[:12]} in {folder}, "
+            f"{own[:12]} here"
+        )
+    if found.get("level") != (level := evaluation.agreement.level):
+        notes.append(f"the learning curves are of level {str(found.get('level'))[:12]}, the table is of {level}")
+    return notes
 
 
 def _at_largest(points: list[LearningPoint], name: str) -> float:

@@ -8,9 +8,12 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import polars as pl
 import pytest
 from lager.data.cache.feature_cache import FeatureCache
 from lager.data.run.cache_writer import CacheWriter
+from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
+from lager.evaluate.sweep.sweep import run_sweep
 from lager.train.files.aggregator_file import save_aggregator
 from lager.train.solvers.folds import cluster_folds
 from lager.train.strategies.fit import derived, fit_strategy
@@ -331,3 +334,26 @@ def test_scores_that_were_written_are_joined_to_the_same_prompts_only(caches, ru
     code, _, err = run(tmp_path / "other", *judge)
     assert code == 1
     assert "rows are of other items than those of their ids: 'item6' has cluster 'text0' there and 'text6' here" in err
+
+
+def test_learning_curves_of_another_cache_are_named(caches, run_json, tmp_path):
+    sizes = {"strategies": ["ridge"], "sizes": [20], "seeds": 2, "folds": 0, "jobs": 1, "level": "pooled"}
+    test, train = FeatureCache.open(caches / "test"), FeatureCache.open(caches / "train")
+    run_sweep(train, train, tmp_path / "s", **sizes)
+    options = ["--strategy", "lager", "--resamples", 0, "--sweep", tmp_path / "s"]
+    notes = run_json(caches / "test", *options, "--out", tmp_path / "a")["notes"]
+    where = f"content {train.content_hash[:12]} in {tmp_path / 's'}, {test.content_hash[:12]} here"
+    assert f"the learning curves are of another test cache: {where}" in notes
+    assert "the learning curves are of level pooled, the table is of group" in notes
+    notes = run_json(caches / "train", *options, "--out", tmp_path / "b", "--level", "pooled")["notes"]
+    assert not any("learning curves" in note for note in notes)
+
+
+def test_groups_that_a_baseline_has_not_seen_are_named(caches, run_json, tmp_path):
+    train = FeatureCache.open(caches / "train")
+    other = replace(train, items=train.items.with_columns(pl.lit("style").alias("group")))
+    notes = evaluate_cache(FeatureCache.open(caches / "test"), ["group-mean", "lager"], train=other, resamples=0).notes
+    said = "group-mean: 2 of 2 groups were not in its training data (criterion0, criterion1; it knows style)"
+    assert any(note.startswith(said) for note in notes)
+    few = ["--train", train.path, "--strategy", "group-mean", "--strategy", "lager", "--resamples", 0]
+    assert not any("groups were not in" in note for note in run_json(caches / "test", *few)["notes"])
