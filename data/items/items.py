@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,6 +15,7 @@ from ..files.canonical import canonical_json
 from ..scale import Scale
 from .joined_label import joined_label
 from .small_files import parse_id, parse_scores
+from .values import label_text, plain_messages, plain_value, prompt_text
 
 Kind = Literal["fields", "prompt", "messages"]
 TABLE_SCHEMA: dict[str, Any] = {
@@ -228,19 +229,23 @@ class RowForm:
             When an id, a score or a prompt is not what it must be.
         """
         numbered, path = list(enumerate(rows, start=start + 1)), self.path
+
+        def joined(columns: tuple[str, ...]) -> list[str | None]:
+            return [_joined(row, columns, f"{path}, row {n}") for n, row in numbered]
+
         ids = [parse_id(row["id"], row=n, path=path) if "id" in row else str(n - 1) for n, row in numbered]
         table = {
             "item_id": ids,
             "scores": [parse_scores(row.get("score"), row=n, path=path) for n, row in numbered],
-            "group": [_joined(row, self.group) for row in rows],
-            "cluster": [_joined(row, self.cluster) for row in rows],
-            "system": [_joined(row, ("system",)) for row in rows],
+            "group": joined(self.group),
+            "cluster": joined(self.cluster),
+            "system": joined(("system",)),
         }
         extra = [name for name in self.group if name not in TABLE_SCHEMA] if len(self.group) > 1 else []
         for name in extra:
-            table[name] = [_joined(row, (name,)) for row in rows]
+            table[name] = joined((name,))
         schema = TABLE_SCHEMA | dict.fromkeys(extra, pl.String)
-        fields = tuple(_fields(row, self.kind, row_number=n, path=path) for n, row in numbered)
+        fields = tuple(item_fields(row, self.kind, where=f"{path}, row {n}") for n, row in numbered)
         return Items(tuple(ids), fields, self.kind, pl.DataFrame(table, schema=schema), source={"file": path.name})
 
 
@@ -259,27 +264,27 @@ def _besides(columns: Sequence[str], kind: Kind, *, named: Collection[str | None
     return [name for name in columns if name.strip().casefold() in others and name not in named]
 
 
-def _fields(row: dict[str, Any], kind: Kind, *, row_number: int, path: Path) -> dict[str, Any]:
-    if kind == "fields":
-        return {key: value for key, value in row.items() if key not in {"id", "score"} and value is not None}
-    value = row.get(kind)
-    if kind == "prompt" and not (isinstance(value, str) and value):
-        raise LagerError(f"{path}, row {row_number}: prompt is {type(value).__name__}, expected text")
-    if kind == "messages" and not _are_messages(value):
-        raise LagerError(f"{path}, row {row_number}: messages must be a list of objects with role and content, as text")
-    return {kind: value}
+def item_fields(row: Mapping[str, Any], kind: Kind, *, where: str) -> dict[str, Any]:
+    """Return what the judge is told of one item: its fields without missing ones, its prompt, or its messages.
+
+    Raises
+    ------
+    LagerError
+        When a value is no text, finite number or the like; it begins with `where`.
+    """
+    if kind == "prompt":
+        return {kind: prompt_text(row.get(kind), what=f"{where}: {kind}")}
+    if kind == "messages":
+        return {kind: plain_messages(row.get(kind), what=f"{where}: {kind}")}
+    plain = {
+        name: plain_value(value, what=f"{where}: {name}") for name, value in row.items() if name not in {"id", "score"}
+    }
+    return {name: value for name, value in plain.items() if value is not None}
 
 
-def _are_messages(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) > 0
-        and all(isinstance(m, dict) and isinstance(m.get("role"), str) and "content" in m for m in value)
-    )
-
-
-def _joined(row: dict[str, Any], columns: tuple[str, ...]) -> str | None:
-    values = [None if row.get(name) is None else str(row[name]) for name in columns]
-    if len(values) == 1 or all(value is None for value in values):
-        return values[0] if values else None
-    return joined_label(values)
+def _joined(row: dict[str, Any], columns: tuple[str, ...], where: str) -> str | None:
+    """Return the names in some columns as one, None where all are missing."""
+    names = [label_text(row.get(name), what=f"{where}: {name}") for name in columns]
+    if len(names) == 1 or all(name is None for name in names):
+        return names[0] if names else None
+    return joined_label(names)

@@ -126,7 +126,8 @@ class ParquetRows:
     def __init__(self, path: Path, *, named: Path | None = None) -> None:
         self.path, self._is_ours = named or path, named is not None
         self._scan = pl.scan_parquet(path, glob=False)
-        self.columns = self._scan.collect_schema().names()
+        self.schema = self._scan.collect_schema()
+        self.columns = self.schema.names()
         self.n_rows = int(self._scan.select(pl.len()).collect().item())
         self.n_bytes = path.stat().st_size
 

@@ -15,6 +15,7 @@ from ..errors import LagerError
 from ..scale import Scale
 from .same_items import PROMPT, check_same_items
 from .small_files import check_columns, parse_scores, read_ids, read_rows
+from .values import label_text
 
 _LISTED = 3
 #: Returns the prompt hashes of items by their ids.
@@ -104,10 +105,16 @@ def read_human_scores(path: Path, scale: Scale | None) -> pl.DataFrame:
     file.check_scale(scale)
     extra = [name for name in file.columns if name not in {"id", "score", "item_id", "scores", *_LABELS}]
     texts = {
-        name: [None if row.get(name) is None else str(row[name]) for row in file.rows] for name in (*_LABELS, *extra)
+        name: [_label(row.get(name), f"{path}, row {n}: {name}", name) for n, row in enumerate(file.rows, start=1)]
+        for name in (*_LABELS, *extra)
     }
     schema: dict[str, Any] = {"item_id": pl.String, "scores": pl.List(pl.Float64), **dict.fromkeys(texts, pl.String)}
     return pl.DataFrame({"item_id": file.ids, "scores": file.scores, **texts}, schema=schema)
+
+
+def _label(value: Any, what: str, name: str) -> str | None:
+    """Return a label as text; lists and objects are no labels, but may stand in columns that nobody asked for."""
+    return str(value) if isinstance(value, list | dict) and name not in _LABELS else label_text(value, what=what)
 
 
 def read_external(

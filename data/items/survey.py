@@ -105,12 +105,25 @@ def _blocks(file: RowFile, form: RowForm) -> Iterator[_Block]:
     if not isinstance(file, ParquetRows):
         yield from _row_blocks(file, form, range(file.n_rows))
         return
-    columns = [name for name in ("id", "score", form.kind) if name in file.columns]
+    if _has_odd_columns(file, form):
+        yield from _row_blocks(file, form, range(file.n_rows))
+        return
+    checked = {"id", "score", form.kind} | {name for name, dtype in file.schema.items() if dtype.is_float()}
+    columns = [name for name in file.columns if name in checked]
     size = max(1, min(_MOST_ROWS, _BLOCK_BYTES * file.n_rows // max(1, file.n_bytes)))
     for start in range(0, file.n_rows, size):
         rows = range(start, min(start + size, file.n_rows))
         block = _plain(file.frame(rows.start, rows.stop, columns), form, rows)
         yield from _row_blocks(file, form, rows) if block is None else [block]
+
+
+def _has_odd_columns(file: ParquetRows, form: RowForm) -> bool:
+    """Return whether a column that reaches prompts or labels may hold other than text and numbers."""
+    used = set(file.columns) if form.kind == "fields" else {*form.group, *form.cluster, "system"}
+    return any(
+        not (dtype == pl.String or dtype.is_numeric() or dtype in (pl.Boolean, pl.Null, pl.Categorical, pl.Enum))
+        for name, dtype in file.schema.items() if name in used - {"id", "score"}
+    )  # fmt: skip
 
 
 def _row_blocks(file: RowFile, form: RowForm, rows: range) -> Iterator[_Block]:
@@ -124,6 +137,9 @@ def _row_blocks(file: RowFile, form: RowForm, rows: range) -> Iterator[_Block]:
 def _plain(table: pl.DataFrame, form: RowForm, rows: range) -> _Block | None:
     """Return what rows hold where their columns are plainly right; None where they must be looked at one by one."""
     ids, scores = _plain_ids(table, rows), _plain_scores(table)
+    numbers = [name for name, dtype in table.schema.items() if dtype.is_float() and name != "score"]
+    if any(table[name].is_infinite().any() for name in numbers):
+        return None
     if ids is None or scores is None or not _plain_texts(table, form):
         return None
     values = scores.to_numpy()
@@ -156,7 +172,7 @@ def _plain_scores(table: pl.DataFrame) -> pl.Series | None:
 
 
 def _plain_texts(table: pl.DataFrame, form: RowForm) -> bool:
-    """Return whether every row has a prompt, or messages; fields may be anything."""
+    """Return whether every row has a prompt, or messages; other fields are known by their types."""
     if form.kind == "fields":
         return True
     texts = table[form.kind]
@@ -167,10 +183,12 @@ def _plain_texts(table: pl.DataFrame, form: RowForm) -> bool:
     if not (isinstance(texts.dtype, pl.List) and isinstance(texts.dtype.inner, pl.Struct)):
         return False
     roles = {field.name: field.dtype for field in texts.dtype.inner.fields}
-    if roles.get("role") != pl.String or "content" not in roles or not (texts.list.len() > 0).all():
+    if roles.get("role") != pl.String or roles.get("content") != pl.String or not (texts.list.len() > 0).all():
         return False
     messages = texts.explode(empty_as_null=False)
-    return not messages.null_count() and not messages.struct.field("role").null_count()
+    return not messages.null_count() and not any(
+        messages.struct.field(name).null_count() for name in ("role", "content")
+    )
 
 
 def _digests(ids: pl.Series) -> NDArray[np.uint64]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, overload
 import polars as pl
 
 from ...data.errors import LagerError
-from ...data.items.items import TABLE_SCHEMA, Items, Kind
+from ...data.items.items import TABLE_SCHEMA, Items, Kind, item_fields
+from ...data.items.values import each_value
 from ...data.progress import silent, to_stderr
 from ...data.scale import Scale
 from ...extract.options.groups import ReadOptions
@@ -138,10 +139,11 @@ class ItemJudge:
 
         Parameters
         ----------
-        **fields : str, or list of str
+        **fields : str or number, or a list, array, series, column or generator of them
             The template's fields, such as ``instruction=..., response=...``; or ``prompt=...``; or ``messages=...``, a
-            list of messages or a list of such lists. Where any is a list, that many items are scored, in batches, and
-            fields that are not lists are the same for all.
+            list of messages or a list of such lists. Where any has several values, that many items are scored, in
+            batches, and
+            fields with one value are the same for all. None and NaN are missing values.
 
         Returns
         -------
@@ -151,7 +153,7 @@ class ItemJudge:
         Raises
         ------
         LagerError
-            When fields are missing, or lists differ in length.
+            When fields are missing, are neither text nor finite numbers, or lists differ in length.
         """
         rows, single = _rows(fields)
         scores = self.score_items(rows)
@@ -207,7 +209,7 @@ def _rows(fields: Mapping[str, Any]) -> tuple[list[dict[str, Any]], bool]:
     """Return one mapping an item, and whether a single item was given."""
     if not fields:
         raise LagerError("there is nothing to score: give the template's fields, as in instruction=..., response=...")
-    lists = {name: value for name, value in fields.items() if _is_many(name, value)}
+    lists = {name: values for name, value in fields.items() if (values := _many(name, value)) is not None}
     if not lists:
         return [dict(fields)], True
     lengths = {name: len(value) for name, value in lists.items()}
@@ -215,14 +217,14 @@ def _rows(fields: Mapping[str, Any]) -> tuple[list[dict[str, Any]], bool]:
         told = ", ".join(f"{name} has {n}" for name, n in lengths.items())
         raise LagerError(f"the lists differ in length ({told}): give as many of each")
     n = next(iter(lengths.values()))
-    return [{name: value[i] if name in lists else value for name, value in fields.items()} for i in range(n)], False
+    return [{name: lists[name][i] if name in lists else fields[name] for name in fields} for i in range(n)], False
 
 
-def _is_many(name: str, value: Any) -> bool:
-    """Return whether a field has one value for each of several items; a conversation is one value."""
-    if not isinstance(value, list | tuple):
-        return False
-    return name != "messages" or not all(isinstance(message, Mapping) for message in value)
+def _many(name: str, value: Any) -> list[Any] | None:
+    """Return a field's value for each of several items, None where it has one value; a conversation is one."""
+    values = each_value(value, what=name)
+    is_conversation = name == "messages" and values is not None and all(isinstance(one, Mapping) for one in values)
+    return None if is_conversation else values
 
 
 def _kind(items: Sequence[Mapping[str, Any]]) -> Kind:
@@ -243,7 +245,8 @@ def _items(rows: Sequence[dict[str, Any]], kind: Kind, *, first: int) -> Items:
     table = pl.DataFrame({"item_id": ids}).with_columns(
         pl.lit(None, dtype=dtype).alias(name) for name, dtype in TABLE_SCHEMA.items() if name != "item_id"
     )
-    return Items(tuple(ids), tuple(rows), kind, table)
+    fields = tuple(item_fields(row, kind, where=f"item {i!r}") for i, row in zip(ids, rows, strict=True))
+    return Items(tuple(ids), fields, kind, table)
 
 
 def _score(row: Mapping[str, Any], scale: Scale, levels: Sequence[float]) -> Score:

@@ -100,11 +100,16 @@ def _clusters(cluster: Sequence[Any] | NDArray[Any] | None, n: int) -> tuple[NDA
         return np.arange(n), n
     if len(cluster) != n:
         raise LagerError(f"got {len(cluster)} clusters for {n} items: give one each")
-    named = sorted({value for value in cluster if value is not None}, key=lambda value: (str(value), repr(value)))
+    named = sorted({value for value in cluster if _is_given(value)}, key=lambda value: (str(value), repr(value)))
     numbers: dict[Any, int] = {value: number for number, value in enumerate(named)}
     # A row without a cluster shares its source with no other row.
-    keys = [(row,) if value is None else value for row, value in enumerate(cluster)]
+    keys = [value if _is_given(value) else (row,) for row, value in enumerate(cluster)]
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.intp), len(numbers)
+
+
+def _is_given(value: Any) -> bool:
+    """Return whether a row has a cluster: neither None nor NaN."""
+    return value is not None and bool(value == value)  # noqa: PLR0124  (NaN is the value that does not equal itself)
 
 
 def _split(is_test: NDArray[np.bool_]) -> Split:

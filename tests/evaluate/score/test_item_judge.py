@@ -2,6 +2,7 @@
 
 import lager
 import numpy as np
+import polars as pl
 import pytest
 from lager.data.errors import LagerError
 from lager.data.open_items import load_items
@@ -55,6 +56,19 @@ def test_one_item_gives_a_score_and_lists_give_one_each(judge):
     each = [judge.score(response=text, instruction=" Be strict.") for text in TEXTS]
     np.testing.assert_allclose([float(one) for one in many], [float(one) for one in each], atol=1e-5)
     assert judge.score(response=[]) == []
+
+
+def test_arrays_series_and_generators_give_a_score_for_each_value(judge):
+    pandas = pytest.importorskip("pandas")
+    expected = [float(one) for one in judge.score(response=TEXTS)]
+    for values in (np.array(TEXTS), pl.Series(TEXTS), pandas.Series(TEXTS), (text for text in TEXTS)):
+        np.testing.assert_allclose([float(one) for one in judge.score(response=values)], expected, atol=1e-6)
+    one, none = judge.score(response=TEXTS[0], instruction=np.array(["", None], dtype=object))
+    assert float(one) == pytest.approx(float(none), abs=1e-6)
+    with pytest.raises(LagerError, match="item '1': response is inf"):
+        judge.score(response=["A fox.", float("inf")])
+    with pytest.raises(LagerError, match="expected one value, or a list"):
+        judge.score(response=np.zeros((2, 2)))
 
 
 def test_fields_that_the_template_leaves_out_are_told_once(place, tmp_path, capsys):
