@@ -33,7 +33,7 @@ def _same(value: Any) -> Any:
 SPACES = {
     "correlation": Space(np.arctanh, np.tanh, -1.0, 1.0),
     "share": Space(lambda share: np.arctanh(2 * share - 1), lambda z: (np.tanh(z) + 1) / 2, 0.0, 1.0),
-    "error": Space(_same, _same, 0.0, np.inf),
+    "error": Space(np.log, np.exp, 0.0, np.inf),
     "difference": Space(_same, _same, -np.inf, np.inf),
 }
 
@@ -46,7 +46,9 @@ class Spread(NamedTuple):
 
 
 def spread(point: float, left_out: NDArray[np.float64], effective: float) -> Spread:
-    """Return ``sqrt((G - 1) / G sum((z_g - z)**2))`` over the G figures without a part (Efron & Tibshirani, ch. 11).
+    """Return ``sqrt(sum((z_g - z)**2))`` over the figures without a part (Efron & Tibshirani 1993, ch. 11).
+
+    The usual factor (G - 1) / G is left out: of few parts the error is too small with it, of many it is 1.
 
     Parameters
     ----------
@@ -57,9 +59,8 @@ def spread(point: float, left_out: NDArray[np.float64], effective: float) -> Spr
     effective : float
         How many parts of equal size tell as much, see `effective_number`.
     """
-    n = len(left_out)
-    error = float(np.sqrt((n - 1) / n * np.sum((left_out - point) ** 2)))
-    return Spread(error, max(1.0, min(effective, n) - 1.0))
+    error = float(np.sqrt(np.sum((left_out - point) ** 2)))
+    return Spread(error, max(1.0, min(effective, len(left_out)) - 1.0))
 
 
 def effective_number(masses: NDArray[np.float64]) -> float:

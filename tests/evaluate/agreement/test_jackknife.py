@@ -38,7 +38,7 @@ def mean_of_groups(human, score, group, rows):
 
 def by_hand(point, left_out, sizes, there, back):
     z, out = there(point), there(np.array(left_out))
-    error = np.sqrt((len(out) - 1) / len(out) * np.sum((out - z) ** 2))
+    error = np.sqrt(np.sum((out - z) ** 2))
     freedom = sizes.sum() ** 2 / np.sum(sizes**2) - 1
     reach = stats.t.ppf(0.975, freedom) * error
     return back(z - reach), back(z + reach), 2 * stats.t.sf(abs(z) / error, freedom)

@@ -55,7 +55,7 @@ def test_noise_in_the_means_is_taken_out_by_hand():
     out = np.arctanh([disattenuated(np.delete(everything, text)) for text in everything])
     from scipy import stats
 
-    reach = stats.t.ppf(0.975, N_SYSTEMS - 1) * np.sqrt((N_TEXTS - 1) / N_TEXTS * np.sum((out - z) ** 2))
+    reach = stats.t.ppf(0.975, N_SYSTEMS - 1) * np.sqrt(np.sum((out - z) ** 2))
     raw = np.corrcoef(h.mean(0), j.mean(0))[0, 1]
     assert found.estimate == pytest.approx(raw)
     assert found.low == pytest.approx(min(raw, np.tanh(z - reach)))
