@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...data.errors import LagerError
 from ..options.groups import DEFAULT_BATCH_TOKENS
 
@@ -41,6 +44,14 @@ def plan_batches(
         else:
             batches.append([row])
     return batches
+
+
+def equal_rows(prompts: Iterable[NDArray[np.int32]]) -> list[list[int]]:
+    """Return the rows of each different prompt: read in two places of a batch, its numbers would differ in low bits."""
+    rows: dict[bytes, list[int]] = {}
+    for row, prompt in enumerate(prompts):
+        rows.setdefault(prompt.tobytes(), []).append(row)
+    return list(rows.values())
 
 
 def side_of(length: int, borders: Sequence[int]) -> int:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .batches import plan_batches, side_of
+from .batches import equal_rows, plan_batches, side_of
 from .prefix_tree import NODE_TOKENS, TOP, Node, prefix_tree
 
 # What a pass costs beside its tokens; see `lager.extract.readout.prefix_tree.NODE_TOKENS`.
@@ -84,7 +84,7 @@ def plan_steps(
     prompts: Sequence[NDArray[np.int32]], *, batch_tokens: int, share_prefixes: bool = True, always: bool = False,
     borders: Sequence[int] = (),
 ) -> list[Step]:  # fmt: skip
-    """Return the steps that read each prompt once, at its last token.
+    """Return the steps that read each prompt once, at its last token; equal prompts are one.
 
     Parameters
     ----------
@@ -124,9 +124,11 @@ def _one_side(
     prompts: Sequence[NDArray[np.int32]], batch_tokens: int, *, share_prefixes: bool, always: bool, border: int
 ) -> list[Step]:
     """Return the steps of prompts that are all longer than a border; no step ends before it."""
+    alike = equal_rows(prompts)
+    whole = [Segment(rows[0], len(prompts[rows[0]]), tuple(rows), (), len(prompts[rows[0]])) for rows in alike]
     plain = [
-        Step(0, 0, tuple(Segment(row, len(prompts[row]), (row,), (), len(prompts[row])) for row in rows))
-        for rows in plan_batches([len(prompt) for prompt in prompts], batch_tokens=batch_tokens)
+        Step(0, 0, tuple(whole[n] for n in batch))
+        for batch in plan_batches([segment.stop for segment in whole], batch_tokens=batch_tokens)
     ]
     if not share_prefixes:
         return plain

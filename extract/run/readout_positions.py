@@ -14,7 +14,7 @@ from ..planning.pass_limits import PassLimits
 from ..planning.plan import Plan
 from ..prompts.condition import Condition
 from ..prompts.generated_labels import NO_FORM, LabelForms, find_score, token_pieces
-from ..readout.batches import BatchBudget, plan_batches
+from ..readout.batches import BatchBudget, equal_rows, plan_batches
 from ..readout.generate import Generated, check_padding, generate_batch
 
 NO_SCORE = "the generated text has no score label"
@@ -92,12 +92,15 @@ class AnswerPositions:
         texts = [""] * len(plan)
         readable = [i for i, reason in enumerate(reasons) if not reason]
         self.advance(len(plan) - len(readable))
-        for batch, answers in self._answers([tokens[i] for i in readable]):
-            for i, answer in zip((readable[n] for n in batch), answers, strict=True):
-                reasons[i], at, form[i] = self._locate(answer)
-                tokens[i] = np.concatenate([tokens[i], answer.ids[:at]])
-                texts[i] = self.judge.tokenizer.decode(answer.ids) if self.keep_text else ""
-            self.advance(len(batch))
+        alike = [[readable[n] for n in rows] for rows in equal_rows(tokens[i] for i in readable)]
+        for batch, answers in self._answers([tokens[rows[0]] for rows in alike]):
+            for rows, answer in zip((alike[n] for n in batch), answers, strict=True):
+                reason, at, of_form = self._locate(answer)
+                read_at = np.concatenate([tokens[rows[0]], answer.ids[:at]])
+                text = self.judge.tokenizer.decode(answer.ids) if self.keep_text else ""
+                for i in rows:
+                    reasons[i], tokens[i], form[i], texts[i] = reason, read_at, of_form, text
+            self.advance(sum(len(alike[n]) for n in batch))
         optional = {"label_form": form} | ({"generated": texts} if self.keep_text else {})
         return ReadoutPositions(tokens, [self.forms.ids[f] for f in form], reasons, optional)
 

@@ -15,7 +15,7 @@ from ..model.judge import Judge
 from ..planning.pass_limits import PassLimits
 from ..planning.plan import Passes, Plan
 from ..planning.planner import Planner
-from ..readout.batches import BatchBudget, plan_batches
+from ..readout.batches import BatchBudget, equal_rows, plan_batches
 from ..readout.hidden_states import HiddenStates, read_hidden_batch
 from ..readout.likely_tokens import LOW_MASS, low_mass_warning, mean_probabilities
 from ..readout.readout import Readout, read_steps
@@ -165,12 +165,20 @@ class ShardReader:
         texts, borders = [prompts[row] for row in rows], self.limits.borders
         batch_tokens = 1 if self.limits.alone else batch_tokens
         if self.poolings:
-            for batch in plan_batches([len(text) for text in texts], batch_tokens=batch_tokens, borders=borders):
-                members, some = [rows[i] for i in batch], [texts[i] for i in batch]
+            # Pooled over the prompt alone, which may be another part of the same text.
+            alike = equal_rows(np.append(text, n_tokens[row]) for row, text in zip(rows, texts, strict=True))
+            firsts = [texts[same[0]] for same in alike]
+            for batch in plan_batches([len(text) for text in firsts], batch_tokens=batch_tokens, borders=borders):
+                some = [firsts[n] for n in batch]
                 self.computed_tokens += sum(map(len, some))
-                yield members, read_hidden_batch(
-                    parts, some, label_ids, n_prompt=n_tokens[members].tolist(), poolings=self.poolings, pad_id=pad_id
+                readout, hidden = read_hidden_batch(
+                    parts, some, label_ids, n_prompt=[int(n_tokens[rows[alike[n][0]]]) for n in batch],
+                    poolings=self.poolings, pad_id=pad_id,
                 )  # fmt: skip
+                of = [at for at, n in enumerate(batch) for _ in alike[n]]
+                members = [rows[i] for n in batch for i in alike[n]]
+                states = {name: HiddenStates(h.states[of], h.scale[of]) for name, h in hidden.items()}
+                yield members, (Readout(*(v[of] for v in readout)), states)
             return
         same = planned is not None and (planned.batch_tokens, planned.borders) == (batch_tokens, borders)
         if planned is not None and same and len(texts) == len(prompts):
