@@ -173,13 +173,17 @@ def _lock(descriptor: int, *, shared: bool, wait: bool = True) -> None:
 
 
 def _opened(path: Path, *, shared: bool) -> int:
-    """Open a lock's file; for reading alone where somebody else made it, or the disk is read-only."""
+    """Open a lock's file; for reading alone where somebody else made it, or the disk is read-only.
+
+    No link is followed: somebody else may have put it there.
+    """
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
     except OSError:
         if not shared or not path.exists():
             raise
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(path, os.O_RDONLY | flags)
 
 
 @contextmanager

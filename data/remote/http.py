@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,26 +15,17 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from ..errors import LagerError
 from ..safe_text import scrubbed
+from .redirects import SafeRedirects
 from .remote import MissingError, UnreachableError
 
-_TIMEOUT_SECONDS = 60.0
+# Of silence. A server that sends less than so many bytes in so many seconds is as good as silent.
+_TIMEOUT_SECONDS = 30.0
+_LEAST_BYTES, _LEAST_SECONDS = 16 << 10, 30.0
 # What is read at once is lost when the process ends: little, since one request brings the whole file anyway.
 _BLOCK = 256 << 10
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 _NOT_THERE = {404, 410}
 _TRY_AGAIN = {408, 425, 429}
-
-
-class NoDowngrade(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never from https to http."""
-
-    def redirect_request(  # noqa: PLR0917 (the base class's own signature)
-        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
-    ) -> Any:
-        """Return the next request, or raise `LagerError`."""
-        if req.full_url.startswith("https:") and not newurl.startswith("https:"):
-            raise LagerError(f"{scrubbed(req.full_url)} redirects to {scrubbed(newurl)}, without encryption: refused")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 class HttpRemote:
@@ -55,12 +47,12 @@ class HttpRemote:
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             self._authorization = "Basic " + base64.b64encode(pair.encode()).decode()
-        self._opener = urllib.request.build_opener(NoDowngrade)
+        self._opener = urllib.request.build_opener(SafeRedirects)
 
     def read(self, name: str, *, limit: int) -> bytes:
         """Return a whole small file."""
         with self._told(name), self._get(name, start=0) as answer:
-            content: bytes = answer.read(limit + 1)
+            content = b"".join(_pieces(answer, limit + 1))
             if len(content) > limit:
                 raise LagerError(f"{self.shown}/{name} has more than {limit} bytes: it is no {name} of a cache")
             expected = answer.headers.get("Content-Length")
@@ -72,7 +64,7 @@ class HttpRemote:
         """Yield (offset, bytes) from `start` on, or from 0 from a server that knows no ranges."""
         with self._told(name), self._get(name, start=start) as answer:
             position = self._start(answer, name) if answer.status == 206 else 0
-            while position < size and (block := answer.read(min(_BLOCK, size - position))):
+            for block in _pieces(answer, size - position):
                 yield position, block
                 position += len(block)
 
@@ -110,3 +102,16 @@ class HttpRemote:
                 raise
             reason = scrubbed(str(getattr(error, "reason", error)) or type(error).__name__)
             raise UnreachableError(f"cannot reach {where}: {reason.splitlines()[0][:200]}") from None
+
+
+def _pieces(answer: Any, size: int) -> Iterator[bytes]:
+    """Yield what comes as it comes, `size` bytes at most; `OSError` where it comes too slowly to be waited for."""
+    since, came = time.monotonic(), 0
+    while size > 0 and (block := answer.read1(min(_BLOCK, size))):
+        size -= len(block)
+        came += len(block)
+        yield block
+        if time.monotonic() - since > _LEAST_SECONDS:
+            if came < _LEAST_BYTES:
+                raise TimeoutError(f"only {came} bytes came in {_LEAST_SECONDS:g} s")
+            since, came = time.monotonic(), 0

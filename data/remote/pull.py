@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -166,14 +169,27 @@ def _holds(target: Path, manifest: RemoteManifest) -> bool:
 
 
 def _tidy(staging: Path, manifest: RemoteManifest) -> None:
-    """Make the folder; remove files of an earlier pull that the manifest does not list."""
+    """Make the folder; remove files of an earlier pull that the manifest does not list.
+
+    Whatever is no folder of this user's own is refused: through a link that somebody else put there files would be
+    written, and removed, elsewhere.
+    """
     names = set()
     for entry in manifest.files:
         names |= {entry["file"], part_name(entry)}
     try:
-        staging.mkdir(parents=True, exist_ok=True)
+        staging.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            staging.mkdir()
+        facts = staging.lstat()
+        if not stat.S_ISDIR(facts.st_mode) or (os.name == "posix" and facts.st_uid != os.geteuid()):
+            raise LagerError(
+                f"{staging} is a link, or not a folder of yours: files that are pulled come there first. Remove it, or "
+                "choose another folder"
+            )
         for path in staging.rglob("*"):
-            if not path.is_dir() and path.relative_to(staging).as_posix() not in names:
+            listed = path.relative_to(staging).as_posix() in names
+            if path.is_symlink() or not (path.is_dir() or (listed and path.is_file())):
                 path.unlink()
     except OSError as error:
         raise LagerError(

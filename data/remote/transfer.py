@@ -28,8 +28,8 @@ def in_parallel(work: Callable[[Any, threading.Event], None], things: Iterable[A
         raise LagerError(f"--jobs {jobs}: expected at least 1")
     stop = threading.Event()
     with ThreadPoolExecutor(jobs) as pool:
-        futures = [pool.submit(work, thing, stop) for thing in things]
         try:
+            futures = [pool.submit(work, thing, stop) for thing in things]
             for future in as_completed(futures):
                 future.result()
         except BaseException:

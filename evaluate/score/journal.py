@@ -116,6 +116,9 @@ class ScoreJournal:
     def _begin(self) -> None:
         """Take up what an earlier run left, or make an empty file."""
         check_output(self.out)  # who held the lock before may have finished it
+        for path in (self._rows, self._state):
+            if path.is_symlink():
+                raise LagerError(f"{path} is a link, which lager did not make: remove it, or choose another name")
         if self._state.exists():
             self._go_on()
             return

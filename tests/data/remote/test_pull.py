@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import shutil
 import signal
 import subprocess
@@ -14,11 +15,12 @@ import pytest
 from lager.cli import main
 from lager.data.errors import LagerError
 from lager.data.files.canonical import seal
-from lager.data.remote import transfer
-from lager.data.remote.http import NoDowngrade
+from lager.data.remote import http, transfer
 from lager.data.remote.pull import pull
+from lager.data.remote.redirects import SafeRedirects
 from lager.data.remote.remote import MissingError, UnreachableError
 from lager.data.tools.verify import verify_cache
+from support import web_server as web_server_module
 from support.caches import make_cache
 from support.web_server import web_server
 
@@ -176,11 +178,104 @@ def test_a_password_does_not_follow_a_redirect(server, tmp_path, made):
         assert verify_cache(tmp_path / "here") == []
 
 
-def test_a_redirect_that_drops_the_encryption_is_refused():
-    request = urllib.request.Request("https://host/a?token=hushhush")
-    with pytest.raises(LagerError, match="without encryption") as error:
-        NoDowngrade().redirect_request(request, None, 302, "Found", {}, "http://host/a")
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("https://93.184.216.34/a?token=hushhush", "http://93.184.216.34/a", "without encryption"),
+        ("http://93.184.216.34/a", "ftp://93.184.216.34/a", "no web address"),
+        ("http://93.184.216.34/a", "file:///etc/passwd", "no web address"),
+        ("http://93.184.216.34/a", "http://169.254.169.254/latest/meta-data", "a link-local address"),
+        ("http://10.0.0.1/a", "http://169.254.169.254/latest/meta-data", "a link-local address"),
+        ("http://93.184.216.34/a", "http://[::ffff:169.254.169.254]/a", "a link-local address"),
+        ("http://93.184.216.34/a", "http://[fe80::1]/a", "a link-local address"),
+        ("http://93.184.216.34/a", "http://127.0.0.1:8080/a", "no public address"),
+        ("http://93.184.216.34/a", "http://2130706433/a", "no public address"),
+        ("http://93.184.216.34/a", "http://10.0.0.1/a", "no public address"),
+        ("http://10.0.0.1/a", "http://localhost/a", "an address of this machine"),
+    ],
+)
+def test_a_redirect_to_where_no_server_may_send_its_readers_is_refused(before, after, message):
+    with pytest.raises(LagerError, match=f"{message}: refused") as error:
+        SafeRedirects().redirect_request(urllib.request.Request(before), None, 302, "Found", {}, after)
     assert "hushhush" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("http://93.184.216.34/a", "https://1.1.1.1/a"),
+        ("http://10.0.0.1/a", "http://10.0.0.2/a"),
+        ("http://127.0.0.1:1/a", "http://127.0.0.1:2/a"),
+        ("http://10.0.0.1/a", "http://93.184.216.34/a"),
+    ],
+)
+def test_other_redirects_are_followed(before, after):
+    request = urllib.request.Request(before)
+    assert SafeRedirects().redirect_request(request, None, 302, "Found", {}, after).full_url == after
+
+
+def test_a_redirect_out_of_the_web_is_one_line_of_the_command(server, tmp_path, capsys):
+    server.redirect = "ftp://127.0.0.1"
+    with pytest.raises(SystemExit):
+        main(["cache", "pull", server.url, str(tmp_path / "here")])
+    assert "which is no web address: refused" in capsys.readouterr().err
+
+
+def test_a_link_where_files_arrive_is_not_followed(server, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years")
+    for name in (".here.pulling", ".here.pulling.lock"):
+        (tmp_path / name).symlink_to(mine if name.endswith("pulling") else mine / "thesis.txt")
+        with pytest.raises(LagerError, match=r"is a link|cannot lock"):
+            pull(server.url, tmp_path / "here", shown=False)
+        assert {path.name: path.read_text() for path in mine.iterdir()} == {"thesis.txt": "years"}
+        (tmp_path / name).unlink(missing_ok=True)
+
+
+def test_links_among_the_files_of_an_earlier_pull_are_removed_and_not_followed(server, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    staging = tmp_path / ".here.pulling"
+    staging.mkdir()
+    (staging / "shards").symlink_to(mine)
+    (staging / "items.parquet").symlink_to(mine / "no-such-file")
+    pull(server.url, tmp_path / "here", shown=False)
+    assert list(mine.iterdir()) == []
+    assert verify_cache(tmp_path / "here") == []
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="gives a folder to another user")
+def test_a_folder_of_another_user_where_files_arrive_is_refused(server, tmp_path):
+    staging = tmp_path / ".here.pulling"
+    staging.mkdir()
+    os.chown(staging, 65534, 65534)
+    with pytest.raises(LagerError, match="not a folder of yours"):
+        pull(server.url, tmp_path / "here", shown=False)
+
+
+def test_a_server_that_trickles_is_given_up(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(http, "_LEAST_SECONDS", 0.2)
+    monkeypatch.setattr(web_server_module, "_SLOW_BLOCK", 1)
+    server.pause = 0.02
+    begun = time.monotonic()
+    with pytest.raises(UnreachableError, match=r"bytes came in 0\.2 s"):
+        pull(server.url, tmp_path / "here", shown=False)
+    assert time.monotonic() - begun < 20
+
+
+def test_an_interrupt_ends_a_pull_from_a_server_that_trickles(server, tmp_path, monkeypatch):
+    command = [sys.executable, "-c", "from lager.cli import main; main()", "cache", "pull", server.url]
+    monkeypatch.setattr(web_server_module, "_SLOW_BLOCK", 1 << 10)
+    server.pause = 0.4  # a few seconds for the manifest, a minute for a shard
+    running = subprocess.Popen([*command, str(tmp_path / "here")], stderr=subprocess.PIPE, text=True)
+    while not list(tmp_path.rglob("*.part")):
+        assert running.poll() is None
+        time.sleep(0.01)
+    monkeypatch.setattr(web_server_module, "_SLOW_BLOCK", 1)
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=10)
+    assert running.returncode != 0
 
 
 def test_a_folder_that_holds_something_is_left_alone_and_the_same_cache_is_welcome(server, tmp_path):
