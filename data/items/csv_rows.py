@@ -62,17 +62,13 @@ def open_csv(path: Path) -> Iterator[CsvTable]:
 def _rows(cells: Iterator[list[str]], columns: list[str], reader: object, path: Path) -> Iterator[Cells]:
     """Yield rows that have as many cells as the header."""
     width = len(columns)
-    number = 0
-    for row in cells:
+    for number, row in enumerate(cells, start=1):
         if len(row) != width:
-            if not any(map(str.strip, row)) and len(row) == 1:  # a line of spaces
-                continue
             raise LagerError(
-                f"{path}, row {number + 1} (line {reader.line_num}): {len(row)} cells, "  # type: ignore[attr-defined]
+                f"{path}, row {number} (line {reader.line_num}): {len(row)} cells, "  # type: ignore[attr-defined]
                 f"expected {width} as in the header: put cells with separators or line breaks in quotes, and double "
                 "the quotes in them"
             )
-        number += 1
         yield [cell or None for cell in row]
 
 
