@@ -117,7 +117,7 @@ def test_a_damaged_record_is_made_again(items, tmp_path, looks, damage):
 def test_faults_are_told_and_leave_no_claim(tmp_path):
     path = tmp_path / "items.jsonl"
     path.write_text('{"prompt": ""}\n')
-    with pytest.raises(LagerError, match="row 1: prompt is str, expected text"):
+    with pytest.raises(LagerError, match="row 1: prompt is empty, expected text"):
         look(path, tmp_path / "cache")
     assert not (tmp_path / "cache" / WORKERS / CLAIM).exists()
 
