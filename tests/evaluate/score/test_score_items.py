@@ -26,7 +26,7 @@ def place(tmp_path_factory):
     cache = run(judge, write_items(folder / "train.jsonl", 24), folder / "cache", answer_prefix="Score: ")
     write_items(folder / "new.jsonl", 11, long={4})  # the same first items
     run(judge, folder / "new.jsonl", folder / "new", answer_prefix="Score: ")
-    for name in ("lager-tuned", "lager-early:3", "isotonic:lager-early:2", "lager-early:0", "e-score"):
+    for name in ("lager-tuned", "lager-early:3", "isotonic:lager-early:4", "lager-early:0", "e-score"):
         record = train_on_cache(cache, strategy=name).record
         save_aggregator(folder / f"{name.replace(':', '-')}.json", record)
     return folder
@@ -62,7 +62,7 @@ def test_scores_equal_those_of_a_cache_and_prompts_are_read_as_in_training(place
 
 
 @pytest.mark.parametrize(
-    ("aggregator", "counts"), [("lager-early-3", {3}), ("isotonic-lager-early-2", {1, 2}), ("lager-early-0", {1})]
+    ("aggregator", "counts"), [("lager-early-3", {3}), ("isotonic-lager-early-4", {3, 4}), ("lager-early-0", {1})]
 )
 def test_an_early_one_loads_and_runs_the_first_blocks_alone_and_scores_the_same(place, tmp_path, aggregator, counts):
     from lager.data.cache.feature_cache import FeatureCache
