@@ -39,17 +39,7 @@ T = TypeVar("T")
 
 
 def for_each(function: Callable[..., T], arguments: Sequence[tuple[Any, ...]], *, jobs: int | None) -> Iterator[T]:
-    """Yield a function's results in order, computed in `jobs` processes.
-
-    Parameters
-    ----------
-    function : callable
-        One that other processes can import.
-    arguments : sequence of tuple
-        Of each call.
-    jobs : int, optional
-        This process alone for few calls, else all its cores, when None.
-    """
+    """Yield a function's results in order, computed in `jobs` processes."""
     if jobs is None:
         jobs = 1 if len(arguments) < _MANY else n_cores()
     if jobs == 1:
@@ -91,20 +81,7 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
 
 
 def parse_size(text: str, *, what: str = "size") -> int:
-    """Return bytes from text such as 50GB or 1.5 GiB.
-
-    Parameters
-    ----------
-    text : str
-        A number and a unit; those of 1024 have an i.
-    what : str
-        Whose size it is, for the message.
-
-    Raises
-    ------
-    LagerError
-        When it is none.
-    """
+    """Return bytes from text such as 50GB or 1.5 GiB."""
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise LagerError(f"{what} {text!r}: expected a number and a unit, such as 500MB or 50GB")
@@ -116,11 +93,6 @@ def memory_allowed() -> int:
     """Return how many bytes a step may take that needs every read-out at once.
 
     What the environment variable LAGER_MEMORY says (``8GB``), else half of the machine's memory, 8 GB where unknown.
-
-    Raises
-    ------
-    LagerError
-        When the variable is no size.
     """
     given = os.environ.get(MEMORY_VARIABLE)
     if given is not None:

@@ -14,22 +14,7 @@ from .items.survey import SurveyOf, survey_items
 
 
 def load_items(spec: str | Path, *, group: Sequence[str] = (), cluster: str | None = None) -> Items:
-    """Read items from a file, or from a benchmark in its published format.
-
-    Parameters
-    ----------
-    spec : str or Path
-        A JSONL, CSV or Parquet file, or ``benchmark:NAME=PATH#PART``.
-    group : sequence of str
-        Columns whose values together name an item's group; a column called ``group`` when empty.
-    cluster : str, optional
-        Column of the shared source text; a column called ``cluster`` when None.
-
-    Raises
-    ------
-    LagerError
-        When the file is missing, empty or malformed, ids repeat, or a score is not a finite number.
-    """
+    """Read items from a file, or from a benchmark in its published format."""
     if str(spec).startswith("benchmark:"):
         from .benchmarks.load import load_benchmark
 
@@ -53,20 +38,7 @@ def open_items(
     spec: str | Path, *, group: Sequence[str] = (), cluster: str | None = None,
     survey: SurveyOf = survey_items,
 ) -> ItemSource:  # fmt: skip
-    """Open items: those of a large file are read when they are asked for, all others at once.
-
-    Parameters
-    ----------
-    spec, group, cluster
-        As for `lager.data.open_items.load_items`.
-    survey : callable
-        How a large file is looked through.
-
-    Raises
-    ------
-    LagerError
-        As there: a large file is looked through once, so that its faults are found now.
-    """
+    """Open items: those of a large file are read when they are asked for, all others at once."""
     path = Path(spec)
     most = EAGER_PARQUET_BYTES if path.suffix.lower() == ".parquet" else EAGER_BYTES
     large = path.suffix.lower() in _LAZY and path.is_file() and path.stat().st_size > most

@@ -19,13 +19,6 @@ def printable(text: object, *, keep: str = "") -> str:
     r"""Return text with control characters, line breaks and marks of direction written as escapes like ``\u001b``.
 
     The escapes are those of JSON, so JSON text keeps its meaning.
-
-    Parameters
-    ----------
-    text : object
-        Anything; `str` of it.
-    keep : str
-        Characters that are not escaped, such as line breaks.
     """
     text = str(text)
     if text.isprintable():

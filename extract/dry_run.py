@@ -79,20 +79,7 @@ def dry_run(
     model: str | Path | Judge, items: str | Path | ItemSource, *, cache: str | Path, options: ExtractOptions,
     quiet: bool = False,
 ) -> Cost:  # fmt: skip
-    """Load the judge, plan the extraction, time a batch and return what all of it would cost.
-
-    Parameters
-    ----------
-    model, items, cache, quiet
-        As for `lager.extract.extractor.extract_features`.
-    options : ExtractOptions
-        Of the extraction.
-
-    Raises
-    ------
-    LagerError
-        When the extraction itself would be refused.
-    """
+    """Load the judge, plan the extraction, time a batch and return what all of it would cost."""
     say = silent if quiet else to_stderr
     prepared = prepare_run(model, items, folder=Path(cache), options=options, say=say)
     judge, planner, n_items = prepared.judge, prepared.planner, len(prepared.items)

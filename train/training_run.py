@@ -51,24 +51,7 @@ def train_on_cache(
     holdout: float | None = None,
     seed: int = 42,
 ) -> TrainingRun:
-    """Fit a strategy on a cache's labelled items.
-
-    Parameters
-    ----------
-    cache : FeatureCache
-    strategy, preset : str
-    limit : int, optional
-        Train on so many items, drawn by the seed.
-    holdout : float, optional
-        Share of the labelled items, by cluster, that is kept out of training and scored.
-    seed : int
-        Of the holdout, the draw, and the batches.
-
-    Raises
-    ------
-    LagerError
-        When the options or the labels cannot be used.
-    """
+    """Fit a strategy on a cache's labelled items."""
     if limit is not None and limit < 1:
         raise LagerError(f"got a limit of {limit} items, expected 1 or more")
     readouts = cache.readouts()

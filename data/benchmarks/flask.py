@@ -62,11 +62,6 @@ def split_prompt(prompt: object, *, where: str) -> dict[str, str]:
     """Cut a judging prompt of Prometheus into instruction, response, reference (where there is one) and rubric.
 
     The sections are looked for in their order, so that a response may hold ``###`` itself.
-
-    Raises
-    ------
-    LagerError
-        When a section is missing.
     """
     text = prompt if isinstance(prompt, str) else ""
     found: dict[str, tuple[int, int]] = {}

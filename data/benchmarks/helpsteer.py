@@ -27,13 +27,7 @@ def read(files: Sequence[SourceFile], part: str | None) -> Parsed:
 
 
 def read_attributes(files: Sequence[SourceFile]) -> list[Row]:
-    """Return the items in the published order, attributes innermost; the cluster is the prompt.
-
-    Raises
-    ------
-    LagerError
-        When a column is missing or a label is not in 0 to 4.
-    """
+    """Return the items in the published order, attributes innermost; the cluster is the prompt."""
     rows: list[Row] = []
     places: dict[str, str] = {}
     for file in files:

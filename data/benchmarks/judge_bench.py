@@ -43,20 +43,6 @@ def read_graded_set(files: Sequence[SourceFile], part: str | None, *, instructio
     """Read a set in the common JSON format (its ``data/README.md``): ``annotations`` and ``instances``.
 
     Where a criterion's worst value is above its best, scores are mirrored.
-
-    Parameters
-    ----------
-    files : sequence of SourceFile
-        One file.
-    part : str or None
-        Names of criteria; all graded ones when None.
-    instruction : str
-        What the writers were asked to do.
-
-    Raises
-    ------
-    LagerError
-        When the file is not in that format, has no graded criterion, or the criteria have several ranges.
     """
     (file,) = files
     document = read_document(file)
@@ -103,13 +89,7 @@ def _question(prompt: str) -> str:
 
 
 def _fields(instance: Any, instruction: str, *, where: str) -> dict[str, str]:
-    """Return the template's fields of a text, or of an object: what is judged, its reference, and the rest as source.
-
-    Raises
-    ------
-    LagerError
-        When it is neither, or an object in which nothing is called as what is judged is.
-    """
+    """Return the template's fields of a text, or of an object: what is judged, reference, and the rest as source."""
     fields = {"instruction": instruction} if instruction else {}
     if isinstance(instance, str):
         return fields | _parts(instance.strip())

@@ -22,13 +22,7 @@ class Spec(NamedTuple):
 
 
 def parse_spec(text: str) -> Spec:
-    """Read ``NAME``, ``NAME=PATH``, and either with ``#PART`` behind it.
-
-    Raises
-    ------
-    LagerError
-        When the name or the part is unknown.
-    """
+    """Read ``NAME``, ``NAME=PATH``, and either with ``#PART`` behind it."""
     named, equals, path_text = text.partition("=")
     # A path that exists as it stands may have a # of its own.
     whole = bool(path_text) and Path(path_text).exists()
@@ -58,12 +52,6 @@ def load_benchmark(spec: str) -> Items:
     """Read ``NAME=PATH#PART``; without a path the published files are fetched.
 
     Items that share a source text, and within it a response, follow each other.
-
-    Raises
-    ------
-    LagerError
-        When the name or part is unknown, the files are not there and cannot be fetched, or they are not in the
-        published format.
     """
     name, path, part = parse_spec(spec)
     benchmark = BENCHMARKS[name]

@@ -41,13 +41,7 @@ class SourceFile(NamedTuple):
 
 
 def find_files(path: Path, patterns: Sequence[str], *, benchmark: str) -> list[SourceFile]:
-    """Return the file, or those of the first pattern that matches any in a folder.
-
-    Raises
-    ------
-    LagerError
-        When the path does not exist, or the folder has none of the files.
-    """
+    """Return the file, or those of the first pattern that matches any in a folder."""
     if path.is_file():
         # The folder's name is part of the published name where a benchmark has a folder per subset.
         return [SourceFile(path, f"{path.resolve().parent.name}/{path.name}")]
@@ -72,13 +66,7 @@ def read_document(file: SourceFile) -> Any:
 
 
 def read_records(file: SourceFile) -> list[dict[str, Any]]:
-    """Read records from Parquet, JSON lines (also gzipped) or a JSON list.
-
-    Raises
-    ------
-    LagerError
-        When the file cannot be read, is empty, or holds something else.
-    """
+    """Read records from Parquet, JSON lines (also gzipped) or a JSON list."""
     name = file.name.lower().removesuffix(".gz")
     if name.endswith(".parquet"):
         rows = read_parquet(file.path, what="benchmark file").to_dicts()
@@ -102,22 +90,7 @@ def _text(file: SourceFile) -> str:
 
 
 def fetch(url: str, *, name: str, benchmark: str) -> SourceFile:
-    """Return a published file, downloaded on the first call and from the cache of `datasets` after it.
-
-    Parameters
-    ----------
-    url : str
-        Where it is.
-    name : str
-        What it is called there.
-    benchmark : str
-        For messages.
-
-    Raises
-    ------
-    LagerError
-        When `datasets` is not installed, or the file cannot be fetched.
-    """
+    """Return a published file, downloaded on the first call and from the cache of `datasets` after it."""
     instead = f"or get the file yourself and give benchmark:{benchmark}=PATH"
     try:
         from datasets import DownloadConfig, DownloadManager

@@ -13,10 +13,7 @@ _DEFLATE, _SHUFFLE, _FLETCHER32 = 1, 2, 3
 def parse_filters(body: bytes) -> tuple[int, ...]:
     """Return the filters that a pipeline message names, in the order in which they were applied.
 
-    Raises
-    ------
-    ValueError
-        When it names others than shuffle, deflate and fletcher32, or one twice.
+    Raises `ValueError` when it names others than shuffle, deflate and fletcher32, or one twice.
     """
     at, found = 8, []
     for _ in range(body[1] if body[:1] == b"\x01" and len(body) >= 8 else 0):
@@ -31,23 +28,7 @@ def parse_filters(body: bytes) -> tuple[int, ...]:
 def decode(data: bytes, filters: tuple[int, ...], mask: int, item_bytes: int, size: int) -> bytes | NDArray[np.uint8]:
     """Undo the filters of one chunk.
 
-    Parameters
-    ----------
-    data : bytes
-        What is stored.
-    filters : tuple of int
-        From `parse_filters`.
-    mask : int
-        A set bit means that this filter was left out.
-    item_bytes : int
-        Size of a number.
-    size : int
-        Bytes that must come out; never more are allocated.
-
-    Raises
-    ------
-    ValueError
-        When the checksum or the size is wrong.
+    Raises `ValueError` when the checksum or the size is wrong.
     """
     used = [kind for place, kind in enumerate(filters) if not mask >> place & 1]
     decoded: bytes | NDArray[np.uint8] = data

@@ -71,13 +71,7 @@ def content_hash(item_id: Iterable[str], digests: Iterable[bytes]) -> str:
 
 
 def read_sealed(path: Path, *, what: str) -> dict[str, Any]:
-    """Read a sealed JSON file of a cache; check its format, its checksum and the fields that all such files have.
-
-    Raises
-    ------
-    LagerError
-        When it has another format or a newer version, was changed after it was written, or its folder holds links.
-    """
+    """Read a sealed JSON file of a cache; check its format, its checksum and the fields that all such files have."""
     if path.exists():
         refuse_links(path.parent)
     record = read_json(path, what=what, exact=True)
@@ -107,13 +101,7 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read and check the manifest of a complete cache.
-
-    Raises
-    ------
-    LagerError
-        When the folder is no cache, the extraction did not finish, or the manifest is not sound.
-    """
+    """Read and check the manifest of a complete cache."""
     path = folder / MANIFEST
     if not path.exists():
         if (folder / RUN).exists():
@@ -216,11 +204,6 @@ def refuse_links(folder: Path) -> None:
     """Raise `LagerError` when a cache folder holds symbolic links, pipes or devices: they lead outside of it.
 
     A cache has folders one level deep, so no others are searched. The cache's folder itself may be a link.
-
-    Raises
-    ------
-    LagerError
-        When there is one, or the folder cannot be listed.
     """
     try:
         entries = list(os.scandir(folder))

@@ -20,22 +20,7 @@ _SLACK = 1e-6  # of the scale: scores that were mapped onto it are rounded
 
 
 def read_item_table(folder: Path, manifest: dict[str, Any], *, verify: bool = True) -> pl.DataFrame:
-    """Return a cache's item table.
-
-    Parameters
-    ----------
-    folder : Path
-        The cache.
-    manifest : dict
-        What it says of itself.
-    verify : bool
-        Whether the checksum is compared.
-
-    Raises
-    ------
-    LagerError
-        When it is missing or changed, or not what the manifest and the format say.
-    """
+    """Return a cache's item table."""
     path = folder / ITEMS
     try:
         sha256 = check_sha256(path, manifest["items"]["sha256"]) if verify else sha256_file(path)

@@ -50,22 +50,7 @@ class ShardFiles:
     def read(
         self, names: Sequence[str], rows: NDArray[np.intp] | range, *, entries: slice | Sequence[int] = slice(None)
     ) -> dict[str, Any]:
-        """Return datasets of some rows, in the order of `rows`.
-
-        Parameters
-        ----------
-        names : sequence of str
-            Datasets.
-        rows : ndarray of int or range
-            Row numbers in input order; ascending ones are read fastest.
-        entries : slice or sequence of int
-            Which entries of the layer axis are kept, of datasets that have one.
-
-        Raises
-        ------
-        LagerError
-            When a shard is missing, damaged, or changed after the cache was written.
-        """
+        """Return datasets of some rows, in the order of `rows`."""
         rows = np.asarray(rows, dtype=np.intp)
         if len(rows) and (rows.min() < 0 or rows.max() >= len(self)):
             raise LagerError(f"cache {self._folder} has rows 0 to {len(self) - 1}, got {rows.min()} to {rows.max()}")
@@ -104,13 +89,7 @@ class ShardFiles:
             self.check(k)
 
     def check(self, k: int) -> None:
-        """Compare a shard with the manifest and the item table, once.
-
-        Raises
-        ------
-        LagerError
-            When the file is missing or changed, or names other items.
-        """
+        """Compare a shard with the manifest and the item table, once."""
         if k in self._checked:
             return
         shard, path = self._shards[k], self._path(k)
@@ -156,13 +135,7 @@ class ShardFiles:
 
 
 def check_sha256(path: Path, expected: Any) -> str:
-    """Return a file's checksum, which must be the manifest's.
-
-    Raises
-    ------
-    LagerError
-        When the file cannot be read, or differs.
-    """
+    """Return a file's checksum, which must be the manifest's."""
     try:
         found = sha256_file(path)
     except OSError as error:

@@ -130,19 +130,7 @@ def _dtype(name: str) -> np.dtype[Any]:
 
 
 def write_shard(path: Path, data: ShardData, *, attributes: Mapping[str, Any], keep_existing: bool = True) -> None:
-    """Write a shard under a temporary name, read it back, and let it take its own name.
-
-    Parameters
-    ----------
-    path : Path
-        Final path. It is never opened for writing.
-    data : ShardData
-        The rows.
-    attributes : mapping
-        JSON that explains the shard by itself; stored as the file's ``lager`` attribute.
-    keep_existing : bool
-        Whether a shard that has the name already stays as it is.
-    """
+    """Write a shard under a temporary name, read it back, and let it take its own name."""
     import h5py  # only writing needs it
 
     data.check()
@@ -204,13 +192,7 @@ def optional_names(path: Path) -> list[str]:
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of all datasets that a shard must have and those of the optional ones that it has.
-
-    Raises
-    ------
-    LagerError
-        When one is missing, or the file is damaged or holds anything but plain datasets.
-    """
+    """Return the shapes of all datasets that a shard must have and those of the optional ones that it has."""
     optional = optional_names(path)
     try:
         with PlainHDF5(path) as file:
@@ -220,30 +202,7 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read_columns(path: Path, names: list[str], *, rows: int | None = None, part: range | None = None) -> dict[str, Any]:
-    """Read some datasets of a shard.
-
-    Parameters
-    ----------
-    path : Path
-        The shard.
-    names : list of str
-        Datasets to read.
-    rows : int, optional
-        The number of rows to expect; the shard's own ids decide when None.
-    part : range, optional
-        The rows to read; all when None.
-
-    Returns
-    -------
-    dict
-        Name to list of str, or to ndarray.
-
-    Raises
-    ------
-    LagerError
-        When the file is damaged, a dataset is missing, of another type, or stored in any way but as `write_shard`
-        does (links, virtual or external datasets, other filters), or its length differs.
-    """
+    """Read some datasets of a shard."""
     try:
         with PlainHDF5(path) as file:
             expected = rows if rows is not None else file.shape("item_id")[0]

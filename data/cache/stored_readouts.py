@@ -117,13 +117,7 @@ def check_memory(readouts: NDArray[Any] | StoredReadouts, *, what: str, hidden: 
 
 
 def too_large(readouts: NDArray[Any] | StoredReadouts, *, hidden: bool = False) -> str | None:
-    """Return why a strategy that needs every read-out at once cannot have them, None where it can.
-
-    Parameters
-    ----------
-    hidden : bool
-        Whether it needs the hidden states, which are hundreds of times as large, so only those of few items do.
-    """
+    """Return why a strategy that needs every read-out at once cannot have them, None where it can."""
     if not isinstance(readouts, StoredReadouts) or is_small(readouts):
         return None
     if hidden:

@@ -18,13 +18,7 @@ def most_bytes(stored: int) -> int:
 
 
 def read_unpacked(path: Path, *, what: str) -> bytes:
-    """Return the content of a file, unpacked where it is gzip.
-
-    Raises
-    ------
-    LagerError
-        When it cannot be read or is cut off, or more comes out of it than of any such file.
-    """
+    """Return the content of a file, unpacked where it is gzip."""
     try:
         limit = min(DOCUMENT.size, most_bytes(path.stat().st_size))
         with path.open("rb") as file:

@@ -34,22 +34,8 @@ DOCUMENT = Limits(4 << 30, 16 << 20)
 def parse_json(data: bytes | str, *, limits: Limits = RECORD, exact: bool = False, unique: bool = False) -> Any:
     """Parse JSON that is no longer, deeper or larger than any file of its kind.
 
-    Parameters
-    ----------
-    data : bytes or str
-        UTF-8 when bytes.
-    limits : Limits
-        How large it may be.
-    exact : bool
-        Whether numbers must be finite and written just as Python writes them, so that one changed digit is another
-        value.
-    unique : bool
-        Whether an object that has a name twice is refused; Python takes its last value.
-
-    Raises
-    ------
-    ValueError
-        When it is not JSON, is too long, too deep or too large, or holds half of a surrogate pair, which is no text.
+    Raises `ValueError` when it is not JSON, is too long, too deep or too large, or holds half of a surrogate pair,
+    which is no text.
     """
     if len(data) > limits.size:
         raise ValueError(f"longer than {limits.size} bytes")

@@ -30,13 +30,7 @@ def as_folder(location: str | Path) -> Path:
 
 
 def only_folder(location: str | Path) -> Path:
-    """Return the folder of this machine, for what works on none but such.
-
-    Raises
-    ------
-    LagerError
-        When `location` is the URL of another place.
-    """
+    """Return the folder of this machine, for what works on none but such."""
     if (url := as_url(location)) is not None:
         raise LagerError(f"{scrubbed(url)} is a URL, expected a folder here: fetch it with `lager cache pull`")
     return as_folder(location)

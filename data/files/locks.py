@@ -58,13 +58,7 @@ class FileLock:
 
 
 def lock_for_reading(path: Path) -> FileLock:
-    """Lock beside other readers; where nothing can be written, nothing needs to be locked.
-
-    Raises
-    ------
-    LagerError
-        When there are no locks, as on some network disks.
-    """
+    """Lock beside other readers; where nothing can be written, nothing needs to be locked."""
     lock = None
     try:
         lock = lock_file(path, shared=True)
@@ -75,13 +69,7 @@ def lock_for_reading(path: Path) -> FileLock:
 
 
 def lock_file(path: Path, *, shared: bool, wait: bool = True) -> FileLock | None:
-    """Lock a file, which is made when it is not there; None when another process has it and `wait` is off.
-
-    Raises
-    ------
-    LagerError
-        When the file cannot be made, or there are no such locks.
-    """
+    """Lock a file, which is made when it is not there; None when another process has it and `wait` is off."""
     if os.name != "posix":
         raise LagerError("this system has no file locks, so caches cannot be pulled on it; copy the folder")
     try:
@@ -98,11 +86,6 @@ def own(path: Path, *, what: str) -> FileLock:
 
     The file says who holds it and since when. One that a process left behind which is gone is taken over. Where the
     system or the disk has no locks, none is held.
-
-    Raises
-    ------
-    LagerError
-        When another process writes `what`, or nothing can be written there.
     """
     if os.name != "posix":
         return FileLock(None, path)
@@ -188,13 +171,7 @@ def _opened(path: Path, *, shared: bool) -> int:
 
 @contextmanager
 def only_process(path: Path, *, say: Say) -> Iterator[None]:
-    """Hold the lock `path` alone, after waiting for it where need be; the file is gone afterwards.
-
-    Raises
-    ------
-    LagerError
-        As `lock_file`.
-    """
+    """Hold the lock `path` alone, after waiting for it where need be; the file is gone afterwards."""
     lock = lock_file(path, shared=False, wait=False)
     if lock is None:
         say(f"waiting for another process that holds {path}")

@@ -25,23 +25,7 @@ _MARK, _LEAST_BYTES = b"PAR1", 12  # at both ends, and the length of what lies b
 def read_parquet(path: Path, *, what: str, columns: list[str] | None = None, trusted: bool = False) -> pl.DataFrame:
     """Read a Parquet file, all of it or some columns.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    what : str
-        What to call it in messages.
-    columns : list of str, optional
-        All when None.
-    trusted : bool
-        Whether its size is known to be right, so that it is not measured first.
-
-    Raises
-    ------
-    LagerError
-        When it cannot be read, or would take much more memory than fits its size.
-    FileNotFoundError
-        When it does not exist.
+    Raises `FileNotFoundError` when it does not exist.
     """
     if not trusted:
         check_parquet(path, what=what)
@@ -57,12 +41,7 @@ def read_parquet(path: Path, *, what: str, columns: list[str] | None = None, tru
 def check_parquet(path: Path, *, what: str) -> None:
     """Check in a child process that a Parquet file can be read, and takes no more memory than fits its size.
 
-    Raises
-    ------
-    LagerError
-        When it does not.
-    FileNotFoundError
-        When it does not exist.
+    Raises `FileNotFoundError` when it does not exist.
     """
     size = path.stat().st_size
     if not _has_marks(path, size):

@@ -25,21 +25,6 @@ def replacing(path: Path, *, keep_existing: bool = False, parents: bool = True) 
     """Yield a temporary path beside `path`; when the block ends well it is synced and takes that name.
 
     When the block fails, the temporary file is removed and whatever `path` held stays as it was.
-
-    Parameters
-    ----------
-    path : Path
-        The name to take.
-    keep_existing : bool
-        Whether a file that has the name by then stays, and the new one is dropped: of several processes that make the
-        same file, one wins, and nobody sees it change.
-    parents : bool
-        Whether folders above that of `path` are made too; else a folder that vanished stays away.
-
-    Raises
-    ------
-    LagerError
-        When the folder cannot be written.
     """
     try:
         path.parent.mkdir(parents=parents, exist_ok=True)
@@ -92,12 +77,7 @@ def remove_file(path: Path) -> None:
 def move_file(path: Path, target: Path) -> None:
     """Give a file another name on the same file system, durably, in a folder that is made where it is missing.
 
-    Raises
-    ------
-    FileNotFoundError
-        When `path` does not exist.
-    LagerError
-        When either folder cannot be written.
+    Raises `FileNotFoundError` when `path` does not exist.
     """
     try:
         target.parent.mkdir(exist_ok=True)
@@ -125,11 +105,6 @@ def new_folder(path: Path, *, what: str) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; when the block ends well its files are synced and it takes that name.
 
     When the block fails, the temporary folder is removed.
-
-    Raises
-    ------
-    LagerError
-        When `path` exists, or cannot be written.
     """
     refuse_existing(path, what=what)
     try:
@@ -172,24 +147,7 @@ def write_json(path: Path, value: Any, *, indent: int | None = None) -> None:
 
 
 def read_json(path: Path, *, what: str, limits: Limits = RECORD, exact: bool = False) -> dict[str, Any]:
-    """Read one JSON object.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    what : str
-        What to call it in messages.
-    limits : Limits
-        How large it may be.
-    exact : bool
-        See `lager.data.files.json_text.parse_json`.
-
-    Raises
-    ------
-    LagerError
-        When the file is missing, too large or too deep, or holds no JSON object.
-    """
+    """Read one JSON object."""
     try:
         with path.open("rb") as file:
             data = file.read(limits.size + 1)

@@ -39,12 +39,6 @@ def open_csv(path: Path) -> Iterator[CsvTable]:
     """Open a CSV file whose cells are parted by commas, or by semicolons or tabs where its header says so.
 
     Quotes inside a quoted cell are doubled; a backslash is a character like any other. Blank lines are left out.
-
-    Raises
-    ------
-    LagerError
-        When the header repeats a name or may be parted in two ways; while rows are read, when one has other than as
-        many cells as the header, text behind a closing quote, a quote that is not closed, or a zero byte.
     """
     with open_text(path, newline="") as file, _long_cells():
         separator = _separator(_header(file), path)

@@ -39,26 +39,14 @@ def without_empty(items: pl.DataFrame) -> pl.DataFrame:
 
 
 def flat_scores(scores: pl.Series) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return every annotator's scores, item after item, and how many each item has.
-
-    Parameters
-    ----------
-    scores : polars.Series
-        A list of numbers an item.
-    """
+    """Return every annotator's scores, item after item, and how many each item has."""
     counts = scores.list.len().fill_null(0).to_numpy().astype(np.intp)
     flat = scores.filter(pl.Series(counts > 0)).explode().cast(pl.Float64).to_numpy()
     return np.asarray(flat, dtype=np.float64), counts
 
 
 def mean_scores(scores: pl.Series) -> NDArray[np.float64]:
-    """Return the mean of each item's annotators, NaN where there is none; equal means are equal in every digit.
-
-    Parameters
-    ----------
-    scores : polars.Series
-        A list of numbers an item.
-    """
+    """Return the mean of each item's annotators, NaN where there is none; equal means are equal in every digit."""
     return rounded_means(scores.list.mean().cast(pl.Float64).fill_null(np.nan).to_numpy())
 
 
@@ -79,13 +67,7 @@ def table_schema(row: str, *, path: Path) -> dict[str, Any]:
 
 
 def decode_rows(item_id: Sequence[str], rows: Sequence[str], *, schema: dict[str, Any], path: Path) -> pl.DataFrame:
-    """Return the item table of a shard from its JSON rows; columns that these lack are null.
-
-    Raises
-    ------
-    LagerError
-        When a row is no JSON object with the columns of an item table, or has others than `schema`.
-    """
+    """Return the item table of a shard from its JSON rows; columns that these lack are null."""
     decoded = [_decoded(row, path) for row in rows]
     if unknown := {name for row in decoded for name in row} - set(schema):
         raise LagerError(f"{path} has item rows with columns that its first one lacks ({len(unknown)}); {_REMEDY}")

@@ -114,20 +114,7 @@ class Items:
         )
 
     def on_scale(self, scale: Scale, *, human_range: tuple[float, float] | None = None) -> Items:
-        """Return the items with human scores on `scale`.
-
-        Parameters
-        ----------
-        scale : Scale
-            The judge's scale.
-        human_range : tuple of float, optional
-            The range of the human scores, mapped linearly onto the scale.
-
-        Raises
-        ------
-        LagerError
-            When a score lies outside the scale, or outside `human_range`.
-        """
+        """Return the items with human scores on `scale`."""
         mapping = ScoreMapping.onto(scale, human_range)
         flat = self.table["scores"].explode(empty_as_null=False).drop_nulls()
         if len(outside := flat.filter(mapping.outside(flat))):
@@ -201,13 +188,7 @@ class RowForm:
 
     @classmethod
     def of(cls, columns: Sequence[str], group: Sequence[str], cluster: str | None, *, path: Path) -> RowForm:
-        """Return the form of a file with these columns.
-
-        Raises
-        ------
-        LagerError
-            When one that is named is not there, or the items come as a prompt and as a template's fields at once.
-        """
+        """Return the form of a file with these columns."""
         for name in (*group, *([cluster] if cluster else [])):
             if name not in columns:
                 raise LagerError(f"{path} has no column {name!r}: it has {', '.join(columns)}")
@@ -221,13 +202,7 @@ class RowForm:
         return cls(path, kind, tuple(group) or ("group",), (cluster or "cluster",))
 
     def items(self, rows: Sequence[dict[str, Any]], *, start: int = 0) -> Items:
-        """Return rows as items; `start` is the number of rows before them.
-
-        Raises
-        ------
-        LagerError
-            When an id, a score or a prompt is not what it must be.
-        """
+        """Return rows as items; `start` is the number of rows before them."""
         numbered, path = list(enumerate(rows, start=start + 1)), self.path
 
         def joined(columns: tuple[str, ...]) -> list[str | None]:
@@ -265,13 +240,7 @@ def _besides(columns: Sequence[str], kind: Kind, *, named: Collection[str | None
 
 
 def item_fields(row: Mapping[str, Any], kind: Kind, *, where: str) -> dict[str, Any]:
-    """Return what the judge is told of one item: its fields without missing ones, its prompt, or its messages.
-
-    Raises
-    ------
-    LagerError
-        When a value is no text, finite number or the like; it begins with `where`.
-    """
+    """Return what the judge is told of one item: its fields without missing ones, its prompt, or its messages."""
     if kind == "prompt":
         return {kind: prompt_text(row.get(kind), what=f"{where}: {kind}")}
     if kind == "messages":

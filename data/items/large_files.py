@@ -49,13 +49,7 @@ class RowFile(Protocol):
 
 
 def open_rows(path: Path) -> RowFile:
-    """Open a file whose name ends in .jsonl, .ndjson, .csv or .parquet.
-
-    Raises
-    ------
-    LagerError
-        When the file is missing, empty or not readable; a bad JSON line is named by its number.
-    """
+    """Open a file whose name ends in .jsonl, .ndjson, .csv or .parquet."""
     kinds: dict[str, Callable[[Path], RowFile]] = {
         ".jsonl": JsonlRows,
         ".ndjson": JsonlRows,

@@ -27,25 +27,6 @@ def check_same_items(
 
     Groups and clusters are compared where both have them. Prompt hashes are where some agree: of a file made with
     another tokenizer or template none does, and they tell nothing.
-
-    Parameters
-    ----------
-    rows, ids
-        Of the file; all ids are among the items.
-    items : polars.DataFrame
-        With item_id, group and cluster.
-    prompts : mapping of str to str, optional
-        The items' prompt hashes by id.
-
-    Returns
-    -------
-    bool
-        Whether the file says anything besides ids that could be compared.
-
-    Raises
-    ------
-    LagerError
-        With the first row that differs, and both values.
     """
     compared = False
     for name in _COMPARED:

@@ -44,32 +44,7 @@ class ExternalScores(NamedTuple):
 def read_scores(
     path: Path, scale: Scale, *, items: pl.DataFrame, whose: str, prompts: Prompts | None = None
 ) -> dict[str, list[float]]:
-    """Read a file with columns id and score.
-
-    Parameters
-    ----------
-    path : Path
-        JSONL, CSV or Parquet. A score is a number, a list with one number per annotator, or empty.
-    scale : Scale
-        What the scores have to lie on.
-    items : polars.DataFrame
-        The items that scores may be given for, with item_id, group and cluster.
-    whose : str
-        What to call the owner of these ids in messages.
-    prompts : callable, optional
-        Returns the items' prompt hashes by id; called where the file has a column of them.
-
-    Returns
-    -------
-    dict
-        Id to every annotator's score.
-
-    Raises
-    ------
-    LagerError
-        When the file is malformed, repeats an id, names an unknown one, a score is off the scale, or the file says
-        that its items are others.
-    """
+    """Read a file with columns id and score."""
     file = _read(path, "score", what="score file")
     check_columns(file.rows, ("id", "score"), path=path)
     file.check_ids(set(items["item_id"]), where=f"in {whose}")
@@ -79,26 +54,7 @@ def read_scores(
 
 
 def read_human_scores(path: Path, scale: Scale | None) -> pl.DataFrame:
-    """Read a file with columns id and score, and any others, as a table of items.
-
-    Parameters
-    ----------
-    path : Path
-        JSONL, CSV or Parquet. A score is a number, a list of the annotators' numbers, or empty.
-    scale : Scale or None
-        What the scores have to lie on.
-
-    Returns
-    -------
-    polars.DataFrame
-        item_id, scores, group, cluster, system (null where the file has no such column), and its further columns as
-        text.
-
-    Raises
-    ------
-    LagerError
-        When the file is malformed, repeats an id, has no score at all, or one is off the scale.
-    """
+    """Read a file with columns id and score, and any others, as a table of items."""
     file = _read(path, "score", what="score file")
     if not any(file.scores):
         raise LagerError(f"{path} has {len(file.rows)} rows and no human score in any: fill column 'score'")
@@ -125,27 +81,7 @@ def read_external(
     taken: Sequence[str] = (),
     prompts: Prompts | None = None,
 ) -> list[ExternalScores]:
-    """Read judges' scores from ``FILE:COLUMN``, one after the other.
-
-    Parameters
-    ----------
-    specs : sequence of str
-        The file has a column id and the one named.
-    items : polars.DataFrame
-        The items that are evaluated, with item_id, group and cluster.
-    scale : Scale or None
-        What the scores have to lie on.
-    taken : sequence of str
-        Names that the table has already.
-    prompts : callable, optional
-        Returns the items' prompt hashes by id; called where a file has a column of them.
-
-    Raises
-    ------
-    LagerError
-        When a file is malformed or has no such column, ids repeat or are not among the items, the file says that its
-        items are others, a score is no number or off the scale, or two judges would have one name.
-    """
+    """Read judges' scores from ``FILE:COLUMN``, one after the other."""
     row_of = {item: row for row, item in enumerate(items["item_id"])}
     out: list[ExternalScores] = []
     parsed = [_parse(spec) for spec in specs]

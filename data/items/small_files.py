@@ -21,25 +21,7 @@ _LISTED = 3
 
 
 def read_rows(path: Path, *, what: str = "item file") -> list[dict[str, Any]]:
-    """Read a table of rows.
-
-    Parameters
-    ----------
-    path : Path
-        A file whose name ends in .jsonl, .ndjson, .json (a list of objects), .csv or .parquet.
-    what : str
-        What to call the file in messages.
-
-    Returns
-    -------
-    list of dict
-        Column name to value. Values of a CSV are str, or None where empty.
-
-    Raises
-    ------
-    LagerError
-        When the file is missing, empty or not readable; a bad JSON line is named by its number.
-    """
+    """Read a table of rows."""
     readers = {
         ".jsonl": _read_jsonl,
         ".ndjson": _read_jsonl,
@@ -140,13 +122,7 @@ def parse_text(value: Any, *, row: int, path: Path, column: str) -> str:
 
 
 def parse_scores(value: Any, *, row: int, path: Path, column: str = "score") -> list[float]:
-    """Return every annotator's score of one item: none for null, one for a number, several for a list.
-
-    Raises
-    ------
-    LagerError
-        When a score is not a finite number.
-    """
+    """Return every annotator's score of one item: none for null, one for a number, several for a list."""
     if isinstance(value, str):
         value = _from_text(value)
     if value is None:

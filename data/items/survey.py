@@ -53,22 +53,7 @@ class _Block(NamedTuple):
 
 
 def survey_items(file: RowFile, form: RowForm, *, after_each_block: Callable[[], None] | None = None) -> Survey:
-    """Look through a file, and keep 8 bytes a row meanwhile: a hash of its id, to find ids that repeat.
-
-    Parameters
-    ----------
-    file : RowFile
-        The rows.
-    form : RowForm
-        How they become items.
-    after_each_block : callable, optional
-        Called every few thousand rows, and every few seconds before the first.
-
-    Raises
-    ------
-    LagerError
-        When an id, a score or a prompt is not what it must be, or an id repeats.
-    """
+    """Look through a file, and keep 8 bytes a row meanwhile: a hash of its id, to find ids that repeat."""
     if isinstance(file, ParquetRows):
         _check(file, meanwhile=after_each_block)
     digests: list[NDArray[np.uint64]] = []

@@ -18,13 +18,7 @@ _WRITTEN_AS_TEXT = (datetime.date, datetime.time, datetime.timedelta, Decimal)
 
 
 def plain_value(value: Any, *, what: str) -> Any:
-    """Return a value as text, a finite number, lists and mappings of these, or None where it is missing (NaN too).
-
-    Raises
-    ------
-    LagerError
-        When it is infinite, or anything else; it names the kind and quotes nothing.
-    """
+    """Return a value as text, a finite number, lists and mappings of these, or None where it is missing (NaN too)."""
     if value is None or isinstance(value, str | bool | int):
         return str(value) if type(value) not in (str, bool, int) and isinstance(value, str) else value
     if isinstance(value, float):
@@ -63,13 +57,7 @@ def prompt_text(value: Any, *, what: str) -> str:
 
 
 def plain_messages(value: Any, *, what: str) -> list[dict[str, Any]]:
-    """Return a conversation whose contents are texts; parts of the type text are put together.
-
-    Raises
-    ------
-    LagerError
-        When it is no list of messages with role and content, or a content is missing or holds other than text.
-    """
+    """Return a conversation whose contents are texts; parts of the type text are put together."""
     value = plain_value(value, what=what)
     if not isinstance(value, list) or not value:
         raise LagerError(f"{what} must be a list of objects with role and content, as text")
@@ -105,13 +93,7 @@ def _kind(value: Any) -> str:
 
 
 def each_value(value: Any, *, what: str) -> list[Any] | None:
-    """Return the values of several items as a list: of a list, array, series, column or generator; None for one value.
-
-    Raises
-    ------
-    LagerError
-        When it has rows and columns, or no order.
-    """
+    """Return the values of several items as a list (from a list, array, series, column, generator); None for one."""
     if value is None or isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         return None
     shape = getattr(value, "shape", None)

@@ -17,15 +17,7 @@ _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000
 
 
 def card(manifest: dict[str, Any], *, url: str) -> str:
-    """Return the dataset card of a cache, Markdown with YAML front matter as the Hugging Face hub reads it.
-
-    Parameters
-    ----------
-    manifest : dict
-        The pushed copy's manifest.
-    url : str
-        Where it lies, without credentials.
-    """
+    """Return the dataset card of a cache, Markdown with YAML front matter as the Hugging Face hub reads it."""
     recorded, provenance = manifest.get("recorded", {}), manifest.get("provenance", {})
     source = _object(provenance.get("source"))
     licence = str(source.get("licence") or source.get("license") or "unknown")

@@ -63,13 +63,7 @@ class CopyOfCache:
         return list(self._own)
 
     def make(self, name: str) -> tuple[Path, dict[str, Any]]:
-        """Return a file of the copy and what its manifest says of it.
-
-        Raises
-        ------
-        LagerError
-            When the cache's own file is damaged.
-        """
+        """Return a file of the copy and what its manifest says of it."""
         own = self._own[name]
         path = self.cache.path / name
         if (found := sha256_file(path)) != own["sha256"]:

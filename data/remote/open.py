@@ -11,13 +11,7 @@ from .remote import Remote, WritableRemote
 
 
 def open_remote(url: str | Path) -> Remote:
-    """Return the place that a path or URL names, for reading.
-
-    Raises
-    ------
-    LagerError
-        When there is no way to read from such a URL.
-    """
+    """Return the place that a path or URL names, for reading."""
     address = as_url(url)
     if address is None:
         from .folder import FolderRemote

@@ -51,27 +51,6 @@ def pull(url: str | Path, folder: str | Path, *, jobs: int = DEFAULT_JOBS, shown
     The manifest is checked first, in memory. Each file is checked against its sha256 before it gets its name, and at
     the end every shard and row is checked against the manifest. Until then the files are in ``.NAME.pulling`` beside
     the new folder; the same call continues an interrupted pull there.
-
-    Parameters
-    ----------
-    url : str or Path
-        Where from: a folder, or a URL (docs/sharing.md).
-    folder : str or Path
-        Where to; it must not exist, be empty, or hold the very same cache.
-    jobs : int
-        Files fetched at once.
-    shown : bool
-        Whether progress is printed on stderr.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    LagerError
-        When the place cannot be read, or the cache is not what its manifest says.
     """
     say = to_stderr if shown else silent
     target = Path(folder)
@@ -87,13 +66,7 @@ def pull(url: str | Path, folder: str | Path, *, jobs: int = DEFAULT_JOBS, shown
 
 
 def read_remote_manifest(remote: Remote) -> RemoteManifest:
-    """Read the manifest of a cache elsewhere and check its form, names, sizes and seal.
-
-    Raises
-    ------
-    LagerError
-        When there is none, or it is not sound.
-    """
+    """Read the manifest of a cache elsewhere and check its form, names, sizes and seal."""
     try:
         content = remote.read(MANIFEST, limit=RECORD.size)
     except MissingError:
@@ -119,13 +92,7 @@ def read_remote_manifest(remote: Remote) -> RemoteManifest:
 def fetch_cache(
     remote: Remote, manifest: RemoteManifest, target: Path, *, jobs: int = DEFAULT_JOBS, shown: bool = True
 ) -> None:
-    """Fetch all files that a manifest lists, check them, and rename their folder to `target`.
-
-    Raises
-    ------
-    LagerError
-        When a file cannot be fetched, is not what the manifest says, or the disk is full.
-    """
+    """Fetch all files that a manifest lists, check them, and rename their folder to `target`."""
     say = to_stderr if shown else silent
     staging = target.parent / f".{target.name}.pulling"
     lock = staging.with_name(staging.name + ".lock")

@@ -65,33 +65,7 @@ def push(
     jobs: int = DEFAULT_JOBS,
     shown: bool = True,
 ) -> Pushed:
-    """Copy a complete cache to a folder or URL; the same call goes on where an earlier one stopped.
-
-    Parameters
-    ----------
-    cache : str or Path
-        The cache's folder.
-    url : str or Path
-        Where to: a folder, or a URL (docs/sharing.md).
-    include : sequence of {"text", "hidden", "scores"}
-        What else goes: prompts and generated texts, hidden states, single annotators' scores. Without "scores" each
-        item has the mean of its scores.
-    public : bool
-        Whether everyone may read it, where the place has a switch for that.
-    jobs : int
-        Files sent at once.
-    shown : bool
-        Whether progress is printed on stderr.
-
-    Returns
-    -------
-    Pushed
-
-    Raises
-    ------
-    LagerError
-        When the cache is not complete or damaged, the place holds something else, or cannot be written.
-    """
+    """Copy a complete cache to a folder or URL; the same call goes on where an earlier one stopped."""
     say = to_stderr if shown else silent
     source = FeatureCache.open(cache)
     remote = open_writable(url)

@@ -87,18 +87,6 @@ def stored_copy(url: str, *, jobs: int = DEFAULT_JOBS) -> StoredCopy:
 
     Its manifest is read from the URL each time, so a changed cache is pulled anew. When the place is out of reach, what
     was last opened by that URL is used, and stderr says so. Of many processes that ask at once, one pulls.
-
-    Parameters
-    ----------
-    url : str
-        Where the cache lies.
-    jobs : int
-        Files fetched at once.
-
-    Raises
-    ------
-    LagerError
-        When the cache cannot be had.
     """
     remote = open_remote(url)
     try:

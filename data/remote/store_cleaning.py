@@ -84,15 +84,6 @@ def clean_store(*, older_than: float | None = None, max_size: int | None = None,
     """Remove caches that were not used for long, then the longest unused ones until the store is small enough.
 
     A cache that a process has open stays. What an interrupted pull left goes like a cache of its age.
-
-    Parameters
-    ----------
-    older_than : float, optional
-        Seconds since the last use.
-    max_size : int, optional
-        Bytes that may stay.
-    dry_run : bool
-        Whether nothing is removed.
     """
     caches = stored_caches()
     left = sum(cache.bytes for cache in caches)

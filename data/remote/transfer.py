@@ -46,26 +46,7 @@ def fetch_file(
     advance: Callable[[int], None],
     stop: threading.Event,
 ) -> None:
-    """Fetch one file that a manifest lists, unless it is there and right; an earlier, partial fetch is continued.
-
-    Parameters
-    ----------
-    remote : Remote
-        Where from.
-    entry : dict
-        ``file``, ``sha256`` and ``bytes``, checked by `lager.data.cache.manifest`.
-    folder : Path
-        Where to; the file gets its name below it once its sha256 is right.
-    advance : callable
-        Told how many bytes came; negative when a part is dropped.
-    stop : threading.Event
-        Ends the work between two blocks.
-
-    Raises
-    ------
-    LagerError
-        When the file is missing, larger or other than listed, or the place stays out of reach.
-    """
+    """Fetch one file that a manifest lists, unless it is there and right; an earlier, partial fetch is continued."""
     target = folder / entry["file"]
     if _is_right(target, entry):
         advance(entry["bytes"])

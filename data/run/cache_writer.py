@@ -82,35 +82,7 @@ class CacheWriter:
         salt: str | None = None,
         new_items: bool = False,
     ) -> CacheWriter:
-        """Start a cache in a new folder, or go on with one that the same command started.
-
-        Parameters
-        ----------
-        path : Path
-            The cache's folder.
-        identity : mapping
-            ``inputs``, ``readout_inputs``, ``scale`` and ``recorded``; see `lager.data.cache.manifest.identity_record`.
-        item_id : sequence of str, or ItemIds
-            All ids, in input order, or their number and hash.
-        shard_size : int, optional
-            Rows of a shard; see `lager.data.run.shard_size` when None. A cache that is resumed keeps its own.
-        options : mapping, optional
-            The command's options, for the record.
-        provenance : mapping, optional
-            What the manifest is to say about the data, such as their ``source``.
-        private : bool
-            Whether prompt hashes are keyed with a secret that stays in run.json.
-        salt : str, optional
-            That secret in hexadecimal digits, where rows keyed with it are copied; drawn when None.
-        new_items : bool
-            Whether a cache may go on with other items than it was started with. Its shards are set aside then, for
-            `lager.data.run.set_aside`.
-
-        Raises
-        ------
-        LagerError
-            When the folder holds something else, or a run with other settings or other items.
-        """
+        """Start a cache in a new folder, or go on with one that the same command started."""
         if shard_size is not None and shard_size < 1:
             raise LagerError(f"shard size {shard_size}: expected at least 1")
         ids = item_id if isinstance(item_id, ItemIds) else hash_ids([item_id])
@@ -205,20 +177,7 @@ class CacheWriter:
         items: pl.DataFrame,
         cost: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write one shard, unless another process wrote the same one meanwhile.
-
-        Parameters
-        ----------
-        shard : int
-            Its number.
-        data : ShardData
-            Its rows.
-        items : polars.DataFrame
-            The same rows of the item table, with the prompts as column ``text`` where these are kept. The shard
-            carries them, so that finalising needs the folder alone.
-        cost : mapping, optional
-            start, end, devices, device_seconds, tokens; for the provenance.
-        """
+        """Write one shard, unless another process wrote the same one meanwhile."""
         if self.is_done(shard, item_id=data.item_id, prompt_sha256=data.prompt_sha256):
             return
         self._check_plan()
@@ -227,13 +186,7 @@ class CacheWriter:
         write_shard(self.path / shard_name(shard), data, attributes=self._attributes(shard, data, cost or {}))
 
     def make_room(self, shard: int) -> Path | None:
-        """Take away the manifest, and a shard that is not what was planned.
-
-        Returns
-        -------
-        Path or None
-            Where a sound one lies now, for `lager.data.run.set_aside`; a damaged one goes to the folder ``damaged``.
-        """
+        """Take away the manifest, and a shard that is not what was planned."""
         remove_file(self.path / MANIFEST)  # it would no longer be true
         if not self.exists(shard):
             return None
@@ -291,13 +244,7 @@ class CacheWriter:
         return (self.path / shard_name(shard)).exists()
 
     def finalize(self) -> FeatureCache:
-        """Finalise the folder, see `lager.data.run.finalize.finalize_cache`, and open the cache.
-
-        Raises
-        ------
-        LagerError
-            When a shard is missing or does not fit.
-        """
+        """Finalise the folder, see `lager.data.run.finalize.finalize_cache`, and open the cache."""
         finalize_cache(self.path)
         return FeatureCache.open(self.path)
 

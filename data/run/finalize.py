@@ -63,18 +63,6 @@ def finalize_cache(path: str | Path, *, jobs: int | None = None) -> Finalized:
     """Check the shards of a run, write the item table from them and, last, the manifest.
 
     A cache that is complete and true already stays as it is.
-
-    Parameters
-    ----------
-    path : str or Path
-        The cache's folder.
-    jobs : int, optional
-        Processes that read shards; one for few shards, else one a core, when None.
-
-    Raises
-    ------
-    LagerError
-        When there is no run in the folder, shards are missing, or one is damaged or does not fit.
     """
     folder = only_folder(path)
     if not (folder / RUN).exists():

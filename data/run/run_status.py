@@ -90,13 +90,7 @@ class RunStatus(NamedTuple):
 
 
 def run_status(path: str | Path) -> RunStatus:
-    """Look at a run, finished or not; nothing is read but names and the workers' records.
-
-    Raises
-    ------
-    LagerError
-        When the folder holds no run.
-    """
+    """Look at a run, finished or not; nothing is read but names and the workers' records."""
     folder = only_folder(path)
     if not (folder / RUN).exists():
         raise LagerError(f"{folder} holds no run: it has no {RUN}; begin one with `lager extract`, or look at the path")

@@ -132,13 +132,7 @@ class EarlierRows:
 
 
 def remove_taken(folder: Path, shards: Iterable[str]) -> int:
-    """Remove the files in ``earlier`` whose rows are all in the shards of the complete cache.
-
-    Returns
-    -------
-    int
-        How many rows stay there because the cache does not hold them.
-    """
+    """Remove the files in ``earlier`` whose rows are all in the shards of the complete cache."""
     found = {path: _keys(path) for path in (folder / EARLIER).glob("*.h5")}
     left = {path: set(keys) for path, keys in found.items() if keys is not None}
     if left:
@@ -187,10 +181,7 @@ DAMAGED = "damaged"
 def keep_damaged(folder: Path, name: str) -> None:
     """Move a file of a cache into its folder ``damaged``, under a name that is free there.
 
-    Raises
-    ------
-    FileNotFoundError
-        When it is gone.
+    Raises `FileNotFoundError` when it is gone.
     """
     target = folder / DAMAGED / name.replace("/", "-")
     target.parent.mkdir(exist_ok=True)

@@ -54,13 +54,7 @@ class ShardFacts(NamedTuple):
 
 
 def shard_facts(path: Path, name: str, fingerprint: str) -> ShardFacts:
-    """Read a shard, check it and return what a manifest needs of it.
-
-    Raises
-    ------
-    LagerError
-        When it is damaged, or was read in another way than `fingerprint` says.
-    """
+    """Read a shard, check it and return what a manifest needs of it."""
     data, attributes, digests = _checked(path, fingerprint=fingerprint)
     final = data.logits_normed[data.valid, -1] - data.logsumexp[data.valid, None]
     return ShardFacts(
@@ -80,13 +74,7 @@ def shard_facts(path: Path, name: str, fingerprint: str) -> ShardFacts:
 
 
 def sound_shard(path: Path, *, fingerprint: str) -> tuple[ShardData, dict[str, Any]]:
-    """Return a shard and its attribute when its content is what it was written as, in this run's way.
-
-    Raises
-    ------
-    LagerError
-        When it is damaged, or was read in another way.
-    """
+    """Return a shard and its attribute when its content is what it was written as, in this run's way."""
     return _checked(path, fingerprint=fingerprint)[:2]
 
 

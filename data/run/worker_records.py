@@ -104,13 +104,7 @@ class Failure(NamedTuple):
 
 
 def make_folders(cache: Path) -> None:
-    """Make the folders of records, claims and failures in a cache's folder; nothing where that is gone.
-
-    Raises
-    ------
-    LagerError
-        When the cache's folder cannot be written.
-    """
+    """Make the folders of records, claims and failures in a cache's folder; nothing where that is gone."""
     for _ in range(_TRIES):  # another worker may take them away at the same time
         try:
             for name in ("", CLAIMS, FAILED):
@@ -153,15 +147,7 @@ def read_worker(cache: Path, name: str) -> tuple[WorkerRecord, float] | None:
 
 
 def is_alive(worker: WorkerRecord, written: float, *, now: float) -> bool:
-    """Return whether a worker still lives: it has not ended, and wrote its record lately.
-
-    Parameters
-    ----------
-    worker, written
-        The record, and when it was written.
-    now : float
-        Now, on the clock of the file system that holds the records.
-    """
+    """Return whether a worker still lives: it has not ended, and wrote its record lately."""
     if worker.state in {"finished", "stopped"}:
         return False
     if worker.machine and worker.machine == this_machine() and not _runs(worker.pid):

@@ -80,14 +80,7 @@ class Template:
         return frozenset(mentioned(self.text) if self._is_ours else self._process.variables) - {"scale"}
 
     def render(self, fields: Mapping[str, Any], *, scale: Scale) -> str:
-        """Return the prompt of one item.
-
-        Raises
-        ------
-        LagerError
-            When the text needs a field that the item does not have, does what the sandbox forbids, or does not come
-            to an end.
-        """
+        """Return the prompt of one item."""
         values = {**dict.fromkeys(_OPTIONAL, ""), **{key: value for key, value in fields.items() if value is not None}}
         order = sorted(range(len(scale)), key=scale.values.__getitem__)
         values["scale"] = {
@@ -115,13 +108,7 @@ class Template:
 
 
 def load_template(name: str | Path) -> Template:
-    """Return a bundled template by name, or read one from a file.
-
-    Raises
-    ------
-    LagerError
-        When it is neither, or not readable text.
-    """
+    """Return a bundled template by name, or read one from a file."""
     if str(name) in BUNDLED:
         return Template(str(name), _bundled(str(name)))
     path = Path(name)

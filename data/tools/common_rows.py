@@ -51,11 +51,6 @@ class CommonRows:
         """Yield the rows that are kept, shard by shard.
 
         Generated text is left out unless every cache has it.
-
-        Raises
-        ------
-        LagerError
-            When a row that is left out has another prompt or other values than the one that is kept.
         """
         come_again = set(self._repeated["item_id"])
         # Item rows are written anew: columns that only some caches have are null in the others.

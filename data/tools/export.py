@@ -50,25 +50,6 @@ def export_cache(cache: FeatureCache, *, out: str | Path, file_format: ExportFor
     ``items.parquet`` has the item table, with the rows' ``valid`` and ``reason``; ``cache.json`` what the manifest
     says, and the arrays' shapes. The arrays, one row an item in the order of the table, are in
     ``readouts.safetensors``, or in one ``NAME.npy`` each, which `numpy.load` maps with ``mmap_mode="r"``.
-
-    Parameters
-    ----------
-    cache : FeatureCache
-        What to export.
-    out : str or Path
-        Folder to make.
-    file_format : {"safetensors", "numpy"}
-        Of the arrays.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    LagerError
-        When the format is unknown, the folder exists or cannot be written, or a shard is damaged.
     """
     out = Path(out)
     if file_format not in FORMATS:

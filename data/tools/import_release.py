@@ -33,20 +33,6 @@ def import_release(path: str | Path, *, cache: str | Path, model: str, shard_siz
 
     The last layer entry serves as both read-outs; the other entries of ``logits_normed``, the log-sum-exp, the token
     counts and the position are not in such files: NaN, NaN, 0 and -1.
-
-    Parameters
-    ----------
-    path : str or Path
-        The JSON file, plain or gzip.
-    cache : str or Path
-        Folder to make.
-    model : str
-        The judge's name. Caches imported under one name share a read-out, so an aggregator fits them all.
-
-    Raises
-    ------
-    LagerError
-        When the file is in another format, or the folder exists.
     """
     path, cache = Path(path), Path(cache)
     refuse_existing(cache, what="cache")

@@ -39,22 +39,6 @@ def merge_caches(paths: Sequence[str | Path], *, out: str | Path, tolerance: flo
     """Write one cache with the items of several, in their order; an item that several have is kept once.
 
     Little more than a shard of each cache is in memory at a time. An interrupted merge goes on when it is run again.
-
-    Parameters
-    ----------
-    paths : sequence of str or Path
-        At least two complete caches of the same fingerprint.
-    out : str or Path
-        Folder of the new cache.
-    tolerance : float
-        How far the values of one item in two caches may lie apart, relative to values above 1. The first cache's are
-        kept.
-
-    Raises
-    ------
-    LagerError
-        When a cache was read in another way (naming what differs), when an item has another prompt, other values or
-        other human scores in two caches (naming it), and when prompt hashes cannot be compared.
     """
     out = Path(out)
     if not 0 <= tolerance < 1:

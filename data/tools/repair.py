@@ -37,13 +37,7 @@ class Repair(NamedTuple):
 
 
 def repair_cache(path: str | Path) -> Repair:
-    """Set damaged files aside and, when nothing is missing then, write the manifest.
-
-    Raises
-    ------
-    LagerError
-        When the record of the run is lost, so that nothing tells what the shards should be.
-    """
+    """Set damaged files aside and, when nothing is missing then, write the manifest."""
     folder = only_folder(path)
     if not (folder / RUN).exists():
         raise LagerError(f"{folder} has no {RUN}, so nothing tells what its shards should be: restore that file")

@@ -37,16 +37,6 @@ def verify_cache(path: str | Path) -> list[Fault]:
 
     Checksums and seals of all files; each shard against the manifest and against its own content hash; row counts,
     shapes, finiteness of valid rows; ids unique and the same in shards and items; items hash and content hash.
-
-    Returns
-    -------
-    list of Fault
-        Empty when the cache is sound.
-
-    Raises
-    ------
-    LagerError
-        When there is no manifest to check against.
     """
     folder = only_folder(path)
     faults: list[Fault] = []

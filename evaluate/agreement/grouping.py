@@ -17,13 +17,7 @@ _NEVER = ("item_id", "scores", "text")
 
 
 def parse_by(text: str) -> tuple[str, ...]:
-    """Read ``aspect`` or ``dataset,aspect``.
-
-    Raises
-    ------
-    LagerError
-        When no name is left.
-    """
+    """Read ``aspect`` or ``dataset,aspect``."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
         raise LagerError(f"--by {text!r}: expected the name of a column, or several with commas between them")
@@ -42,21 +36,7 @@ def group_column(items: pl.DataFrame, by: Sequence[str] = ()) -> NDArray[np.obje
 
 
 def group_series(items: pl.DataFrame, by: Sequence[str] = (), *, level: str | None = None) -> pl.Series | None:
-    """Return the groups that agreement is averaged over, or None where there are none.
-
-    Parameters
-    ----------
-    items : polars.DataFrame
-    by : sequence of str
-        Columns whose values together name the group; the declared ``group`` when empty.
-    level : str, optional
-        The level asked for, which has to be one with groups when columns are named.
-
-    Raises
-    ------
-    LagerError
-        When a column is not there, or the level has no groups.
-    """
+    """Return the groups that agreement is averaged over, or None where there are none."""
     if not by:
         return label_series(items, "group")
     if level == "pooled":

@@ -33,19 +33,7 @@ def human_reference(
     *,
     off_scale: Collection[str] = (),
 ) -> HumanReference:
-    """Compare the annotators with each other, and the judges with them.
-
-    Parameters
-    ----------
-    raters : Raters
-        Every annotator's score of the labelled items.
-    paired : Paired
-        The judges, the level and the draws of the evaluation.
-    tables : mapping of str to mapping of str to Estimate
-        Each judge's figures of the table, for the share of the ceiling.
-    off_scale : collection of str
-        Judges that are not on the human scale.
-    """
+    """Compare the annotators with each other, and the judges with them."""
     several = raters.counts >= 2
     most = int(raters.counts.max(initial=0))
     if not several.any():

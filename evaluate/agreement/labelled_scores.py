@@ -51,13 +51,7 @@ class LabelledScores:
         system: ArrayLike | pl.Series | None,
         folded: Mapping[str, FoldScores] | None = None,
     ) -> LabelledScores:
-        """Read arrays as a user gives them.
-
-        Raises
-        ------
-        LagerError
-            When lengths differ, a score is infinite or no number, or no item has both kinds of score.
-        """
+        """Read arrays as a user gives them."""
         truth = _numbers(human, "the human scores", None)
         judged = {name: _numbers(values, f"the scores of {name}", len(truth)) for name, values in scores.items()}
         labelled = ~np.isnan(truth)

@@ -18,13 +18,7 @@ LevelName = Literal["pooled", "group", "system"]
 
 
 def choose_level(level: str | None, *, grouped: bool, systems: bool) -> LevelName:
-    """Return the level asked for; by default ``group`` where groups are declared, else ``pooled``.
-
-    Raises
-    ------
-    LagerError
-        When it is unknown, or needs a column that is not declared.
-    """
+    """Return the level asked for; by default ``group`` where groups are declared, else ``pooled``."""
     if level is None:
         return "group" if grouped else "pooled"
     declared = {"pooled": True, "group": grouped, "system": systems}

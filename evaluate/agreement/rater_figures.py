@@ -14,15 +14,7 @@ from .result import Estimate
 
 
 def mean_over_raters(found: Sequence[LevelEstimates], metric: int) -> Estimate:
-    """Return the mean of the raters' figures with its interval; raters without a figure are left out.
-
-    Parameters
-    ----------
-    found : sequence of LevelEstimates
-        Of one score each, all on the same draws of the same clusters.
-    metric : int
-        Its place.
-    """
+    """Return the mean of the raters' figures with its interval; raters without a figure are left out."""
     known = [one for one in found if not np.isnan(one.points[0, metric]).all()]
     if not known:
         return Estimate(None, None, None, "undefined for every rater")

@@ -87,14 +87,6 @@ def ceiling(raters: Raters, *, fixed: bool = False) -> float | str:
     all, ``MSB`` and ``MSW`` the mean squares between and within items and ``m0 = (N - sum(m_i**2) / N) / (n - 1)``, the
     variances are ``sb = (MSB - MSW) / m0`` and ``sw = MSW``; the means have variance ``sb + sw mean(1 / m_i)``, of
     which sb is the items'.
-
-    Parameters
-    ----------
-    raters : Raters
-    fixed : bool
-        Whether the same raters scored every item. That one of them is milder than another then moves all means alike
-        and is no error: ``MSE``, the mean square of what is left beside items and raters, takes the place of ``MSW``
-        (consistency, ICC(C, k) of McGraw & Wong 1996, ICC(3, k) of Shrout & Fleiss).
     """
     labelled = raters.take(raters.counts > 0)
     counts, n = labelled.counts.astype(np.float64), len(labelled.counts)

@@ -36,15 +36,6 @@ def williams_test(r12: float, r13: float, r23: float, n: int) -> Williams:
     ``t = (r12 - r13) sqrt((n - 1)(1 + r23) / (2 K (n - 1)/(n - 3) + ((r12 + r13)/2)**2 (1 - r23)**3))`` with
     ``K = 1 - r12**2 - r13**2 - r23**2 + 2 r12 r13 r23`` (Williams 1959; Steiger 1980, eq. 7). It assumes items that are
     independent and normal, so it is for pooled figures without clusters only.
-
-    Parameters
-    ----------
-    r12, r13 : float
-        Human scores with each judge.
-    r23 : float
-        The judges with each other.
-    n : int
-        Items.
     """
     if n < 4:
         return not_applicable(f"{n} items, it needs 4")

@@ -22,11 +22,6 @@ def row_labels(runs: Sequence[Run]) -> list[str]:
 
     Models of one name and other read-outs are told apart by dtype, or by the read-outs' hash; a cell that would be
     filled twice by template or scale.
-
-    Raises
-    ------
-    LagerError
-        When two evaluations fill one cell all the same.
     """
     labels = [_named(run, [one for one in runs if one.model == run.model]) for run in runs]
     for name in ("template", "scale"):
@@ -61,13 +56,7 @@ def _differ(runs: Iterable[Run], name: str) -> bool:
 
 
 def check_columns(runs: Sequence[Run], metric: str, level: str) -> None:
-    """Refuse figures of other items, groups, systems, scales or thresholds in one column.
-
-    Raises
-    ------
-    LagerError
-        With both evaluations and what each has.
-    """
+    """Refuse figures of other items, groups, systems, scales or thresholds in one column."""
     if metric in {*THRESHOLDED, "auroc"}:
         names = ("threshold",) if metric == "auroc" else ("threshold", "threshold_range")
         _same(runs, lambda run: [run.about.get(name) for name in names], "another threshold")

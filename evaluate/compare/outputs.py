@@ -20,15 +20,7 @@ _COLUMNS = ("model", "strategy", "metric", "level", "column", "estimate", "low",
 
 
 def write_comparison(compared: Compared, folder: Path) -> tuple[list[Path], list[str]]:
-    """Write the table as JSON, CSV, Markdown and LaTeX, and a report.
-
-    Returns
-    -------
-    list of Path
-        What was written.
-    list of str
-        What was not, and why.
-    """
+    """Write the table as JSON, CSV, Markdown and LaTeX, and a report."""
     check_out(folder, NAMES)
     write_json(folder / "compare.json", compared.as_json(), indent=1)
     write_csv(folder / "compare.csv", _tidy_rows(compared), _COLUMNS)

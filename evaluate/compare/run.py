@@ -33,13 +33,7 @@ class Run:
 
     @classmethod
     def read(cls, folder: Path) -> Run:
-        """Read a folder that `lager evaluate --out` wrote.
-
-        Raises
-        ------
-        LagerError
-            When it holds no results.
-        """
+        """Read a folder that `lager evaluate --out` wrote."""
         path = folder / "results.json"
         if not path.exists():
             raise LagerError(f"{folder} holds no results.json: give folders that lager evaluate --out wrote")

@@ -109,25 +109,7 @@ class Compared:
 def compare_runs(
     folders: Sequence[Path], *, metric: str = "spearman", level: str | None = None, strategies: Sequence[str] = ()
 ) -> Compared:
-    """Put evaluations side by side.
-
-    Parameters
-    ----------
-    folders : sequence of Path
-        What `lager evaluate --out` wrote.
-    metric : str
-        From `METRICS`.
-    level : {"pooled", "group", "system"}, optional
-        Which figures; the level that all evaluations share when None. Every evaluation has pooled figures.
-    strategies : sequence of str
-        Rows of each model; the paper's four and scores from files when empty.
-
-    Raises
-    ------
-    LagerError
-        When a folder holds no results, levels differ, two evaluations would fill one cell, or the evaluations of one
-        column are not of the same items, human scores and groups.
-    """
+    """Put evaluations side by side."""
     check_metrics([metric])
     runs = [Run.read(folder) for folder in folders]
     chosen = _level(runs, level)

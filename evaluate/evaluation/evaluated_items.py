@@ -22,12 +22,6 @@ def evaluated_items(items: pl.DataFrame, scale: Scale | None, *, by: Sequence[st
 
     Prompts are not in it: another model's tokens of the same text have other hashes. Human scores are, as parts of the
     scale, so that other items under the same row numbers are told apart.
-
-    Returns
-    -------
-    dict
-        ``n``; ``scores``, of ids and mean human scores; ``groups``, ``clusters`` and ``systems``, of ids and labels,
-        null where nothing is declared. The order of the items does not matter.
     """
     table = items.select(
         "item_id",

@@ -34,28 +34,7 @@ def evaluate_score_files(
     seed: int = 42,
     progress: Callable[[str, float], None] | None = None,
 ) -> Evaluation:
-    """Compare files of judges' scores with a file of human scores.
-
-    Parameters
-    ----------
-    scores : Path
-        Human scores: id, score, and group, cluster, system where there are any.
-    external : sequence of str
-        Judges, each as ``FILE:COLUMN``.
-    scale : Scale, optional
-        The score scale; without it metrics of labels are null.
-    level, by, threshold, baseline, interval, resamples, seed
-        See `evaluate_scores`; `by` names columns of the score file.
-    shown : sequence of str
-        Metrics of the table.
-    progress : callable, optional
-        Called with what is being done and the fraction of it that is done.
-
-    Raises
-    ------
-    LagerError
-        When a file or an option cannot be used.
-    """
+    """Compare files of judges' scores with a file of human scores."""
     if not external:
         raise LagerError("there is nothing to evaluate: give a CACHE, or --scores FILE and --external FILE:COLUMN")
     items = read_human_scores(scores, scale)

@@ -56,21 +56,6 @@ def check_same_items(
 
     Ids may be row numbers of other files. Prompt hashes tell where both were read in the same way; else human scores,
     groups, clusters and systems do where both caches have them.
-
-    Parameters
-    ----------
-    one, other : tuple of str, FeatureCache and ndarray of int
-        What the cache is called, and its rows, in the same order of ids.
-
-    Returns
-    -------
-    bool
-        Whether anything could be compared.
-
-    Raises
-    ------
-    LagerError
-        With the first item that differs, and both values.
     """
     compared = False
     for what, mine, theirs, differs in _comparable(one, other):

@@ -20,13 +20,7 @@ THRESHOLDED = ("f1", "precision", "recall")
 
 
 def choose_source(source: str | None, *, train: bool) -> str:
-    """Return where ranges are taken from: ``train`` where there is training data, else ``scale``, unless named.
-
-    Raises
-    ------
-    LagerError
-        When the name is unknown, or there is no training data to take ranges from.
-    """
+    """Return where ranges are taken from: ``train`` where there is training data, else ``scale``, unless named."""
     if source is None:
         return "train" if train else "scale"
     if source not in SOURCES:
@@ -39,17 +33,7 @@ def choose_source(source: str | None, *, train: bool) -> str:
 def ranges_on(
     cache: FeatureCache, aggregators: Mapping[str, Sequence[Aggregator]], *, scale: Scale
 ) -> dict[str, Range]:
-    """Return each strategy's range on the labelled items of a cache.
-
-    Parameters
-    ----------
-    cache : FeatureCache
-        What strategies were fitted on.
-    aggregators : mapping of str to sequence of Aggregator
-        One each.
-    scale : Scale
-        What the ranges are given on; those of a cache on another scale are mapped onto it linearly.
-    """
+    """Return each strategy's range on the labelled items of a cache."""
     readouts = cache.readouts()
     labelled = readouts.take(np.flatnonzero(np.isfinite(readouts.human)))
     found = ranges_of(predict_all({name: one for name, (one,) in aggregators.items()}, labelled))

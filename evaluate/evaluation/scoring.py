@@ -102,13 +102,7 @@ class CacheScorer:
             self._add(_Source(name, aggregator, "none"))
 
     def add_files(self, paths: Sequence[Path], wanted: Sequence[str], *, force: bool) -> set[str]:
-        """Score by aggregator files; a lager-tuned one gives the wanted ones of the other tuned strategies too.
-
-        Returns
-        -------
-        set of str
-            The strategies that came from the files.
-        """
+        """Score by aggregator files; a lager-tuned one gives the wanted ones of the other tuned strategies too."""
         records = [(path, load_aggregator(path)) for path in paths]
         strategies = [record.aggregator.strategy for _, record in records]
         provided: set[str] = set()
@@ -269,23 +263,7 @@ def _variant(fitted: Aggregator, name: str) -> Aggregator:
 def choose_aggregators(
     cache: FeatureCache, strategies: Sequence[str], files: Sequence[Path], *, force: bool
 ) -> tuple[dict[str, Aggregator], list[str]]:
-    """Return what is to be applied to a cache, by name, and what the user should know, one line each.
-
-    Parameters
-    ----------
-    cache : FeatureCache
-    strategies : sequence of str
-        Names of strategies that need no fitting.
-    files : sequence of Path
-        Aggregator files.
-    force : bool
-        Apply aggregators of other read-outs anyway.
-
-    Raises
-    ------
-    LagerError
-        When a strategy needs fitting, or an aggregator does not apply.
-    """
+    """Return what is to be applied to a cache, by name, and what the user should know, one line each."""
     chosen: dict[str, Aggregator] = {}
     notes: list[str] = []
     for name in strategies:

@@ -76,26 +76,7 @@ def judge_pairs(
     seed: int = 42,
     force: bool = False,
 ) -> JudgedPairs:
-    """Find which of two responses strategies prefer, and how far people agree.
-
-    Parameters
-    ----------
-    cache : FeatureCache
-        With the columns `pair`, `side` and `preferred`.
-    strategies : sequence of str
-        Names of strategies that need no fitting.
-    aggregators : sequence of Path
-        Files of fitted ones.
-    resamples, seed : int
-        Of the bootstrap over clusters.
-    force : bool
-        Apply aggregators of other read-outs anyway.
-
-    Raises
-    ------
-    LagerError
-        When the cache holds no sound pairs, a strategy needs fitting, or an aggregator does not apply.
-    """
+    """Find which of two responses strategies prefer, and how far people agree."""
     pairs = read_pairs(cache)
     chosen, notes = choose_aggregators(cache, strategies, aggregators, force=force)
     scored = scores_and_distributions(cache, chosen)

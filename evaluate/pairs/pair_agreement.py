@@ -48,16 +48,7 @@ class PairEstimate(NamedTuple):
 def pair_agreement(
     pairs: Pairs, found: Preferences, *, resamples: int = 1000, seed: int = 42
 ) -> dict[str, PairEstimate]:
-    """Return the figures of `FIGURES` that the pairs allow.
-
-    Parameters
-    ----------
-    pairs : Pairs
-    found : Preferences
-        Of the same pairs.
-    resamples, seed : int
-        Of the bootstrap over clusters.
-    """
+    """Return the figures of `FIGURES` that the pairs allow."""
     group = np.zeros(len(pairs), np.intp) if pairs.group is None else _codes(pairs.group)
     cluster = _codes(pairs.cluster)
     bootstrap = ClusterBootstrap(int(cluster.max()) + 1, resamples, seed)

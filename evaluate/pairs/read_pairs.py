@@ -48,13 +48,7 @@ class Pairs:
 
 
 def read_pairs(cache: FeatureCache) -> Pairs:
-    """Return the pairs of a cache.
-
-    Raises
-    ------
-    LagerError
-        When it has no such columns, or a pair lacks a side, has one twice, or contradicts itself.
-    """
+    """Return the pairs of a cache."""
     missing = [name for name in COLUMNS if name not in cache.items.columns]
     if missing:
         raise LagerError(

@@ -18,15 +18,7 @@ _IN_WORDS = (100, 50, 10)
 
 
 def draw_abstention(curves: Mapping[str, Sequence[AbstentionPoint]], *, level: str) -> Drawn:
-    """Draw Spearman and MAE of up to three strategies, a random order and, for MAE, the best order beside them.
-
-    Parameters
-    ----------
-    curves : mapping of str to sequence of AbstentionPoint
-        By strategy.
-    level : str
-        Over what agreement is computed, for the axes.
-    """
+    """Draw Spearman and MAE of up to three strategies, a random order and, for MAE, the best order beside them."""
     figure, panels = new_figure(8.4, 3.7, panels=len(_DRAWN), same_y=False)
     for axes, metric in zip(panels, _DRAWN, strict=True):
         for index, (name, points) in enumerate(curves.items()):

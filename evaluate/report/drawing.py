@@ -57,13 +57,7 @@ class Drawn(NamedTuple):
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Set the fonts and colours of figures made and saved inside; nothing global is left changed.
-
-    Raises
-    ------
-    LagerError
-        When matplotlib is not installed.
-    """
+    """Set the fonts and colours of figures made and saved inside; nothing global is left changed."""
     try:
         import matplotlib as mpl
         import matplotlib.figure
@@ -162,16 +156,7 @@ def _escape(text: str) -> str:
 
 
 def line_labels(axes: Axes, lines: Sequence[tuple[str, float, str, Any]], *, gap: float = 0.052) -> None:
-    """Write names and values of horizontal lines at the right end of the axes, moved apart where they would overlap.
-
-    Parameters
-    ----------
-    axes : matplotlib.axes.Axes
-        Its limits must be final.
-    lines : sequence of (name, value, colour, dashes)
-    gap : float
-        Smallest distance of two labels, as a share of the axis.
-    """
+    """Write names and values of horizontal lines at the right end of the axes, moved apart where they would overlap."""
     low, high = axes.get_ylim()
     places = spread_labels([(value - low) / (high - low) for _, value, _, _ in lines], gap=gap)
     for (name, value, colour, dashes), place in zip(lines, places, strict=True):

@@ -31,20 +31,7 @@ def draw_all(
     abstained: Abstention | None = None,
     learning: Sequence[LearningPoint] = (),
 ) -> list[Drawn]:
-    """Return the figures in the order of the report; `drawing` must be open.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    layers, depth : sequence of float or None, or None
-        Spearman by layer entry, see `layer_curve`; None without a cache.
-    early : sequence of EarlyExit
-        The strategies that read the first layers only.
-    abstained : Abstention or None
-        Agreement against the share kept.
-    learning : sequence of LearningPoint
-        A sweep's results over training sizes.
-    """
+    """Return the figures in the order of the report; `drawing` must be open."""
     agreement = evaluation.agreement
     spearman = {one.strategy: one.metrics["spearman"].estimate for one in agreement.strategies}
     text = f"Spearman, {LEVELS[agreement.level]}"

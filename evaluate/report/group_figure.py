@@ -14,13 +14,7 @@ _LIGHT, _DARK = "#e8f1f8", "#08416b"
 
 
 def draw_groups(strategies: Sequence[StrategyAgreement], *, metric: str, title: str) -> Drawn | None:
-    """Draw each group's figure as a shaded cell with its number, darker for higher.
-
-    Returns
-    -------
-    Drawn or None
-        None when there are no groups.
-    """
+    """Draw each group's figure as a shaded cell with its number, darker for higher."""
     from matplotlib.colors import LinearSegmentedColormap
 
     if not strategies or not strategies[0].groups:

@@ -26,17 +26,7 @@ STYLES: Mapping[str, tuple[str, Any]] = {
 
 
 def draw_layers(curve: Sequence[float | None], strategies: Mapping[str, float | None], *, metric: str) -> Drawn:
-    """Draw a metric against the layer entry, with strategies as horizontal lines labelled at their end.
-
-    Parameters
-    ----------
-    curve : sequence of float or None
-        Layer entries 0 to L; None leaves a gap.
-    strategies : mapping of str to float or None
-        The same metric of whole strategies.
-    metric : str
-        What the axis says.
-    """
+    """Draw a metric against the layer entry, with strategies as horizontal lines labelled at their end."""
     known = {name: value for name, value in strategies.items() if value is not None}
     kept = sorted(known, key=lambda name: (name not in STYLES, list(known).index(name)))[:_MANY]
     figure, (axes,) = new_figure(7.6, 2.6 + 0.17 * max(8, len(kept)))
@@ -63,19 +53,7 @@ def draw_depth(
     metric: str,
     early: Sequence[EarlyExit] = (),
 ) -> Drawn:
-    """Draw the metric of the mean of the first entries, against how many are kept.
-
-    Parameters
-    ----------
-    curve : sequence of float or None
-        At m, the expectation under the uniform mean of entries 0 to m.
-    full : mapping of str to float or None
-        Of strategies that need all entries.
-    metric : str
-        What the axis says.
-    early : sequence of EarlyExit
-        The depths that strategies chose, marked; the first one's curve over training folds is drawn too.
-    """
+    """Draw the metric of the mean of the first entries, against how many are kept."""
     figure, (axes,) = new_figure(7.6, 3.4)
     values = _plot(axes, curve)
     known = [(name, value, *STYLES[name]) for name, value in full.items() if value is not None]

@@ -34,19 +34,7 @@ def draw_learning(
     references: Mapping[str, float] = MappingProxyType({}),
     unit: str = "training items",
 ) -> Drawn:
-    """Draw the mean over draws of each strategy and size, one standard deviation over draws shaded.
-
-    Parameters
-    ----------
-    points : sequence of LearningPoint
-        Of up to `MOST` strategies.
-    metric : str
-        What the axis says.
-    references : mapping of str to float
-        Strategies that need no fitting, as lines across.
-    unit : str
-        What the sizes count.
-    """
+    """Draw the mean over draws of each strategy and size, one standard deviation over draws shaded."""
     figure, (axes,) = new_figure(7.6, 4.0)
     said, ends = [], []
     counts = Counter((point.strategy, point.size) for point in points)
@@ -90,11 +78,6 @@ def read_learning_points(folder: Path) -> list[LearningPoint]:
 
     Rows of the protocol ``curve`` that have a size and a figure count; the best are those of the largest mean at their
     largest size.
-
-    Raises
-    ------
-    LagerError
-        When the folder holds no sweep, or no learning curve is in it.
     """
     path = folder / "sweep.csv"
     rows = read_rows(path, what="sweep")

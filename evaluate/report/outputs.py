@@ -37,23 +37,7 @@ _COLUMNS = (
 def write_outputs(
     evaluation: Evaluation, folder: Path, *, learning: Sequence[LearningPoint] = ()
 ) -> tuple[list[Path], list[str]]:
-    """Write an evaluation's files into a folder.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    folder : Path
-        New, or without results.
-    learning : sequence of LearningPoint
-        A sweep's results over training sizes, for a figure of them.
-
-    Returns
-    -------
-    list of Path
-        What was written.
-    list of str
-        What was not, and why.
-    """
+    """Write an evaluation's files into a folder."""
     check_out(folder, NAMES)
     layers = depth = None
     early = early_exits(evaluation)

@@ -14,13 +14,7 @@ if TYPE_CHECKING:
 
 
 def draw_weights(name: str, aggregators: Sequence[Aggregator]) -> Drawn | None:
-    """Draw the weight of each layer entry; of several folds the mean, and a whisker from the least to the largest.
-
-    Returns
-    -------
-    Drawn or None
-        None when the strategy has no weights.
-    """
+    """Draw the weight of each layer entry; of several folds the mean, and a whisker from the least to the largest."""
     given = [one.weights for one in aggregators if one.weights is not None]
     if not given:
         return None

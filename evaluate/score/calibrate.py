@@ -40,29 +40,7 @@ def calibrate(
     force: bool = False,
     seed: int = 42,
 ) -> Calibrated:
-    """Find how wide intervals around an aggregator's scores must be; see `lager.train.aggregator.conformal`.
-
-    Parameters
-    ----------
-    record : AggregatorRecord
-        What scores.
-    cache : FeatureCache
-        Items with human scores that the aggregator was not fitted on.
-    levels : sequence of float
-        Coverages between 0 and 1.
-    leave_out_training : bool
-        Whether items the aggregator was fitted on are left out, with the whole of their clusters; refused otherwise.
-    force : bool
-        Apply an aggregator of other read-outs anyway.
-    seed : int
-        Of the draws of one item a cluster.
-
-    Raises
-    ------
-    LagerError
-        When the aggregator gives no scores (``length``) or does not apply, items are among its training items, or too
-        few are left for a level.
-    """
+    """Find how wide intervals around an aggregator's scores must be; see `lager.train.aggregator.conformal`."""
     if not record.aggregator.definition.on_scale:
         raise LagerError(
             f"the aggregator is {record.aggregator.strategy}, whose numbers are no scores on the scale {cache.scale}: "

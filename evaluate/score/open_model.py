@@ -31,38 +31,7 @@ def open_live(
     advance: Callable[[int], None] | None = None,
     template: str | None = None,
 ) -> tuple[LiveReader, list[str]]:
-    """Load a model and check that the aggregator applies to it.
-
-    Parameters
-    ----------
-    model : str or Path
-        Local folder or hub id.
-    record : AggregatorRecord
-        With an aggregator that looks at the first layers only, only these are loaded and run.
-    options : ReadOptions
-        How it is loaded and read; what its prompt options leave open, and the dtype, are as in training.
-    say : callable
-        Takes each line that the user should see.
-    sep : str, optional
-        What stands between prompt and label, where an earlier run settled it.
-    force : bool
-        Apply an aggregator of other read-outs anyway.
-    advance : callable, optional
-        Told the number of items after each batch.
-    template : str, optional
-        The bundled template that suits the items' source, where neither the options nor the training name one.
-
-    Returns
-    -------
-    LiveReader
-    list of str
-        What the user should know, one line each.
-
-    Raises
-    ------
-    LagerError
-        When the model cannot be loaded, or the aggregator is of other read-outs.
-    """
+    """Load a model and check that the aggregator applies to it."""
     from ...extract.model.judge import require_extra
     from ...extract.prompts.condition import choose_condition
 

@@ -47,26 +47,7 @@ def score_cache(
     force: bool = False,
     advance: Callable[[int], None] | None = None,
 ) -> Scored:
-    """Score every item of a cache; a run that was killed goes on where it stopped.
-
-    Parameters
-    ----------
-    cache : FeatureCache
-        One shard of it is in memory at a time.
-    aggregator : Path
-        An aggregator file.
-    out : Path
-        A name that ends in .jsonl, .csv or .parquet; must not exist.
-    force : bool
-        Apply an aggregator of other read-outs anyway.
-    advance : callable, optional
-        Told the number of items after each shard.
-
-    Raises
-    ------
-    LagerError
-        When the aggregator does not apply, the cache is damaged, or the output cannot be written or is being written.
-    """
+    """Score every item of a cache; a run that was killed goes on where it stopped."""
     record = load_aggregator(aggregator)
     notes = check_applies(record, cache, force=force)
     of = {"aggregator": sha256_file(aggregator), "cache": cache.content_hash}

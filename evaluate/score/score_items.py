@@ -39,37 +39,7 @@ def score_items(
     say: Say,
     shown: bool = False,
 ) -> Scored:
-    """Score the items of a file; a run that was killed goes on where it stopped.
-
-    Parameters
-    ----------
-    model : str or Path
-        Local folder or hub id.
-    items : str or Path
-        JSONL, CSV or Parquet file, or ``benchmark:NAME=PATH``.
-    aggregator : Path
-        An aggregator file. Where it looks at the first layers only, only these are loaded and run.
-    out : Path
-        A name that ends in .jsonl, .csv or .parquet; must not exist.
-    options : ReadOptions, optional
-        How the model is loaded and the prompts are made; as in training where they say nothing.
-    group : tuple of str
-        Columns that name an item's group, for `group-mean`.
-    force : bool
-        Apply an aggregator of other read-outs anyway.
-    part : int
-        Items whose prompts and read-outs are in memory at a time; what they share is computed once.
-    say : callable
-        Takes each line that the user should see.
-    shown : bool
-        Whether progress is shown.
-
-    Raises
-    ------
-    LagerError
-        When the items, the model or an option is not as it must be, the aggregator is of other read-outs, or the output
-        cannot be written.
-    """
+    """Score the items of a file; a run that was killed goes on where it stopped."""
     from ...extract.options.groups import ReadOptions
     from ...extract.options.option import as_json
     from ...extract.prompts.inputs import read_template, unused_columns

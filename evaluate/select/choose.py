@@ -45,30 +45,6 @@ def choose(
     """Go through the records from the best on and take what the limits allow.
 
     A near-duplicate of a record taken, or one of a full group, is passed over, and the next best takes its place.
-
-    Parameters
-    ----------
-    records : sequence of Record
-        All that have a score.
-    top : float, optional
-        Share of the records, above 0 and at most 1; rounded up to whole records.
-    count : int, optional
-        Or their number.
-    threshold : float, optional
-        Lowest score.
-    quota : str, optional
-        Column whose values are groups.
-    per_group : int, optional
-        Most records of one group; when None, the number to take over the number of groups, rounded up.
-    dedupe : sequence of str
-        Columns whose texts, joined, tell near-duplicates; none when empty.
-    similarity : float
-        Jaccard similarity of word shingles from which on two texts are near-duplicates.
-
-    Raises
-    ------
-    LagerError
-        When the limits contradict each other, or a column is not there.
     """
     total = _total(len(records), top, count)
     if total is None and threshold is None and per_group is None and not dedupe:

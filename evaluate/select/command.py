@@ -82,13 +82,7 @@ def select(
 
 
 def parse_share(text: str) -> float:
-    """Read ``10%`` or ``0.1``.
-
-    Raises
-    ------
-    LagerError
-        When it is neither, or not above 0 and at most all.
-    """
+    """Read ``10%`` or ``0.1``."""
     try:
         share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError:

@@ -40,26 +40,7 @@ class ScoredRecords(NamedTuple):
 def read_scored_records(
     scores: Path, *, column: str = "score", items: Path | None = None, average: bool = False
 ) -> ScoredRecords:
-    """Read scores by id and join them to the records of another file.
-
-    Parameters
-    ----------
-    scores : Path
-        JSONL, CSV or Parquet with columns id and `column`; a row whose score is empty has none.
-    column : str
-        The scores' name.
-    items : Path, optional
-        The records, whose columns are kept: a file with an id, or one in which the row number from 0 is the id. When
-        None, the score file's own columns are.
-    average : bool
-        Whether the ids are RECORD/CRITERION; a record's score is then the mean over its criteria, and a record that
-        lacks one of them has none.
-
-    Raises
-    ------
-    LagerError
-        When a file is malformed, ids repeat, or a score belongs to no record.
-    """
+    """Read scores by id and join them to the records of another file."""
     rows = read_rows(scores, what="score file")
     if not any(column in row for row in rows):
         columns = list(dict.fromkeys(name for row in rows for name in row))

@@ -25,13 +25,7 @@ def check_out(path: Path) -> None:
 
 
 def write_records(records: Sequence[Record], path: Path) -> None:
-    """Write records, each with its id, its columns as they were, its score and its rank from 1.
-
-    Raises
-    ------
-    LagerError
-        When the file exists, cannot be written, or cannot hold the columns.
-    """
+    """Write records, each with its id, its columns as they were, its score and its rank from 1."""
     check_out(path)
     rows = [_row(record, rank) for rank, record in enumerate(records, start=1)]
     suffix = path.suffix.lower()

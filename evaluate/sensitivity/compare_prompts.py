@@ -87,27 +87,7 @@ def prompt_sensitivity(
     seed: int = 42,
     force: bool = False,
 ) -> Sensitivity:
-    """Compare scores of the same items under several prompts, one cache each.
-
-    Parameters
-    ----------
-    caches : mapping of str to FeatureCache
-        By what the prompt is called. Items are matched by id; those valid under every prompt are compared.
-    strategies : sequence of str
-        Names of strategies that need no fitting.
-    aggregators : sequence of Path
-        Files of fitted ones.
-    resamples, seed : int
-        Of the intervals of the agreement with people.
-    force : bool
-        Apply aggregators of other read-outs anyway.
-
-    Raises
-    ------
-    LagerError
-        With fewer than two caches, fewer than two common items, other items under the same ids, or an aggregator that
-        does not apply.
-    """
+    """Compare scores of the same items under several prompts, one cache each."""
     if len(caches) < 2:
         raise LagerError(f"got {len(caches)} cache, expected two or more of the same items read with other prompts")
     rows = _common_rows(caches)

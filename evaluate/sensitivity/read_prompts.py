@@ -16,29 +16,7 @@ from ...extract.options.groups import ExtractOptions, WorkerOptions
 def read_prompts(
     model: str, items: str, *, templates: Sequence[str], scales: Sequence[str], folder: Path, options: ExtractOptions
 ) -> dict[str, FeatureCache]:
-    """Read the same items under every template and scale; what is there already is not read again.
-
-    Parameters
-    ----------
-    model, items : str
-        As for `lager.extract_features`.
-    templates, scales : sequence of str
-        Names or files of templates, and scales; those that suit the items where there are none.
-    folder : Path
-        Where the caches go, one folder each.
-    options : ExtractOptions
-        Of every extraction.
-
-    Returns
-    -------
-    dict of str to FeatureCache
-        By template and scale, as far as there are several.
-
-    Raises
-    ------
-    LagerError
-        When two would be called the same, or an extraction fails.
-    """
+    """Read the same items under every template and scale; what is there already is not read again."""
     from ...extract.engines.launch import run_extraction
     from ...extract.model.judge import load_judge, require_extra
 

@@ -52,11 +52,6 @@ def plan(
     """Return all work, and the sizes for which there are too few labels.
 
     A strategy that needs no fitting has one cell of size 0, and one a fold.
-
-    Raises
-    ------
-    LagerError
-        When a number is out of range, or nothing is left to do.
     """
     asked = sorted(set(sizes))
     if any(size < 2 for size in asked) or seeds < 0 or folds < 0 or folds == 1:

@@ -16,21 +16,7 @@ HERE = "local"
 
 @contextmanager
 def joblib_engine(engine: str | None, address: str | None) -> Iterator[None]:
-    """Let joblib compute on a cluster while the block runs.
-
-    Parameters
-    ----------
-    engine : {"ray", "dask"} or None
-        None for processes of this machine.
-    address : str or None
-        Of the cluster: ``ray://HOST:10001`` or ``auto`` for Ray, ``tcp://HOST:8786`` for Dask, ``local`` for a new one
-        on this machine.
-
-    Raises
-    ------
-    LagerError
-        When the engine is unknown or not installed, or nothing answers at the address.
-    """
+    """Let joblib compute on a cluster while the block runs."""
     if engine is None or address is None:
         yield
         return

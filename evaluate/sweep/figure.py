@@ -16,13 +16,7 @@ _REFERENCES = ("lager", "e-score")
 
 
 def draw_learning_curves(path: Path, rows: Sequence[Row], *, level: str, draw: DrawBy = "items") -> None:
-    """Draw the best strategies' Spearman against the number of labels, with strategies that need none.
-
-    Raises
-    ------
-    LagerError
-        When matplotlib is not installed, or no strategy was fitted on draws.
-    """
+    """Draw the best strategies' Spearman against the number of labels, with strategies that need none."""
     fitted = [one.strategy for one in ranking(rows) if one.size and one.spearman is not None][:MOST]
     if not fitted:
         raise LagerError(f"no {path.name}: no strategy has a figure for any number of labels")

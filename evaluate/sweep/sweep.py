@@ -73,36 +73,7 @@ def run_sweep(
     seed: int = 42,
     progress: Callable[[float], None] | None = None,
 ) -> Sweep:
-    """Fit every strategy on draws and folds of one cache and compare its scores with human scores.
-
-    Parameters
-    ----------
-    train, test : FeatureCache
-        Draws of `train` are fitted and `test` is scored (protocol `curve`); `train` is also scored out of fold
-        (protocol `folds`).
-    out : str or Path
-        Folder for the rows and tables. One of an earlier run of the same data is taken up: what is done stays.
-    strategies : sequence of str
-        Names; ``all`` for every one that has a fixed name.
-    folds, sizes, seeds
-        Number of folds, numbers of labels, draws of each; 0 folds or seeds leave that protocol out.
-    draw : {"items", "clusters"}
-        Labels are of one item of each cluster in turn, round after round, or of whole clusters, as few as hold so many.
-    jobs : int or None
-        Worker processes, -1 for one per core. None leaves it to ``joblib.parallel_config``, whose backend is used in
-        any case.
-    level : {"pooled", "group"}, optional
-        ``group`` where the test cache declares groups, else ``pooled``.
-    preset, seed
-        As in `evaluate_cache`; every draw, fold and fit has a seed of its own that follows from this one.
-    progress : callable, optional
-        Called with the fraction that is done.
-
-    Raises
-    ------
-    LagerError
-        When the caches do not fit each other, or the folder holds another sweep.
-    """
+    """Fit every strategy on draws and folds of one cache and compare its scores with human scores."""
     data, notes = _data(train, test, level=level, preset=preset, folds=folds, seed=seed, draw=draw)
     names, skipped = _possible(expand(strategies), data)
     work, too_large = plan(names, n_labelled=len(data.train), folds=folds, sizes=sizes, seeds=seeds)

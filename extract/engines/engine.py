@@ -46,13 +46,7 @@ class Engine(Protocol):
 
 
 def make_call(model: object, items: object, *, cache: Path, options: ExtractOptions) -> dict[str, Any]:
-    """Return the arguments of `lager.extract.run.worker.run_worker` as JSON, but for the rank.
-
-    Raises
-    ------
-    LagerError
-        When model or items are in this process's memory, where other workers cannot read them.
-    """
+    """Return the arguments of `lager.extract.run.worker.run_worker` as JSON, but for the rank."""
     if isinstance(model, Judge) or not isinstance(items, str | Path):
         what = "model" if isinstance(model, Judge) else "items"
         raise LagerError(f"several workers each read the {what} from files: give a path, not {what} in memory")
@@ -74,14 +68,7 @@ def _absolute(path: str) -> str:
 
 
 def read_call(call: Mapping[str, Any]) -> dict[str, Any]:
-    """Do what a call says, as one worker, and return what was done: numbers only.
-
-    Returns
-    -------
-    dict
-        ``rank``; ``shards`` and ``items``, how many were read, and ``report``, lines about the cache from the worker
-        that wrote its manifest; or ``error``, one line.
-    """
+    """Do what a call says, as one worker, and return what was done: numbers only."""
     from ..run.worker import run_worker
     from ..workers.ranks import Rank
 

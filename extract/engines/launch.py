@@ -29,30 +29,7 @@ def run_extraction(
     wait: bool = True,
     quiet: bool = False,
 ) -> bool:
-    """Read every item, with as many workers as there are, and return whether the cache is complete.
-
-    Parameters
-    ----------
-    model, items, cache, quiet
-        As for `lager.extract.extractor.extract_features`.
-    options : ExtractOptions
-        Of the extraction.
-    workers : WorkerOptions
-        Who reads. Without an engine workers are "local", unless this process is one itself: the options or the
-        variables of torchrun or Slurm say so. One is started for each GPU where their number is not given.
-    wait : bool
-        Whether one of several workers waits for the manifest, should another one write it.
-
-    Returns
-    -------
-    bool
-        False when other workers have the rest to do. The cache is not opened: its items may be many.
-
-    Raises
-    ------
-    LagerError
-        As for `lager.extract.extractor.extract_features`.
-    """
+    """Read every item, with as many workers as there are, and return whether the cache is complete."""
     say = silent if quiet else to_stderr
     place = _own_place(workers)
     if place is None:

@@ -23,24 +23,7 @@ _EXAMPLE = '{"partition": "gpu", "mem_gb": 64, "cpus_per_task": 8, "timeout_min"
 
 
 def make_executor(options: Mapping[str, Any], *, cache: Path, device: str | None) -> Any:
-    """Return submitit's executor, which submits jobs with these options.
-
-    Parameters
-    ----------
-    options : mapping
-        Parameters of `submitit.AutoExecutor`; those of Slurm with or without their prefix: ``partition`` is
-        ``slurm_partition``. Also ``cluster``: "slurm" when left out, "local" or "debug" to try things on one machine;
-        and ``folder``, for what jobs log.
-    cache : Path
-        The cache's folder; the jobs' one is beside it, unless the options name another.
-    device : str, optional
-        With "cpu" a job asks for no GPU; otherwise for one, unless the options say how many.
-
-    Raises
-    ------
-    LagerError
-        When submitit is not installed, there is no cluster, or an option is not as it must be.
-    """
+    """Return submitit's executor, which submits jobs with these options."""
     try:
         import submitit
     except ImportError:

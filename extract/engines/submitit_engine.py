@@ -71,13 +71,7 @@ class SubmititEngine:
         self._any_done = False
 
     def start(self, call: dict[str, Any]) -> None:
-        """Submit a job.
-
-        Raises
-        ------
-        LagerError
-            When the cluster does not take it; where it succeeds a lost one, that is one more loss.
-        """
+        """Submit a job."""
         rank = call["rank"]
         # With the cluster "debug" a job is run in this process, whose signals and variables are not a worker's to set.
         function = read_call if self._cluster == "debug" else read_in_job

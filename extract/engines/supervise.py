@@ -19,29 +19,7 @@ _LOOK_SECONDS = 1.0
 
 
 def run_workers(engine: Engine, call: dict[str, Any], *, say: Say, shown: bool) -> list[dict[str, Any]]:
-    """Run all workers of an engine to their ends.
-
-    Parameters
-    ----------
-    engine : Engine
-        Starts the workers.
-    call : dict
-        Their orders, but for the rank.
-    say : callable
-        Takes each line that the user should see.
-    shown : bool
-        Whether progress is shown.
-
-    Returns
-    -------
-    list of dict
-        What the workers that were not lost returned.
-
-    Raises
-    ------
-    LagerError
-        When every worker failed, or was lost too often, or some did and none wrote the manifest.
-    """
+    """Run all workers of an engine to their ends."""
     n = engine.n_workers
     calls = [{**call, "rank": rank, "world_size": n} for rank in range(n)]
     results: list[dict[str, Any]] = []

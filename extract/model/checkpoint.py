@@ -65,22 +65,7 @@ class Checkpoint:
 
 
 def find_checkpoint(name: str | Path, *, revision: str | None = None, code: bool = False) -> Checkpoint:
-    """Locate a model's files in a folder, or on the hub (downloading what its cache lacks).
-
-    Parameters
-    ----------
-    name : str or Path
-        Folder or hub id.
-    revision : str, optional
-        A version on the hub.
-    code : bool
-        Whether Python code of the checkpoint runs; then it counts as part of the configuration.
-
-    Raises
-    ------
-    LagerError
-        When the folder or hub id does not exist, or holds no config, safetensors weights or tokenizer.
-    """
+    """Locate a model's files in a folder, or on the hub (downloading what its cache lacks)."""
     folder = Path(name).expanduser()
     if folder.is_dir():
         if revision is not None:

@@ -29,17 +29,7 @@ _BLOCK_KEY = re.compile(r"\.(\d+)\.")
 def shortened_config(config: Any, n_blocks: int) -> Any:
     """Return a model's configuration with its first blocks only; entries with one value a block are cut too.
 
-    Parameters
-    ----------
-    config : PretrainedConfig
-        Of the whole model.
-    n_blocks : int
-        How many blocks are kept.
-
-    Raises
-    ------
-    BlocksDifferError
-        When the configuration does not say how many blocks there are.
+    Raises `BlocksDifferError` when the configuration does not say how many blocks there are.
     """
     short = copy.deepcopy(config)
     text = short.get_text_config()
@@ -64,19 +54,8 @@ def number_of_blocks(config: Any) -> int | None:
 def check_same_blocks(model: Any, config: Any, layers: str, *, trust_remote_code: bool = False) -> None:
     """Compare a model of the first blocks with the whole one.
 
-    Parameters
-    ----------
-    model : PreTrainedModel
-        Of the shortened configuration.
-    config : PretrainedConfig
-        Of the whole model.
-    layers : str
-        Path of the blocks.
-
-    Raises
-    ------
-    BlocksDifferError
-        When a module of the blocks that are kept is another one, or has another setting or shape, in the whole model.
+    Raises `BlocksDifferError` when a module of the blocks that are kept is another one, or has another setting or
+    shape, in the whole model.
     """
     import transformers
 

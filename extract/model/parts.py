@@ -56,20 +56,7 @@ class Parts(NamedTuple):
 
 
 def find_parts(model: Any, *, layers_path: str | None = None, norm_path: str | None = None) -> Parts:
-    """Find blocks, final norm and unembedding of a loaded model.
-
-    Parameters
-    ----------
-    model : PreTrainedModel
-        A causal LM in evaluation mode.
-    layers_path, norm_path : str, optional
-        Dotted module paths that take the place of the search.
-
-    Raises
-    ------
-    LagerError
-        When a part cannot be found; it names what was looked for.
-    """
+    """Find blocks, final norm and unembedding of a loaded model."""
     modules = dict(model.named_modules())
     finished, logits = _watch(model, modules)
     layers = layers_path or _find_layers(model, modules, finished)

@@ -11,20 +11,7 @@ QUANTIZATIONS = ("4bit", "8bit")
 
 
 def describe_quantization(quantize: str | None, dtype: str) -> dict[str, Any] | None:
-    """Return what the fingerprint holds of a quantisation, None for none.
-
-    Parameters
-    ----------
-    quantize : {"4bit", "8bit"} or None
-        What was asked for.
-    dtype : str
-        Of the computation; "auto" is bfloat16 there.
-
-    Raises
-    ------
-    LagerError
-        When the name is unknown, or bitsandbytes is not installed.
-    """
+    """Return what the fingerprint holds of a quantisation, None for none."""
     if quantize is None:
         return None
     if quantize not in QUANTIZATIONS:

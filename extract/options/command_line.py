@@ -16,17 +16,7 @@ from .option import Option, make, options_of
 def with_options(
     *, only: Collection[str] | None = None, without: Collection[str] = (), defaults: Mapping[str, str] | None = None
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Return a decorator of commands, whose keywords of a group's type stand for the options of the group.
-
-    Parameters
-    ----------
-    only : collection of str, optional
-        The options that the command offers; all of its groups when None.
-    without : collection of str
-        Those that it does not offer. They keep their defaults.
-    defaults : mapping, optional
-        What help says of the defaults of some options in this command.
-    """
+    """Return a decorator of commands, whose keywords of a group's type stand for the options of the group."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command, eval_str=True)

@@ -81,10 +81,7 @@ def options_of(group: type) -> dict[str, Option]:
 def make(group: type[Group], values: Mapping[str, Any]) -> Group:
     """Return a group with these values of its options, and defaults for the others.
 
-    Raises
-    ------
-    TypeError
-        When there is no such option; it lists those that there are.
+    Raises `TypeError` when there is no such option; it lists those that there are.
     """
     known = options_of(group)
     if unknown := sorted(set(values) - set(known)):

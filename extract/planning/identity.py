@@ -19,25 +19,7 @@ def cache_identity(
     judge: Judge, prompt_format: PromptFormat, items: ItemSource, planner: Planner, *, batch_tokens: int,
     poolings: Sequence[str] = (), hashes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the identity that a cache writer takes.
-
-    Parameters
-    ----------
-    judge, prompt_format, items, planner
-        The model, what it reads, and where.
-    batch_tokens : int
-        Padded tokens of a batch.
-    poolings : sequence of str
-        Of the hidden states that are stored too.
-    hashes : mapping, optional
-        Of the checkpoint's files, where they are known; all are read when None.
-
-    Returns
-    -------
-    dict
-        ``inputs`` (hashed to the fingerprint), ``readout_inputs`` (hashed to the read-out id that an aggregator
-        depends on), ``scale``, and ``recorded`` (kept, not hashed).
-    """
+    """Return the identity that a cache writer takes."""
     hashes = judge.checkpoint.hashes() if hashes is None else hashes
     readout = readout_contract(judge)
     scale = prompt_format.scale.as_json()
@@ -74,15 +56,7 @@ def cache_identity(
 
 
 def readout_inputs(judge: Judge, hashes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an aggregator depends on.
-
-    Parameters
-    ----------
-    judge : Judge
-        The model.
-    hashes : mapping
-        Of its checkpoint's files.
-    """
+    """Return what an aggregator depends on."""
     inputs = {"weights": hashes["weights"], "readout": readout_contract(judge), "dtype": judge.dtype}
     return inputs if judge.quantization is None else {**inputs, "quantization": judge.quantization}
 

@@ -82,13 +82,7 @@ class Planner:
         return part, self.settled.part(rows) if rows.stop <= len(self.settled) else self.plan(part)
 
     def plan(self, items: Items) -> Plan:
-        """Render and tokenise items.
-
-        Raises
-        ------
-        LagerError
-            When one cannot be rendered, or other tokens stand for its labels than for those of the first items.
-        """
+        """Render and tokenise items."""
         texts = self.prompt_format.render(items)
         return _finished(self, _Rendered(items.item_id, texts, self.prompt_format.token_arrays(texts)))
 
@@ -145,30 +139,7 @@ def make_planner(
     judge: Judge, prompt_format: PromptFormat, items: ItemSource, *, budget: BatchBudget, stored_sep: str | None,
     say: Say, condition: Condition = DIRECT,
 ) -> Planner:  # fmt: skip
-    """Render and tokenise the first items, and settle on them what holds for all.
-
-    Parameters
-    ----------
-    judge : Judge
-        The model.
-    prompt_format : PromptFormat
-        How items become prompts.
-    items : ItemSource
-        What is judged.
-    budget : BatchBudget
-        Of the batches in which separators are compared.
-    stored_sep : str or None
-        The separator of the run that is continued.
-    say : callable
-        Takes each line that the user should see.
-    condition : Condition
-        When the judge is read.
-
-    Raises
-    ------
-    LagerError
-        When an item cannot be rendered, labels are not single tokens, or no prompt fits (`NoReadablePromptError`).
-    """
+    """Render and tokenise the first items, and settle on them what holds for all."""
     first = _first_prompts(prompt_format, items)
     if condition.generates:
         planner = _answer_planner(judge, prompt_format, condition, say=say)

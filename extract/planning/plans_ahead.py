@@ -75,13 +75,7 @@ class PlansAhead(AbstractContextManager["PlansAhead"]):
         self._thread.shutdown(cancel_futures=True)
 
     def get(self, shard: int) -> PlannedShard:
-        """Return a shard's items and plan, and have the next ones planned.
-
-        Raises
-        ------
-        LagerError
-            When an item cannot be read or rendered, or its labels have other tokens than those of the others.
-        """
+        """Return a shard's items and plan, and have the next ones planned."""
         own = self._waiting.pop(shard, None) or self._thread.submit(self._plan, shard)
         place = self._place.get(shard)
         if place is not None:

@@ -60,26 +60,7 @@ def prepare_run(
     model: str | Path | Judge, items: str | Path | ItemSource, *, folder: Path, options: ExtractOptions, say: Say,
     survey: SurveyOf = survey_items,
 ) -> PreparedRun:  # fmt: skip
-    """Check the options, open the items, load the judge and settle how it is read; nothing is written.
-
-    Parameters
-    ----------
-    model, items
-        As for `lager.extract.extractor.extract_features`.
-    folder : Path
-        The cache's folder, which may hold a run to go on with.
-    options : ExtractOptions
-        Of the extraction.
-    say : callable
-        Takes each line that the user should see.
-    survey : callable
-        How a large item file is looked through.
-
-    Raises
-    ------
-    LagerError
-        When the input, the model, an option or the cache's folder is not as it must be.
-    """
+    """Check the options, open the items, load the judge and settle how it is read; nothing is written."""
     refuse_foreign(folder)  # before a model is loaded
     prompts, chosen = options.prompts, options.items
     condition = choose_condition(prompts)

@@ -35,19 +35,6 @@ def choose_separator(
     """Return the separator with the larger mean score mass on a sample, and say which and by how much.
 
     Most tokenizers put the separator into the labels' tokens: the prompts are the same then, and are read once.
-
-    Parameters
-    ----------
-    judge : Judge
-        The model.
-    choices : mapping
-        Separator to the score tokens after it.
-    sampled : mapping
-        Separator to the sampled prompts, ready for a label to follow.
-    budget : BatchBudget
-        Padded tokens of a batch.
-    say : callable
-        Takes each line that the user should see.
     """
     read: dict[str, Tensor] = {}
     for sep, tokens in choices.items():

@@ -35,13 +35,7 @@ class Chat:
     args: Mapping[str, Any]
 
     def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
-        """Return the text of a conversation, up to where the judge's answer begins.
-
-        Raises
-        ------
-        LagerError
-            When the template refuses the messages.
-        """
+        """Return the text of a conversation, up to where the judge's answer begins."""
         import jinja2
 
         try:
@@ -68,13 +62,7 @@ class Chat:
 
 
 def find_chat(tokenizer: Any, chat_args: Mapping[str, Any] | None) -> Chat | None:
-    """Return the tokenizer's chat template with `chat_args` over the defaults, None where it has none.
-
-    Raises
-    ------
-    LagerError
-        When arguments are given and there is no template, or the date is not of the form ``26 Jul 2024``.
-    """
+    """Return the tokenizer's chat template with `chat_args` over the defaults, None where it has none."""
     if not getattr(tokenizer, "chat_template", None):
         if chat_args:
             raise LagerError("--chat-args was given, but the tokenizer has no chat template: leave it out")

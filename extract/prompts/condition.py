@@ -66,13 +66,7 @@ DIRECT = Condition()
 
 
 def choose_condition(options: PromptOptions) -> Condition:
-    """Return the condition asked for, "direct" when none is, with its rules; the paper's where none are given.
-
-    Raises
-    ------
-    LagerError
-        When a name is unknown, or rules of generated text are given where nothing is generated.
-    """
+    """Return the condition asked for, "direct" when none is, with its rules; the paper's where none are given."""
     name = "direct" if options.condition is None else options.condition
     score_rule, max_new_tokens = options.score_rule, options.max_new_tokens
     if name not in CONDITIONS:

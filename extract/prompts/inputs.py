@@ -38,11 +38,6 @@ def read_template(template: str | Path | None, items: ItemSource, *, condition: 
     """Return the judging template of items that come as fields; None for others.
 
     If None is asked for, it is the one of the items' source, else the one of the condition.
-
-    Raises
-    ------
-    LagerError
-        When the template cannot be read, or is given for items that need none.
     """
     if items.kind == "fields":
         return load_template(template or default_template(items.template, condition))
@@ -99,13 +94,7 @@ POOLINGS = ("mean", "last", "min", "max")
 
 
 def check_features(features: Sequence[str], pooling: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the poolings that are asked for, in a fixed order; none without the feature "hidden".
-
-    Raises
-    ------
-    LagerError
-        When a name is unknown, or the two do not go together.
-    """
+    """Return the poolings that are asked for, in a fixed order; none without the feature "hidden"."""
     unknown = sorted(set(features) - {"logits", "hidden"})
     if unknown or "logits" not in features:
         raise LagerError(f"--features {','.join(features)}: expected logits, or logits,hidden")

@@ -53,13 +53,7 @@ class PromptFormat:
         object.__setattr__(self, "special_prefix", prefix)
 
     def render(self, items: Items) -> list[str]:
-        """Return the text of every item's prompt.
-
-        Raises
-        ------
-        LagerError
-            When a field is missing or the chat template refuses an item; it names the item and quotes no text.
-        """
+        """Return the text of every item's prompt."""
         texts = []
         for item_id, fields in zip(items.item_id, items.fields, strict=True):
             try:
@@ -117,13 +111,7 @@ class PromptFormat:
 
 
 def cut_text(tokenizer: Any, text: str, n_tokens: int) -> str:
-    """Return `text` up to the end of its n-th token, unchanged when it has no more than that.
-
-    Raises
-    ------
-    LagerError
-        When the tokenizer cannot tell where its tokens lie in the text.
-    """
+    """Return `text` up to the end of its n-th token, unchanged when it has no more than that."""
     if n_tokens == 0:
         return ""
     if not getattr(tokenizer, "is_fast", False):

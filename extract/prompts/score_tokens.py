@@ -69,13 +69,7 @@ class ScoreTokenResolver:
     _known: dict[tuple[str, tuple[int, ...]], _Resolved] = field(default_factory=dict)
 
     def resolve(self, text: str, ids: TokenIds) -> ScoreTokens:
-        """Return the score tokens after one prompt.
-
-        Raises
-        ------
-        LagerError
-            When a label is not one token of its own there; it lists the labels' tokens.
-        """
+        """Return the score tokens after one prompt."""
         return self._at(text, ids).tokens
 
     def prompt_ids(self, text: str, ids: TokenIds) -> TokenIds:
@@ -143,24 +137,7 @@ def resolve_all(
     resolver: ScoreTokenResolver, item_id: Sequence[str], texts: Sequence[str], ids: Sequence[TokenIds], *,
     expected: ScoreTokens | None = None, example: str = "",
 ) -> ScoreTokens:  # fmt: skip
-    """Return the score tokens that hold after every prompt.
-
-    Parameters
-    ----------
-    resolver : ScoreTokenResolver
-        Finds them.
-    item_id, texts, ids : sequence
-        Names, texts and token ids of the prompts.
-    expected : ScoreTokens, optional
-        What they must be; those after the first prompt when None.
-    example : str
-        Name of an item after whose prompt they are `expected`.
-
-    Raises
-    ------
-    LagerError
-        When they cannot be resolved somewhere, or differ between prompts; it names the item.
-    """
+    """Return the score tokens that hold after every prompt."""
     first = expected
     for name, text, row in zip(item_id, texts, ids, strict=True):
         try:

@@ -21,15 +21,6 @@ def plan_batches(
     """Return rows in batches: longest first, each at most `batch_tokens` after padding.
 
     A prompt longer than the budget is a batch by itself. The plan depends on these arguments alone.
-
-    Parameters
-    ----------
-    lengths : sequence of int
-        Tokens of each row.
-    batch_tokens : int
-        Rows of a batch times the tokens of its longest.
-    borders : sequence of int
-        Rows of at most so many tokens and longer ones are in batches of their own; ascending.
     """
     if batch_tokens < 1:
         raise LagerError(f"--batch-tokens {batch_tokens}: expected at least 1")
@@ -86,27 +77,7 @@ class BatchBudget:
     def read(
         self, lengths: Sequence[int], read: Callable[[list[int], int], Iterable[tuple[list[int], T]]]
     ) -> Iterator[tuple[list[int], T]]:
-        """Read rows batch by batch; those that memory does not hold are read again in smaller batches.
-
-        Parameters
-        ----------
-        lengths : sequence of int
-            Tokens of each row.
-        read : callable
-            Takes rows and the budget, and yields batches of them, each with its result.
-
-        Yields
-        ------
-        list of int
-            The rows of a batch.
-        object
-            Its result.
-
-        Raises
-        ------
-        LagerError
-            When a single row does not fit into memory.
-        """
+        """Read rows batch by batch; those that memory does not hold are read again in smaller batches."""
         left = list(range(len(lengths)))
         while left:
             try:

@@ -69,11 +69,6 @@ def check_padding(judge: Judge, prompts: Sequence[NDArray[np.int32]]) -> None:
     """Compare the first steps after the shortest prompt of a batch with those after the prompt alone.
 
     Prompts are padded on the left, and an architecture could take the padding for text.
-
-    Raises
-    ------
-    LagerError
-        When they differ by more than the dtype explains.
     """
     row = int(np.argmin([len(prompt) for prompt in prompts]))
     together = _first_logits(judge, prompts)[row]

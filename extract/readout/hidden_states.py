@@ -33,13 +33,7 @@ class HiddenStates(NamedTuple):
 
 
 def hidden_bytes(judge: Judge, n_items: int, poolings: Sequence[str]) -> int:
-    """Return the size of the stored states; they hardly compress.
-
-    Raises
-    ------
-    LagerError
-        When the model maps its states to another width before the unembedding.
-    """
+    """Return the size of the stored states; they hardly compress."""
     if poolings and judge.parts.projection is not None:
         raise LagerError(
             f"--features hidden: {judge.parts.paths['projection']} maps the states to another width, so the entries of "
@@ -59,23 +53,7 @@ def read_hidden_batch(
     poolings: Sequence[str],
     pad_id: int = 0,
 ) -> tuple[Readout, dict[str, HiddenStates]]:
-    """Read one batch as `lager.extract.readout.readout.read_batch` does, and pool its hidden states.
-
-    Parameters
-    ----------
-    parts, prompts, label_ids, pad_id
-        As for `read_batch`.
-    n_prompt : sequence of int
-        How many tokens of each row are the prompt: what mean, min and max are taken over.
-    poolings : sequence of {"mean", "last", "min", "max"}
-        "last" is the state at the read-out position.
-
-    Returns
-    -------
-    Readout
-    dict
-        `HiddenStates` by pooling.
-    """
+    """Read one batch as `lager.extract.readout.readout.read_batch` does, and pool its hidden states."""
     padded = np.full((len(prompts), max(map(len, prompts))), pad_id, dtype=np.int64)
     for row, prompt in zip(padded, prompts, strict=True):
         row[: len(prompt)] = prompt

@@ -142,22 +142,7 @@ class _Read(NamedTuple):
 def step_states(
     parts: Parts, prompts: Sequence[NDArray[np.int32]], steps: Iterable[Step], *, pad_id: int = 0
 ) -> Iterator[tuple[list[int], list[int], States]]:
-    """Run the passes of a plan, and yield after each the prompts that end in it.
-
-    Parameters
-    ----------
-    parts, prompts, steps, pad_id
-        As in `read_steps`.
-
-    Yields
-    ------
-    list of int
-        Rows of `prompts`.
-    list of int
-        Which of the states is whose: equal prompts end together and have one.
-    States
-        At the prompts' last tokens.
-    """
+    """Run the passes of a plan, and yield after each the prompts that end in it."""
     from .prefix_cache import PrefixCache
 
     cache: PrefixCache | None = None

@@ -87,14 +87,7 @@ class LiveReader:
         return dict(self.judge.checkpoint.hashes())
 
     def read(self, items: Items) -> ShardData:
-        """Return the read-outs of some items, L + 1 entries each; what cannot be read is not valid and says why.
-
-        Raises
-        ------
-        LagerError
-            When an item cannot be rendered, its score tokens are others than those of the items before, or the
-            self-check fails.
-        """
+        """Return the read-outs of some items, L + 1 entries each; what cannot be read is not valid and says why."""
         try:
             plan = self._plan(items)
         except NoReadablePromptError as error:

@@ -60,31 +60,7 @@ def reread_sample(
     model: str | Path, cache: FeatureCache, *, items: str | Path | Items | None = None, sample: int = 32,
     seed: int = 42, tolerance: float | None = None, load: LoadOptions, say: Say = print,
 ) -> Reread:  # fmt: skip
-    """Read a random sample of a cache's items again, in the cache's own way, and compare.
-
-    Parameters
-    ----------
-    model : str or Path
-        Folder or hub id of the model that the cache was made with.
-    cache : FeatureCache
-        What is checked.
-    items : str, Path or Items, optional
-        The items that the cache was made of; the prompts that it keeps when None.
-    sample, seed : int
-        Size of the sample, and seed of the draw.
-    tolerance : float, optional
-        How far values may lie apart; `_ALLOWED` of the cache's dtype when None.
-    load : LoadOptions
-        The device, and whether Python code that comes with the checkpoint may run; the rest is as the cache says.
-    say : callable
-        Takes each line that the user should see.
-
-    Raises
-    ------
-    LagerError
-        When the model is another than the cache's or is read in another way (naming what differs), when the cache was
-        not made by an extraction, or when items are missing.
-    """
+    """Read a random sample of a cache's items again, in the cache's own way, and compare."""
     _check_made_by_extraction(cache)
     require_extra()
     rows = np.sort(np.random.default_rng(seed).choice(cache.n_items, size=min(sample, cache.n_items), replace=False))

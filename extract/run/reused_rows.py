@@ -45,23 +45,7 @@ def read_or_take(
     reader: ShardReader, earlier: EarlierRows, item_id: Sequence[str], plan: Plan, *, salt: bytes,
     advance: Callable[[int], None],
 ) -> ReadRows:  # fmt: skip
-    """Take the rows over that were read before, and read the others.
-
-    Parameters
-    ----------
-    reader : ShardReader
-        Of this run.
-    earlier : EarlierRows
-        What was read before.
-    item_id : sequence of str
-        Ids of the rows.
-    plan : Plan
-        Their prompts.
-    salt : bytes
-        Key of the prompt hashes of a private cache.
-    advance : callable
-        Told how many rows were taken over.
-    """
+    """Take the rows over that were read before, and read the others."""
     taken = earlier.take(item_id, plan.hashes(salt=salt))
     if taken.data is None:
         data = reader.read(item_id, plan, salt=salt)

@@ -88,11 +88,6 @@ class ShardReader:
 
         Rows whose prompt cannot be read, whose generated text has no score, and whose read-out is not finite, are not
         valid and say why.
-
-        Raises
-        ------
-        LagerError
-            When the self-check fails, or a prompt does not fit into memory.
         """
         self.computed_tokens = 0
         positions = prompt_ends(plan) if self.answers is None else self.answers.find(plan)

@@ -92,34 +92,7 @@ def read_missing_shards(
     prepared: PreparedRun, writer: CacheWriter, options: ExtractOptions, *, done: Sequence[int], shards: Iterable[int],
     expected: Sequence[int], say: Say, shown: bool, on_written: Callable[[int], None],
 ) -> None:  # fmt: skip
-    """Read and write the shards that are missing.
-
-    Parameters
-    ----------
-    prepared, writer
-        What is read, and where it goes.
-    options : ExtractOptions
-        Of the extraction.
-    done : sequence of int
-        Shards that are there already.
-    shards : iterable of int
-        The shards to read, in this order: the next one is asked for when the one before is read. One that another
-        process wrote meanwhile is passed over.
-    expected : sequence of int
-        The order in which `shards` will most likely give them: the next ones are rendered and tokenised while the
-        device reads.
-    say : callable
-        Takes each line that the user should see.
-    shown : bool
-        Whether progress is shown.
-    on_written : callable
-        Told the number of each of `shards` that is there, in their order; also by another thread than this one.
-
-    Raises
-    ------
-    LagerError
-        When the self-check fails or too many items do; the shards written so far are kept.
-    """
+    """Read and write the shards that are missing."""
     judge, planner, items, poolings = prepared.judge, prepared.planner, prepared.items, prepared.poolings
     keep_text, batch_tokens = options.run.keep_text, prepared.budget.tokens
     tally = _Tally(planner, n_items=len(items), max_invalid=options.run.max_invalid)

@@ -57,24 +57,7 @@ def run_worker(
     wait: bool,
     quiet: bool,
 ) -> WorkerDone:
-    """Read one worker's share in this process, and what others leave; the last worker writes the manifest.
-
-    Parameters
-    ----------
-    model, items, cache, quiet
-        As for `lager.extract.extractor.extract_features`.
-    options : ExtractOptions
-        Of the extraction.
-    rank : Rank
-        Which worker this is.
-    wait : bool
-        Whether to wait for a manifest that another worker writes.
-
-    Raises
-    ------
-    LagerError
-        As there.
-    """
+    """Read one worker's share in this process, and what others leave; the last worker writes the manifest."""
     say = silent if quiet else to_stderr
     survey = partial(survey_once, cache=cache, say=say) if rank.world_size > 1 else survey_items
     options = replace(options, load=replace(options.load, device=_own_device(options.load.device)))

@@ -28,17 +28,7 @@ _FINALIZING = "manifest"
 def plan_share(
     items: ItemSource, writer: CacheWriter, rank: Rank, *, share_prefixes: bool
 ) -> tuple[list[int], list[int]]:
-    """Return a worker's own shards, and all shards in the order in which it tries them.
-
-    Parameters
-    ----------
-    items, writer
-        What is read, and where it goes.
-    rank : Rank
-        Which worker it is.
-    share_prefixes : bool
-        Whether what the prompts of a shard share is computed once.
-    """
+    """Return a worker's own shards, and all shards in the order in which it tries them."""
     fields = (one for block in blocks(items) for one in block.fields)
     costs = shard_costs(
         fields, n_items=writer.n_items, shard_size=writer.shard_size, share_prefixes=share_prefixes
@@ -50,30 +40,7 @@ def read_share(
     prepared: PreparedRun, writer: CacheWriter, presence: Presence, options: ExtractOptions, *, order: Sequence[int],
     own: Iterable[int], redo: Iterable[int], done: Sequence[int], say: Say, shown: bool,
 ) -> None:  # fmt: skip
-    """Read this worker's shards and, when all have been read, those that other workers left.
-
-    Parameters
-    ----------
-    prepared, writer
-        What is read, and where it goes.
-    presence : Presence
-        This worker in the run.
-    options : ExtractOptions
-        Of the extraction.
-    order : sequence of int
-        The shards that are to be read, in the order in which this worker tries them.
-    own : iterable of int
-        Its own ones.
-    redo : iterable of int
-        Those whose file does not count: it is damaged, or holds other prompts.
-    done, say, shown
-        As for `lager.extract.run.shard_run.read_missing_shards`.
-
-    Raises
-    ------
-    LagerError
-        When more shards fail than may, or too many items; what was written so far is kept.
-    """
+    """Read this worker's shards and, when all have been read, those that other workers left."""
     from .shard_run import read_missing_shards
 
     presence.redo |= set(redo)
@@ -95,31 +62,7 @@ def read_share(
 def finish(
     writer: CacheWriter, presence: Presence, *, check: Callable[[], None], wait: bool, say: Say
 ) -> Finalized | None:
-    """Write the manifest, unless another worker does or has done so.
-
-    Parameters
-    ----------
-    writer : CacheWriter
-        Of the run.
-    presence : Presence
-        This worker in the run.
-    check : callable
-        Called before the manifest is written, to object to it.
-    wait : bool
-        Whether to wait until another worker has written the manifest.
-    say : callable
-        Takes each line that the user should see.
-
-    Returns
-    -------
-    Finalized or None
-        None where another worker writes, or wrote, the manifest.
-
-    Raises
-    ------
-    LagerError
-        When shards failed, or do not fit.
-    """
+    """Write the manifest, unless another worker does or has done so."""
     check_all_written(writer)
     while not (writer.path / MANIFEST).exists():
         if presence.claims.take(_FINALIZING):

@@ -22,10 +22,7 @@ class WriteBehind(AbstractContextManager["WriteBehind"]):
     def submit(self, write: Callable[[], None]) -> None:
         """Wait for the shard before, and have this one written.
 
-        Raises
-        ------
-        Exception
-            What went wrong with the shard before; this one is not written then.
+        `Exception` what went wrong with the shard before; this one is not written then.
         """
         self.wait()
         self._pending = self._thread.submit(write)

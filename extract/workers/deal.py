@@ -12,18 +12,6 @@ def deal_shards(costs: Sequence[int], n_workers: int) -> list[list[int]]:
 
     The last worker ends within 4/3 of the best there is (Graham 1969, the longest processing time first). The same
     costs give the same shares everywhere: ties go to the lower shard and the lower worker.
-
-    Parameters
-    ----------
-    costs : sequence of int
-        Of each shard, in any unit; whole numbers, so that sums are the same on every machine.
-    n_workers : int
-        At least 1.
-
-    Returns
-    -------
-    list of list of int
-        Numbers of shards for each worker, dearest first.
     """
     loads = [(0, worker) for worker in range(n_workers)]
     shares: list[list[int]] = [[] for _ in range(n_workers)]
@@ -63,15 +51,6 @@ def shard_costs(
 
     Where prefixes are shared, a field that has the same value as in the item before costs nothing, but at the
     beginning of a shard.
-
-    Parameters
-    ----------
-    fields : iterable of mapping
-        The fields of each item, in input order; not read when there are more than `MOST_ITEMS`.
-    n_items, shard_size : int
-        How many items there are, and how many a shard has.
-    share_prefixes : bool
-        Whether what the prompts of a shard share is computed once.
     """
     rows = [min(shard_size, n_items - start) for start in range(0, n_items, shard_size)]
     if n_items > MOST_ITEMS:

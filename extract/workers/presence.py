@@ -103,13 +103,6 @@ class Presence:
 
         A shard that another worker reads is waited for; if that worker dies, it is taken over. A shard that was yielded
         stays claimed until `written` is called for it, or this generator is closed.
-
-        Parameters
-        ----------
-        order : sequence of int
-            The shards that are not there, in the order in which this worker tries them.
-        own : collection of int, optional
-            This worker's share, of which others rarely take one; all when None.
         """
         left, own = list(order), order if own is None else own
         # With more workers each looks less often at what the others did: one folder serves them all.
@@ -177,12 +170,8 @@ class Presence:
     def give_up(self, error: Exception) -> int:
         """Record that the first shard which was taken and is not written has failed, and return its number.
 
-        Raises
-        ------
-        LagerError
-            When more shards failed than may.
-        Exception
-            The error itself, when no failures are allowed, or the shard was written and it is about something else.
+        `Exception` the error itself, when no failures are allowed, or the shard was written and it is about
+        something else.
         """
         shard = next(iter(self._taken), None)
         if not self.max_failures or shard is None or self._is_there(shard):

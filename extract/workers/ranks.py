@@ -38,18 +38,6 @@ def find_rank(rank: int | None = None, world_size: int | None = None, *, environ
 
     The options come first, then RANK and WORLD_SIZE (torchrun), then a Slurm array's variables, then those of a Slurm
     step. An array of steps (several tasks in each array task) counts all of them.
-
-    Parameters
-    ----------
-    rank, world_size : int, optional
-        The options; both or none.
-    environment : mapping
-        The environment variables.
-
-    Raises
-    ------
-    LagerError
-        When only one of a pair is there, a value is no whole number, or the rank does not fit the number of workers.
     """
     if rank is not None or world_size is not None:
         return _checked(rank, world_size, "--rank and --world-size")

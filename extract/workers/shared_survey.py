@@ -27,20 +27,6 @@ def survey_once(file: RowFile, form: RowForm, *, cache: Path, say: Say) -> Surve
 
     A file is the same one when name, size and time of its last change are: on machines with copies of their own, each
     worker looks through its copy.
-
-    Parameters
-    ----------
-    file, form
-        As for `lager.data.items.survey.survey_items`.
-    cache : Path
-        The cache's folder, which all workers see; made where it is missing.
-    say : callable
-        Takes each line that the user should see.
-
-    Raises
-    ------
-    LagerError
-        When the folder cannot be written, or an item is not as it must be.
     """
     key, claim, waited = _key(file, form), cache / WORKERS / CLAIM, False
     while key is not None and not (cache / MANIFEST).exists():

@@ -69,13 +69,7 @@ class Calibration:
 
     @classmethod
     def from_json(cls, raw: object) -> Calibration | None:
-        """Read what `as_json` wrote; None for None.
-
-        Raises
-        ------
-        LagerError
-            When it is malformed.
-        """
+        """Read what `as_json` wrote; None for None."""
         if raw is None:
             return None
         names = {"radii", "scale", "n", "n_clusters", "readout_id", "fingerprint", "items_hash"}

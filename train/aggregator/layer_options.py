@@ -44,13 +44,7 @@ NO_OPTIONS = LayerOptions()
 
 
 def split_options(name: str) -> tuple[str, LayerOptions]:
-    """Return a name without its options, and the options.
-
-    Raises
-    ------
-    LagerError
-        For a word that is no option, or two that contradict each other.
-    """
+    """Return a name without its options, and the options."""
     bare, *words = name.split("+")
     if unknown := [word for word in words if word not in WORDS]:
         raise LagerError(f"unknown option {unknown[0]!r} in {name!r}: an option is one of +{', +'.join(WORDS)}")

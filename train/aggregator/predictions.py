@@ -17,13 +17,6 @@ def predict_all(
     """Return every aggregator's score of every item, from one pass over read-outs that are stored.
 
     What several strategies read their scores from, such as `lager` and `lager-max`, is mixed once.
-
-    Parameters
-    ----------
-    aggregators : mapping of str to Aggregator
-    readouts : Readouts
-    progress : callable, optional
-        Called with the fraction of the items that is done.
     """
     names = {name for one in aggregators.values() if (name := one.dataset) is not None}
     out = {label: np.empty(len(readouts)) for label in aggregators}

@@ -113,18 +113,7 @@ class Strategy:
         return None
 
     def named(self, name: str, find: Callable[[str], Strategy]) -> Strategy | None:
-        """Return the strategy of a name that begins with this key, None where there is none.
-
-        Parameters
-        ----------
-        find : callable
-            Returns other strategies by name.
-
-        Raises
-        ------
-        LagerError
-            For options that it cannot have.
-        """
+        """Return the strategy of a name that begins with this key, None where there is none."""
         bare, options = split_options(name)
         argument = bare.removeprefix(self.key)
         found = self.with_argument(argument[1:]) if argument else self if self.complete else None
@@ -209,22 +198,7 @@ class Strategy:
         return None
 
     def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
-        """Learn from labelled items.
-
-        Parameters
-        ----------
-        train : Readouts
-            Items that have a human score and count.
-        preset : str
-            Of strategies that have presets.
-        seed : int
-            Of folds and batches.
-
-        Raises
-        ------
-        LagerError
-            When nothing can be learnt from these items.
-        """
+        """Learn from labelled items."""
         raise NotImplementedError(f"{type(self).__name__} needs fitting and has no fit")
 
     def check(self, fitted: Fitted) -> None:

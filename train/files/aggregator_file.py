@@ -192,24 +192,7 @@ def check_applies(record: AggregatorRecord, cache: FeatureCache, *, force: bool 
 
 
 def check_applies_to(record: AggregatorRecord, source: ReadFrom, *, force: bool = False) -> list[str]:
-    """Check that an aggregator was fitted on such read-outs.
-
-    Parameters
-    ----------
-    force : bool
-        Turns a different `readout_id` into a note. A different layer count cannot be overridden: there
-        would be no weight for each layer.
-
-    Returns
-    -------
-    list of str
-        What differs and is allowed, one line each.
-
-    Raises
-    ------
-    LagerError
-        When the read-outs are others; both values are named.
-    """
+    """Check that an aggregator was fitted on such read-outs."""
     aggregator, notes = record.aggregator, []
     if aggregator.definition.reads_layers and aggregator.n_layers != source.n_layers:
         raise LagerError(

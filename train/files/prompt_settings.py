@@ -52,13 +52,7 @@ class PromptSettings:
 
     @classmethod
     def from_json(cls, raw: object) -> PromptSettings | None:
-        """Read what `as_json` wrote; None for None.
-
-        Raises
-        ------
-        LagerError
-            When it is malformed.
-        """
+        """Read what `as_json` wrote; None for None."""
         if raw is None:
             return None
         kinds = {"chat_args": dict, "max_field_tokens": int, "max_new_tokens": int}

@@ -101,13 +101,7 @@ def converged_loss(
     target: NDArray[np.float64] | None = None,
     weight: NDArray[np.float64] | None = None,
 ) -> MixtureLoss:
-    """Return the loss that preset converged minimises: soft targets, CE + MSE.
-
-    Raises
-    ------
-    LagerError
-        When the data cannot be used, see `check_training_data`.
-    """
+    """Return the loss that preset converged minimises: soft targets, CE + MSE."""
     items = counted_items(logits, human, scale=scale, target=target, weight=weight)
     check_training_data(items.logits, items.human, scale)
     return MixtureLoss(
@@ -123,13 +117,7 @@ def converged_loss(
 
 
 def fit_converged(loss: MixtureLoss | StreamedLoss, constraint: Constraint = "simplex") -> LayerWeights:
-    """Minimise a loss over layer weights.
-
-    Raises
-    ------
-    LagerError
-        When weights are free and items too few to determine them.
-    """
+    """Minimise a loss over layer weights."""
     n_entries, n_items = loss.n_entries, loss.n_items
     if constraint == "free" and n_items <= n_entries:
         raise LagerError(

@@ -50,14 +50,7 @@ class Minimum(NamedTuple):
 
 
 def minimise(loss: Loss, constraint: Constraint = "simplex") -> Minimum:
-    """Return the layer weights of least loss, by L-BFGS from uniform weights; same data, same answer.
-
-    Parameters
-    ----------
-    loss : Loss
-    constraint : {"simplex", "nonneg", "free"}
-        Mixtures, weights that are not negative, or any weights.
-    """
+    """Return the layer weights of least loss, by L-BFGS from uniform weights; same data, same answer."""
     return minimise_on_simplex(loss) if constraint == "simplex" else _minimise_unbound(loss, constraint == "nonneg")
 
 
@@ -86,13 +79,7 @@ def minimise_on_simplex(loss: Loss) -> Minimum:
 
 
 def minimise_scaling(loss: Loss) -> tuple[float, float]:
-    """Return the slope, not negative, and the bias of least loss for one layer.
-
-    Parameters
-    ----------
-    loss : Loss
-        Of two entries: the layer, and what the bias multiplies.
-    """
+    """Return the slope, not negative, and the bias of least loss for one layer."""
     size = max(float(loss.sizes()[0]), np.finfo(float).tiny)
     factors = np.array([1.0 / size, 1.0])
 

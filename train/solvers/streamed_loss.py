@@ -110,13 +110,7 @@ def streamed_loss(
     target: NDArray[np.float64] | None = None,
     weight: NDArray[np.float64] | None = None,
 ) -> StreamedLoss:
-    """Lay the read-outs out for training, in one pass over the cache; parameters as `converged_loss`.
-
-    Raises
-    ------
-    LagerError
-        When the data cannot be used, or there is no room for the working copy.
-    """
+    """Lay the read-outs out for training, in one pass over the cache; parameters as `converged_loss`."""
     logits, human, target, shares = counted_items(logits, human, scale=scale, target=target, weight=weight)
     file = tempfile.TemporaryFile(prefix="lager-")  # noqa: SIM115  closed by StreamedLoss
     try:

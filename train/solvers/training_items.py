@@ -20,13 +20,7 @@ INNER_FOLDS = 5
 
 
 def used_logits(readouts: Readouts, options: LayerOptions) -> NDArray[Any]:
-    """Return the read-outs that the options name, shape (n_items, n_used_entries, n_labels).
-
-    Raises
-    ------
-    LagerError
-        When nothing is left without the last entry.
-    """
+    """Return the read-outs that the options name, shape (n_items, n_used_entries, n_labels)."""
     logits: NDArray[Any] = getattr(readouts, options.dataset)
     if options.last:
         return logits
@@ -49,13 +43,7 @@ def inner_folds(train: Readouts, *, strategy: str, seed: int) -> list[Split]:
 
 
 def checked_clusters(train: Readouts, *, strategy: str) -> NDArray[np.intp]:
-    """Return each item's cluster as a number from 0, shape (n_items,).
-
-    Raises
-    ------
-    LagerError
-        With fewer than two: then nothing can be left out.
-    """
+    """Return each item's cluster as a number from 0, shape (n_items,)."""
     codes = cluster_codes(train.cluster, len(train))
     if (n_clusters := len(np.unique(codes))) < 2:
         raise LagerError(

@@ -36,13 +36,7 @@ class BestLayer(LayerMixture):
         return last_weighed(fitted)
 
     def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
-        """Choose the entry.
-
-        Raises
-        ------
-        LagerError
-            When no entry's expectation varies.
-        """
+        """Choose the entry."""
         from ..solvers.rank_correlation import weighted_ranks
         from ..solvers.training_data import check_labels
         from ..solvers.training_items import item_weights, used_logits

@@ -101,13 +101,7 @@ def early_curve(loss: MixtureLoss, folds: list[Split], constraint: Constraint) -
 
 
 def first_good_entry(by_fold: NDArray[np.float64]) -> int:
-    """Return the first entry within one standard error of the best mean.
-
-    Raises
-    ------
-    LagerError
-        When every mean is undefined.
-    """
+    """Return the first entry within one standard error of the best mean."""
     means = _means(by_fold)
     if np.isnan(means).all():
         raise LagerError("lager-early: no number of layers ranks the left-out items; train on more items, or lager")

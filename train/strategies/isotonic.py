@@ -80,13 +80,7 @@ class Isotonic(Strategy):
         return self._recalibrated(fitted).poolings
 
     def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
-        """Fit the other strategy, and the curve to its scores.
-
-        Raises
-        ------
-        LagerError
-            When the strategy's score is constant, so that there is nothing to bend.
-        """
+        """Fit the other strategy, and the curve to its scores."""
         from ..solvers.training_data import check_training_data
         from ..solvers.training_items import inner_folds, item_weights
 

@@ -62,13 +62,7 @@ class Probe(Strategy):
         return tuple(dict.fromkeys(pooling for pooling, _ in fitted.parameters["features"]))
 
     def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
-        """Choose layers, poolings and the penalty, and fit the head.
-
-        Raises
-        ------
-        LagerError
-            Where there are no hidden states, or some are not finite.
-        """
+        """Choose layers, poolings and the penalty, and fit the head."""
         from ..solvers.principal_components import choose_states
         from ..solvers.ridge_path import RidgePath
         from ..solvers.training_data import check_training_data

@@ -57,13 +57,7 @@ _KEY = re.compile("[^:+]*")
 
 
 def lookup(name: str | Strategy) -> Strategy:
-    """Return a strategy by its name, with its options; a strategy itself as it is.
-
-    Raises
-    ------
-    LagerError
-        For a name that is no strategy, with the nearest names, or all; and for options that it cannot have.
-    """
+    """Return a strategy by its name, with its options; a strategy itself as it is."""
     if isinstance(name, Strategy):
         return name
     key = _KEY.match(name)
