@@ -57,14 +57,15 @@ def train_on_cache(
     readouts = cache.readouts()
     rows = np.flatnonzero(np.isfinite(readouts.human))
     notes = _unused_rows(cache, len(readouts), len(rows), strategy)
+    notes += cache.clusters.notes if lookup(strategy).needs_fitting else []
     train_rows, test_rows = rows, np.zeros(0, dtype=np.intp)
     if holdout is not None:
         cluster = None if readouts.cluster is None else readouts.cluster[rows]
         split = cluster_holdout(cluster, len(rows), holdout, seed)
         train_rows, test_rows = rows[split.train], rows[split.test]
     if limit is not None:
-        drawn = np.random.default_rng(seed).permutation(len(train_rows))[:limit]
-        train_rows = train_rows[np.sort(drawn)]
+        keys = cache.prompt_keys()[np.flatnonzero(cache.valid)[train_rows]]
+        train_rows = train_rows[_drawn(keys, limit, seed)]
     train = readouts if len(train_rows) == len(readouts) else readouts.take(train_rows)
     aggregator = fit_strategy(strategy, train, preset=preset, seed=seed)
     fitted = aggregator.definition.needs_fitting
@@ -85,6 +86,23 @@ def train_on_cache(
     )
     held_out = _score_held_out(aggregator, readouts.take(test_rows), preset) if holdout is not None else None
     return TrainingRun(record, held_out, notes)
+
+
+def _drawn(prompt: NDArray[np.uint64], limit: int, seed: int) -> NDArray[np.intp]:
+    """Return the places of up to `limit` items, prompts drawn whole and left out where they are too many."""
+    shuffled = np.random.default_rng(seed).permutation(len(prompt))
+    _, first, of_prompt, counts = np.unique(
+        prompt[shuffled], return_index=True, return_inverse=True, return_counts=True
+    )
+    if len(first) == len(prompt):
+        return np.sort(shuffled[:limit])
+    kept, left = np.zeros(len(first), dtype=np.bool_), limit
+    for one in np.argsort(first):
+        if counts[one] <= left:
+            kept[one], left = True, left - int(counts[one])
+    if left == limit:
+        raise LagerError(f"the limit is {limit} items, and no prompt has so few rows: give {counts.min()} or more")
+    return np.sort(shuffled[kept[of_prompt]])
 
 
 def _unused_rows(cache: FeatureCache, n_valid: int, n_labelled: int, strategy: str) -> list[str]:

@@ -20,6 +20,7 @@ from ..items.label_targets import annotator_targets
 from ..items.score_files import read_scores
 from ..scale import Scale
 from .manifest import RUN, read_manifest, read_run
+from .prompt_clusters import PromptClusters, with_prompts_whole
 from .read_item_table import read_item_table
 from .readouts import PooledStates, Readouts, row_blocks
 from .shard_files import READOUTS, ShardFiles
@@ -341,6 +342,17 @@ class FeatureCache(CacheColumns):
         """Return a column of the items as an ndarray of str or None, or None when it is missing or all null."""
         return object_column(self.items, name)
 
+    @cached_property
+    def clusters(self) -> PromptClusters:
+        """The clusters of all rows, those joined that share a prompt of a valid row."""
+        given, rows = self.column("cluster"), np.flatnonzero(self.valid)
+        found = with_prompts_whole(None if given is None else given[rows], self.prompt_keys()[rows])
+        if found.cluster is None or len(rows) == self.n_items:
+            return found
+        everywhere = np.full(self.n_items, None, dtype=object) if given is None else given.copy()
+        everywhere[rows] = found.cluster
+        return found._replace(cluster=everywhere)
+
     @property
     def is_large(self) -> bool:
         """Whether a read-out of all items is more than is kept in memory unasked, see `readouts`."""
@@ -366,7 +378,7 @@ class FeatureCache(CacheColumns):
             n_tokens=self.n_tokens,
             human=self.mean_scores,
             group=self.column("group"),
-            cluster=self.column("cluster"),
+            cluster=self.clusters.cluster,
             scale=self.scale,
             hidden=PooledStates(self._hidden_of if keep_on_disk else self._kept_hidden_of, self.poolings, place),
             target=annotator_targets(*flat_scores(self.items["scores"]), self.scale.array),

@@ -31,7 +31,7 @@ class Readouts:
     human : ndarray of shape (n_items,)
         Mean human score on the scale, NaN where there is none.
     group, cluster : ndarray of shape (n_items,), dtype object, or None
-        Criterion, and shared source text; None where the cache declares none.
+        Criterion, and shared source text; None where the cache declares none. Rows of one prompt are in one cluster.
     scale : Scale
         The labels of the last axis.
     target : ndarray of shape (n_items, n_labels), or None

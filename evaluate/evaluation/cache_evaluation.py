@@ -125,7 +125,7 @@ def evaluate_cache(
         cache.mean_scores,
         {one.name: one.scores for one in scored},
         group=group_series(cache.items, by, level=level),
-        cluster=label_series(cache.items, "cluster"),
+        cluster=_declared_clusters(cache),
         system=label_series(cache.items, "system"),
         annotators=cache.items["scores"],
         folded={one.name: one.folded for one in scored if one.folded is not None},
@@ -157,6 +157,7 @@ def evaluate_cache(
         skipped=scorer.skipped,
         notes=(
             *scorer.notes,
+            *cache.clusters.notes,
             *_joined_by_number(judges, cache),
             *_unseen_groups(scorer.aggregators, cache),
             *reading_notes(agreement),
@@ -167,6 +168,12 @@ def evaluate_cache(
         aggregators=scorer.aggregators,
         fold=scorer.fold,
     )
+
+
+def _declared_clusters(cache: FeatureCache) -> Any:
+    """Return the declared clusters, joined where they share a prompt; those of prompts alone hold no pairs to order."""
+    declared = label_series(cache.items, "cluster")
+    return declared if declared is None or not cache.clusters.n_prompts else cache.clusters.cluster
 
 
 def about_cache(cache: FeatureCache) -> dict[str, Any]:

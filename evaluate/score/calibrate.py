@@ -14,6 +14,7 @@ from ...data.errors import LagerError
 from ...train.aggregator.conformal import Calibration, conformal_radii
 from ...train.aggregator.predictions import predict_all
 from ...train.files.aggregator_file import AggregatorRecord, check_applies, in_sample
+from ...train.solvers.folds import cluster_codes, count_clusters
 
 
 class Calibrated(NamedTuple):
@@ -46,7 +47,7 @@ def calibrate(
             f"the aggregator is {record.aggregator.strategy}, whose numbers are no scores on the scale {cache.scale}: "
             "an interval around them says nothing of human scores; calibrate one that scores, such as lager-tuned"
         )
-    notes = check_applies(record, cache, force=force)
+    notes = [*check_applies(record, cache, force=force), *cache.clusters.notes]
     readouts = cache.readouts()
     seen = in_sample(record, cache.prompt_keys()[np.flatnonzero(cache.valid)])
     labelled = np.isfinite(readouts.human)
@@ -68,7 +69,7 @@ def calibrate(
     radii = conformal_radii(error, used.cluster, levels=sorted(set(levels)), seed=seed)
     if used.cluster is None:
         notes.append("the cache declares no clusters: each item counts by itself; items of one text would not")
-    n_clusters = len(rows) if used.cluster is None else len(set(used.cluster))
+    n_clusters = count_clusters(used.cluster, len(rows))
     calibration = Calibration(
         radii, cache.scale, len(rows), n_clusters, cache.readout_id, cache.fingerprint, cache.items_hash
     )
@@ -77,7 +78,5 @@ def calibrate(
 
 def _whole_clusters(seen: NDArray[np.bool_], cluster: NDArray[np.object_] | None) -> NDArray[np.bool_]:
     """Return the items that share a cluster with one of `seen`."""
-    if cluster is None:
-        return seen
-    _, codes = np.unique(cluster.astype(str), return_inverse=True)
+    codes = cluster_codes(cluster, len(seen))
     return np.asarray(np.isin(codes, codes[seen]))

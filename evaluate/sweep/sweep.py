@@ -144,7 +144,7 @@ def _data(
         raise LagerError(f"unknown draw {draw!r}: choose items (one of each cluster in turn) or clusters (whole ones)")
     if level == "group" and test.column("group") is None:
         raise LagerError(f"level group needs groups, and cache {test.path} declares none: choose --level pooled")
-    notes = []
+    notes = train.clusters.notes
     if train.fingerprint != test.fingerprint or train.scale != test.scale:
         differs = ", ".join(reading_differences(train, test))
         notes.append(f"the training cache and the test cache were read in other ways: {differs}")

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from ...data.cache.prompt_clusters import with_prompts_whole
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
 from ...data.scale import Scale
@@ -89,8 +90,7 @@ class ReadoutEstimator(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         weight = None if sample_weight is None else _numbers(np.asarray(sample_weight), "sample weights")
         if weight is not None:
             check_weights(weight, len(human))
-        clusters = None if cluster is None else np.asarray(cluster, dtype=object)
-        return plain_readouts(logits, scale, human=human, weight=weight, cluster=clusters)
+        return plain_readouts(logits, scale, human=human, weight=weight, cluster=clusters_of(cluster, logits))
 
     def _to_score(self, X: ArrayLike) -> Readouts:
         """Return items to score as read-outs of the shape seen in `fit`."""
@@ -181,6 +181,16 @@ def plain_readouts(
         scale=scale,
         weight=weight,
     )
+
+
+def clusters_of(cluster: ArrayLike | None, readouts: NDArray[Any]) -> NDArray[np.object_] | None:
+    """Return clusters in which equal read-outs, rows of one prompt, are together."""
+    given = None if cluster is None else np.asarray(cluster, dtype=object)
+    if given is not None and len(given) != len(readouts):
+        return given  # refused where clusters are counted
+    flat = np.ascontiguousarray(_flat(readouts))
+    _, prompt = np.unique(flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))), return_inverse=True)
+    return with_prompts_whole(given, prompt.ravel().astype(np.uint64)).cluster
 
 
 def _numbers(array: NDArray[Any], what: str) -> NDArray[Any]:

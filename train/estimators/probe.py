@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...data.errors import LagerError
 from ...data.scale import Scale
 from ..strategies.fit import fit_strategy
-from .base import ReadoutEstimator, plain_readouts
+from .base import ReadoutEstimator, clusters_of, plain_readouts
 
 _POOLING = "given"
 
@@ -65,7 +65,7 @@ class ProbeEstimator(ReadoutEstimator):
             scale,
             human=human,
             weight=None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64),
-            cluster=None if cluster is None else np.asarray(cluster, dtype=object),
+            cluster=clusters_of(cluster, states),
         )
         self.scale_ = scale
         self.aggregator_ = fit_strategy(self._strategy_name(), replace(train, hidden={_POOLING: states}))

@@ -82,7 +82,8 @@ class StrategyEstimator(ReadoutEstimator):
         sample_weight : array-like of shape (n_items,), optional
             How much each item counts.
         cluster : array-like of shape (n_items,), optional
-            Items that share a source text stay together where a strategy leaves items out.
+            Items that share a source text stay together where a strategy leaves items out; rows of equal read-outs,
+            which are of one prompt, always do. In a search or cross-validation of scikit-learn's, group rows likewise.
 
         Raises
         ------

@@ -7,6 +7,7 @@ import pytest
 from lager.data.errors import LagerError
 from lager.data.scale import Scale
 from lager.train.estimators.lager import LagerAggregator
+from lager.train.estimators.strategy import StrategyEstimator
 from lager.train.strategies.fit import fit_strategy
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
@@ -25,6 +26,15 @@ def test_it_predicts_what_the_strategy_predicts() -> None:
     np.testing.assert_array_equal(fitted.weights_, strategy.weights)
     np.testing.assert_array_equal(fitted.predict(X), strategy.predict(DATA))
     np.testing.assert_array_equal(fitted.predict_proba(X), fitted.aggregator_.predict_proba(DATA))
+
+
+def test_rows_of_equal_read_outs_stay_together_where_a_strategy_leaves_items_out() -> None:
+    prompt = np.repeat(np.arange(40), 3)
+    noise, labels = np.random.default_rng(0).normal(size=(40, 9, 5))[prompt], Y[:40][prompt]
+    plain = StrategyEstimator("ridge").fit(noise, labels)
+    assert plain.aggregator_.training["clusters"] == 40
+    told = StrategyEstimator("ridge").fit(noise, labels, cluster=prompt.astype(str))
+    assert plain.aggregator_.parameters == told.aggregator_.parameters
 
 
 def test_constructor_only_assigns() -> None:
