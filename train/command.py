@@ -31,6 +31,9 @@ def train(
     scores: Annotated[Path | None, typer.Option(help="Human scores from a file (id, score), joined by id.")] = None,
     limit: Annotated[int | None, typer.Option(help="Train on N items drawn by the seed.")] = None,
     holdout: Annotated[float | None, typer.Option(help="Share of items, by cluster, to hold out and score.")] = None,
+    level: Annotated[
+        str | None, typer.Option(help="Agreement to fit for: pooled or group (the default with groups).")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of draws, holdout and batches.")] = 42,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -49,7 +52,7 @@ def train(
     typer.echo(f"fitting {strategy} ({preset}) on {scrubbed(str(cache))}", err=True)
     if opened.is_large and limit is None:
         typer.echo(f"its {len(opened):,} items stay on disk: each step of a fit is a pass over them", err=True)
-    run = train_on_cache(opened, strategy=strategy, preset=preset, limit=limit, holdout=holdout, seed=seed)
+    run = train_on_cache(opened, strategy=strategy, preset=preset, limit=limit, holdout=holdout, level=level, seed=seed)
     save_aggregator(out, run.record)
     for note in run.notes:
         typer.echo(f"note: {printable(note)}", err=True)

@@ -49,12 +49,17 @@ def train_on_cache(
     preset: str = "converged",
     limit: int | None = None,
     holdout: float | None = None,
+    level: str | None = None,
     seed: int = 42,
 ) -> TrainingRun:
-    """Fit a strategy on a cache's labelled items."""
+    """Fit a strategy on a cache's labelled items, to agree within groups where there are any, or pooled by `level`."""
+    if level not in {None, "pooled", "group"}:
+        raise LagerError(f"unknown level {level!r} of a fit: choose pooled or group")
     if limit is not None and limit < 1:
         raise LagerError(f"got a limit of {limit} items, expected 1 or more")
-    readouts = cache.readouts()
+    readouts = replace(cache.readouts(), pooled=level == "pooled")
+    if level == "group" and readouts.group is None:
+        raise LagerError(f"level group needs groups, and cache {cache.path} declares none: choose --level pooled")
     rows = np.flatnonzero(np.isfinite(readouts.human))
     notes = _unused_rows(cache, len(readouts), len(rows), strategy)
     notes += cache.clusters.notes if lookup(strategy).needs_fitting else []
@@ -71,7 +76,8 @@ def train_on_cache(
     fitted = aggregator.definition.needs_fitting
     if fitted:
         aggregator = replace(
-            aggregator, training={**aggregator.training, "seed": seed, "limit": limit, "holdout": holdout}
+            aggregator,
+            training={**aggregator.training, "seed": seed, "limit": limit, "holdout": holdout, "level": _level(train)},
         )
         notes += _doubts(aggregator, len(train_rows))
     in_cache = np.flatnonzero(cache.valid)[train_rows]
@@ -132,12 +138,17 @@ def _score_held_out(aggregator: Aggregator, test: Readouts, preset: str) -> Held
     ]
     scores = predict_all({one.strategy: one for one in (aggregator, *rivals)}, test)
     by_strategy = {name: _agreement(values, test) for name, values in scores.items()}
-    return HeldOut(len(test), "pooled" if test.group is None else "group", by_strategy)
+    return HeldOut(len(test), _level(test), by_strategy)
+
+
+def _level(readouts: Readouts) -> str:
+    """Return the level at which agreement counts."""
+    return "pooled" if readouts.pooled or readouts.group is None else "group"
 
 
 def _agreement(scores: NDArray[np.float64], test: Readouts) -> float | None:
     """Return Spearman per group, averaged over the groups in which it is defined; pooled where there are none."""
-    if test.group is None:
+    if test.group is None or test.pooled:
         return spearman(scores, test.human)
     groups = np.array([str(group) for group in test.group])
     values = [spearman(scores[groups == one], test.human[groups == one]) for one in np.unique(groups)]

@@ -38,6 +38,8 @@ class Readouts:
         Distribution of each item's annotators over the labels, NaN where there is none; None where only means are kept.
     weight : ndarray of shape (n_items,), or None
         How much each item counts in fitting; None for all the same.
+    pooled : bool
+        Whether scores are to agree over all items at once although there are groups; otherwise within groups.
     hidden : mapping of str to ndarray of shape (n_items, n_layers + 1, n_dimensions)
         Hidden states by pooling; empty where none are kept.
     """
@@ -52,6 +54,7 @@ class Readouts:
     scale: Scale
     target: NDArray[np.float64] | None = None
     weight: NDArray[np.float64] | None = None
+    pooled: bool = False
     hidden: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -71,6 +74,7 @@ class Readouts:
             scale=self.scale,
             target=None if self.target is None else self.target[rows],
             weight=None if self.weight is None else self.weight[rows],
+            pooled=self.pooled,
             hidden=_take_states(self.hidden, rows),
         )
 

@@ -95,7 +95,7 @@ def evaluate_cache(
     range_source = choose_source(threshold_range, train=train is not None)
     check_preset(preset)
     names = expand(strategies)
-    scorer = CacheScorer(cache, preset, seed)
+    scorer = CacheScorer(cache, preset, seed, level)
     provided = scorer.add_files(aggregators, names, force=force)
     scorer.add_untrained(name for name in names if not needs_fitting(name) and name not in provided)
     to_fit = [name for name in names if needs_fitting(name) and name not in provided]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,11 +67,14 @@ class CacheScorer:
         Variant of the strategies that are fitted here or need no fitting.
     seed : int
         Of fits and folds.
+    level : str or None
+        At which scores are to agree: strategies that are fitted here are fitted for it.
     """
 
     cache: FeatureCache
     preset: str = "converged"
     seed: int = 42
+    level: str | None = None
     skipped: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     aggregators: dict[str, list[Aggregator]] = field(default_factory=dict)
@@ -90,7 +93,7 @@ class CacheScorer:
                 f"none of the {labelled.sum()} items with a human score in cache {self.cache.path} is valid: see the "
                 "reasons with lager cache info"
             )
-        self.readouts = self.cache.readouts()
+        self.readouts = replace(self.cache.readouts(), pooled=self.level == "pooled")
         self._evaluated = self.cache.valid & labelled
         self._to_score: list[_Source] = []
         self._out_of_fold: list[StrategyScores] = []
@@ -123,6 +126,7 @@ class CacheScorer:
 
         What cannot be fitted is skipped with the reason.
         """
+        level = "pooled" if self.level == "pooled" else None
         readouts = train.readouts()
         if not np.isfinite(readouts.human).any():
             raise LagerError(f"cache {train.path} has no valid item with a human score to train on: add scores to it")
@@ -134,7 +138,7 @@ class CacheScorer:
                 self.skipped |= dict.fromkeys(members, reason)
                 continue
             try:
-                run = train_on_cache(train, strategy=base, preset=self.preset, seed=self.seed)
+                run = train_on_cache(train, strategy=base, preset=self.preset, level=level, seed=self.seed)
             except LagerError as error:
                 self.skipped |= dict.fromkeys(members, str(error))
                 continue

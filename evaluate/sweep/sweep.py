@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -157,6 +157,7 @@ def _data(
             notes.append(f"{shared} prompts of the test cache are in the training cache too: its curves are in-sample")
     else:
         notes.append("training and test cache are the same: the curves are in-sample, the folds are not")
+    labelled = [replace(one, pooled=chosen == "pooled") for one in labelled]
     return SweepData(labelled[0], labelled[1], chosen, preset, folds, seed, cast("DrawBy", draw)), notes
 
 

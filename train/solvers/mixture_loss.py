@@ -57,6 +57,8 @@ class MixtureLoss:
     error : {"squared", "absolute"}
     weight : ndarray of shape (n_items,) or 1
         How much each item counts; their mean is 1.
+    group : ndarray of shape (n_items,), or None
+        Number of the group within which an item is compared; None where all are compared with each other.
     """
 
     logits: NDArray[np.float64]
@@ -67,6 +69,7 @@ class MixtureLoss:
     alpha: float
     error: ErrorKind
     weight: NDArray[np.float64] | float = 1.0
+    group: NDArray[np.intp] | None = None
 
     @property
     def n_entries(self) -> int:
@@ -90,6 +93,7 @@ class MixtureLoss:
             targets=self.targets[:, rows],
             human=self.human[rows],
             weight=_of_rows(self.weight, rows),
+            group=None if self.group is None else self.group[rows],
         )
 
     def first(self, n_entries: int) -> MixtureLoss:

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from ...data.rounding import tie_classes
 
+_CONSTANT = 1e-12  # ranks are shares of the weight here
+
 
 def average_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return ranks from 1, tied values sharing the mean of theirs; shape (n_items,).
@@ -23,6 +25,43 @@ def weighted_ranks(values: NDArray[np.float64], weight: NDArray[np.float64]) -> 
     place, _ = tie_classes(values)
     mass = np.bincount(place, weights=weight)
     return np.asarray((np.cumsum(mass) - mass / 2.0)[place])
+
+
+def level_spearman(
+    scores: NDArray[np.float64],
+    human: NDArray[np.float64],
+    *,
+    weight: NDArray[np.float64] | float = 1.0,
+    group: NDArray[np.intp] | None = None,
+) -> float | None:
+    """Return weighted Spearman, the mean over groups where there are any: what settings are chosen by.
+
+    Scores that are constant in a group have 0 there: left out, they would be compared on other groups than the rest.
+    None where no group's human scores differ, or no group's scores do.
+    """
+    weights = np.broadcast_to(np.asarray(weight, dtype=np.float64), human.shape)
+    found, varied = [], False
+    for rows in _members(group, len(human)):
+        shares = weights[rows] / weights[rows].sum()
+        ours, theirs = (_centred(weighted_ranks(side[rows], shares), shares) for side in (scores, human))
+        if (spread := shares @ theirs**2) <= _CONSTANT:
+            continue
+        norm = np.sqrt((shares @ ours**2) * spread)
+        found.append(float(shares @ (ours * theirs) / norm) if norm > _CONSTANT else 0.0)
+        varied |= bool(norm > _CONSTANT)
+    return float(np.mean(found)) if varied else None
+
+
+def _members(group: NDArray[np.intp] | None, n: int) -> list[NDArray[np.intp]]:
+    """Return the rows of each group, all in one where there are none."""
+    if group is None:
+        return [np.arange(n)]
+    order = np.argsort(group, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+
+
+def _centred(ranks: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    return ranks - weight @ ranks
 
 
 def spearman(first: NDArray[np.float64], second: NDArray[np.float64]) -> float | None:

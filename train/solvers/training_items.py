@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,24 @@ def used_logits(readouts: Readouts, options: LayerOptions) -> NDArray[Any]:
 
 def training_loss(train: Readouts, options: LayerOptions) -> MixtureLoss:
     """Return the loss of preset converged on the entries that the options leave."""
-    return converged_loss(
+    loss = converged_loss(
         used_logits(train, options), train.human, scale=train.scale, target=train.target, weight=train.weight
     )
+    return replace(loss, group=level_groups(train)[1])
+
+
+def level_groups(train: Readouts) -> tuple[list[str | None], NDArray[np.intp] | None]:
+    """Return the names of the groups within which scores are to agree, and each item's number.
+
+    None, and no numbers, where all items are compared with each other. Items without a group are one, the last.
+    """
+    if train.group is None or train.pooled:
+        return [], None
+    names = sorted(set(train.group), key=lambda name: (name is None, name))
+    if len(names) < 2:
+        return [], None
+    numbers = {name: number for number, name in enumerate(names)}
+    return names, np.array([numbers[name] for name in train.group], dtype=np.intp)
 
 
 def inner_folds(train: Readouts, *, strategy: str, seed: int) -> list[Split]:

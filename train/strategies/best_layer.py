@@ -21,7 +21,7 @@ _SCORES_AT_ONCE = 64_000_000  # scores of all entries that are kept at once: 512
 
 @dataclass(frozen=True)
 class BestLayer(LayerMixture):
-    """The entry of highest Spearman on the training items; of equal ones the lowest."""
+    """The entry of highest `level_spearman` on the training items; of equal ones the lowest."""
 
     key: str = "best-layer"
     summary: str = "the single layer best on the training data"
@@ -37,16 +37,15 @@ class BestLayer(LayerMixture):
 
     def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
         """Choose the entry."""
-        from ..solvers.rank_correlation import weighted_ranks
+        from ..solvers.rank_correlation import level_spearman
         from ..solvers.training_data import check_labels
-        from ..solvers.training_items import item_weights, used_logits
+        from ..solvers.training_items import item_weights, level_groups, used_logits
 
         check_labels(used_logits(train, self.options).shape, train.human, train.scale)
-        weight = item_weights(train)
-        human = weighted_ranks(train.human, weight)
+        weight, (_, group) = item_weights(train), level_groups(train)
         best: tuple[float, int] | None = None
         for entry, scores in enumerate(_scores_of_entries(train, self.options)):
-            rho = _correlation(weighted_ranks(scores, weight), human, weight)
+            rho = level_spearman(scores, train.human, weight=weight, group=group)
             if rho is not None and (best is None or rho > best[0]):
                 best = (rho, entry)
         if best is None:
@@ -72,10 +71,3 @@ def _scores_of_entries(train: Readouts, options: LayerOptions) -> Iterator[NDArr
             for entry in range(logits.shape[1]):
                 out[entry, places] = expected_value(softmax(logits[:, entry]), train.scale.array)
         yield from out
-
-
-def _correlation(a: np.ndarray, b: np.ndarray, weight: np.ndarray) -> float | None:
-    """Return the weighted correlation, None where a side is constant."""
-    a, b = a - weight @ a, b - weight @ b
-    norm = float(np.sqrt((weight @ a**2) * (weight @ b**2)))
-    return float(weight @ (a * b)) / norm if norm > 1e-12 else None

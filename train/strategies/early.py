@@ -13,7 +13,7 @@ from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
 from ..aggregator.layer_options import Constraint
 from ..aggregator.strategy import Fitted, Learnt
-from .layer_mixture import FittedMixture, padded
+from .layer_mixture import FittedMixture, means_over_folds, padded
 from .single_layer import entry_number, last_weighed
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Early(FittedMixture):
     """lager-tuned on entries 0 to m.
 
-    For ``lager-early`` m is the smallest whose out-of-fold Spearman, the mean over folds, comes within one standard
-    error of the best m's (Breiman et al. 1984, section 3.4.3); ``lager-early:M`` names it.
+    For ``lager-early`` m is the smallest whose out-of-fold agreement (`level_spearman`, the mean over folds) comes
+    within one standard error of the best m's (Breiman et al. 1984, section 3.4.3); ``lager-early:M`` names it.
     """
 
     key: str = "lager-early"
@@ -67,7 +67,7 @@ class Early(FittedMixture):
             folds = inner_folds(train, strategy=self.name, seed=seed)
             by_fold = early_curve(loss, folds, constraint)
             last = first_good_entry(by_fold)
-            curve = [None if np.isnan(mean) else float(mean) for mean in _means(by_fold)]
+            curve = [None if np.isnan(mean) else float(mean) for mean in means_over_folds(by_fold)]
             training |= {"folds": len(folds), "spearman_by_entry": curve}
         if last >= loss.n_entries:
             raise LagerError(f"there is no {self.name}: the entries are 0 to {loss.n_entries - 1}; name one of them")
@@ -81,39 +81,32 @@ class Early(FittedMixture):
 
 
 def early_curve(loss: MixtureLoss, folds: list[Split], constraint: Constraint) -> NDArray[np.float64]:
-    """Return Spearman on each left-out fold of lager-tuned on entries 0 to m, NaN where undefined.
+    """Return the agreement on each left-out fold of lager-tuned on entries 0 to m, NaN where undefined.
 
     Returns
     -------
     ndarray of shape (n_entries, n_folds)
     """
     from ..solvers.minimise import minimise
-    from ..solvers.rank_correlation import spearman
+    from ..solvers.rank_correlation import level_spearman
 
     out = np.full((loss.n_entries, len(folds)), np.nan)
     for column, fold in enumerate(folds):
         train, test = loss.take(fold.train), loss.take(fold.test)
         for entry in range(loss.n_entries):
             weights = minimise(train.first(entry + 1), constraint).weights
-            rho = spearman(test.first(entry + 1).expected(weights), test.human)
+            scores = test.first(entry + 1).expected(weights)
+            rho = level_spearman(scores, test.human, weight=test.weight, group=test.group)
             out[entry, column] = np.nan if rho is None else rho
     return out
 
 
 def first_good_entry(by_fold: NDArray[np.float64]) -> int:
     """Return the first entry within one standard error of the best mean."""
-    means = _means(by_fold)
+    means = means_over_folds(by_fold)
     if np.isnan(means).all():
         raise LagerError("lager-early: no number of layers ranks the left-out items; train on more items, or lager")
     best = int(np.nanargmax(means))
     values = by_fold[best][~np.isnan(by_fold[best])]
     error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
     return int(np.argmax(np.nan_to_num(means, nan=-2.0) >= means[best] - error))
-
-
-def _means(by_fold: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over the folds in which an entry's figure is defined."""
-    defined = ~np.isnan(by_fold)
-    counts = defined.sum(axis=1)
-    totals = np.where(defined, by_fold, 0.0).sum(axis=1)
-    return np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)

@@ -77,3 +77,11 @@ def one_hot(entry: int, n_layers: int) -> tuple[float, ...]:
 def padded(weights: NDArray[np.float64], n_entries: int) -> tuple[float, ...]:
     """Return weights of the first entries as one number per entry, 0 for the rest."""
     return (*weights.tolist(), *(0.0,) * (n_entries - len(weights)))
+
+
+def means_over_folds(by_fold: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean over the folds in which a figure is defined, NaN where it is in none."""
+    defined = ~np.isnan(by_fold)
+    counts = defined.sum(axis=1)
+    totals = np.where(defined, by_fold, 0.0).sum(axis=1)
+    return np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)

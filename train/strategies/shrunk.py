@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...data.cache.readouts import Readouts
 from ..aggregator.layer_options import Constraint
 from ..aggregator.strategy import Fitted, Learnt
-from .layer_mixture import FittedMixture, padded
+from .layer_mixture import FittedMixture, means_over_folds, padded
 
 if TYPE_CHECKING:
     from ..solvers.folds import Split
@@ -26,8 +26,8 @@ STRENGTHS = np.linspace(0.0, 1.0, 11)
 class Shrunk(FittedMixture):
     """``w = (1 - c) w_tuned + c / (L + 1)``.
 
-    The strength c is the one of `STRENGTHS` whose scores of left-out clusters rank best, over all folds at once; of
-    equally good ones the largest.
+    The strength c is the one of `STRENGTHS` whose scores of left-out clusters rank best, by the mean over folds of
+    `level_spearman`; of equally good ones the largest.
     """
 
     key: str = "lager-shrunk"
@@ -63,17 +63,19 @@ class Shrunk(FittedMixture):
 
 
 def strength_curve(loss: MixtureLoss, folds: list[Split], constraint: Constraint) -> NDArray[np.float64]:
-    """Return Spearman of the out-of-fold scores at each of `STRENGTHS`; -1 where it is undefined."""
+    """Return the mean over folds of the agreement at each of `STRENGTHS`; -1 where it is undefined."""
     from ..solvers.minimise import minimise
     from ..solvers.mixture_loss import expected_scores
-    from ..solvers.rank_correlation import spearman
+    from ..solvers.rank_correlation import level_spearman
 
-    scores = np.empty((len(STRENGTHS), loss.n_items))
+    by_fold = np.full((len(STRENGTHS), len(folds)), np.nan)
     even = loss.mixed(np.full(loss.n_entries, 1.0 / loss.n_entries))
-    for fold in folds:
+    for column, fold in enumerate(folds):
         # Mixed logits are linear in the weights: two mixtures give those of every strength.
-        tuned = loss.take(fold.test).mixed(minimise(loss.take(fold.train), constraint).weights)
-        for row, strength in zip(scores, STRENGTHS, strict=True):
-            row[fold.test] = expected_scores((1.0 - strength) * tuned + strength * even[:, fold.test], loss.values)
-    rhos = (spearman(row, loss.human) for row in scores)
-    return np.array([-1.0 if rho is None else rho for rho in rhos])
+        test = loss.take(fold.test)
+        tuned = test.mixed(minimise(loss.take(fold.train), constraint).weights)
+        for row, strength in enumerate(STRENGTHS):
+            scores = expected_scores((1.0 - strength) * tuned + strength * even[:, fold.test], loss.values)
+            rho = level_spearman(scores, test.human, weight=test.weight, group=test.group)
+            by_fold[row, column] = np.nan if rho is None else rho
+    return np.nan_to_num(means_over_folds(by_fold), nan=-1.0)
