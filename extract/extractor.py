@@ -24,6 +24,7 @@ def extract_features(
     system: str | None = None,
     answer_prefix: str = "",
     chat_args: Mapping[str, Any] | None = None,
+    allow_special_tokens: bool | None = None,
     scale: str | Scale | None = None,
     human_range: tuple[float, float] | None = None,
     group: Sequence[str] = (),
@@ -79,6 +80,9 @@ def extract_features(
         System message; beginning of the judge's answer.
     chat_args : mapping, optional
         Arguments of the chat template, over the defaults (thinking off, a fixed date).
+    allow_special_tokens : bool, optional
+        Let special tokens of the tokenizer within an item's fields, such as ``<|im_end|>``, be tokens; they are read
+        as plain text otherwise, so that no item writes a turn of the conversation.
     scale : str or Scale, optional
         Score labels; the items' own, else 1-5, when None.
     human_range : tuple of float, optional

@@ -36,6 +36,9 @@ class PromptOptions:
     chat_args: Mapping[str, Any] | None = option(
         "Chat template arguments as JSON.", shown="no thinking, a fixed date", parse=parse_chat_args
     )
+    allow_special_tokens: bool | None = option(
+        "Let special tokens within an item's fields be tokens; they are read as plain text.", kind=bool
+    )
     condition: str | None = option(
         "direct, generate (up to 10 tokens) or reasoning (feedback, then the score).", shown="direct"
     )

@@ -9,6 +9,7 @@ from typing import Any
 from ...data.items.lazy_items import ItemSource
 from ...data.version import VERSION
 from ..model.judge import Judge
+from ..prompts.notices import n_with_plain_special_tokens
 from ..prompts.prompt_format import PromptFormat
 from .planner import Planner
 
@@ -50,6 +51,8 @@ def cache_identity(
             **{name: importlib.metadata.version(name) for name in _libraries(judge)},
         },
     }
+    if n_plain := n_with_plain_special_tokens(planner.settled.texts):
+        recorded["special_tokens_as_text"] = {"prompts": n_plain, "of": len(planner.settled)}
     if poolings:
         inputs["hidden"] = list(poolings)
     return {"inputs": inputs, "readout_inputs": readout_inputs(judge, hashes), "scale": scale, "recorded": recorded}
@@ -108,4 +111,6 @@ def _prompt_inputs(prompt_format: PromptFormat, items: ItemSource) -> dict[str, 
         "answer_prefix": prompt_format.options.answer_prefix or "",
         "truncate_field": prompt_format.options.truncate_field,
         "max_field_tokens": prompt_format.options.max_field_tokens,
+        # Written where it makes a difference, so that earlier caches keep their fingerprints.
+        **({"allow_special_tokens": True} if prompt_format.options.allow_special_tokens else {}),
     }

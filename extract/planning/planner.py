@@ -21,6 +21,7 @@ from ...data.progress import Say
 from ..model.judge import Judge
 from ..prompts.condition import DIRECT, Condition
 from ..prompts.generated_labels import LabelForms, find_label_forms
+from ..prompts.notices import prompt_notices
 from ..prompts.prompt_format import PromptFormat, prompt_array
 from ..prompts.score_tokens import SEPARATORS, ScoreTokenResolver, ScoreTokens, resolve_all
 from ..readout.batches import BatchBudget
@@ -146,6 +147,8 @@ def make_planner(
     else:
         planner = _prompt_planner(judge, prompt_format, first, budget=budget, stored_sep=stored_sep, say=say)
     settled = _finished(planner, first)
+    for line in prompt_notices(prompt_format, items.kind, first.texts, n_items=len(items)):
+        say(line)
     _tell_of_long_prompts(settled, planner.too_long, n_items=len(items), limit=judge.context_length, say=say)
     return replace(planner, settled=settled)
 

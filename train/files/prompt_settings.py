@@ -21,6 +21,8 @@ class PromptSettings:
         System message; beginning of the judge's answer.
     chat_args : dict or None
         Arguments of the chat template.
+    allow_special_tokens : bool or None
+        Whether special tokens within an item's fields are tokens.
     truncate_field : str or None
         Field that is cut to `max_field_tokens`.
     max_field_tokens : int or None
@@ -38,6 +40,7 @@ class PromptSettings:
     system: str | None = None
     answer_prefix: str | None = None
     chat_args: dict[str, Any] | None = None
+    allow_special_tokens: bool | None = None
     truncate_field: str | None = None
     max_field_tokens: int | None = None
     condition: str | None = None
@@ -55,7 +58,7 @@ class PromptSettings:
         """Read what `as_json` wrote; None for None."""
         if raw is None:
             return None
-        kinds = {"chat_args": dict, "max_field_tokens": int, "max_new_tokens": int}
+        kinds = {"chat_args": dict, "max_field_tokens": int, "max_new_tokens": int, "allow_special_tokens": bool}
         known = {field.name for field in fields(cls)}
         if not isinstance(raw, dict) or not all(
             type(value) is kinds.get(name, str) for name, value in raw.items() if name in known
@@ -75,6 +78,7 @@ def prompt_settings_of(fingerprint_inputs: Mapping[str, Any]) -> PromptSettings 
         system=prompt.get("system"),
         answer_prefix=prompt.get("answer_prefix"),
         chat_args=prompt.get("chat_args"),
+        allow_special_tokens=prompt.get("allow_special_tokens"),
         truncate_field=prompt.get("truncate_field"),
         max_field_tokens=prompt.get("max_field_tokens"),
         condition=condition.get("name"),

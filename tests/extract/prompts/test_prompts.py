@@ -2,30 +2,14 @@
 
 import datetime
 
-import polars as pl
 import pytest
 from lager.data.errors import LagerError
-from lager.data.items.items import Items
-from lager.data.scale import Scale
 from lager.data.templates.template import Template
 from lager.extract.options.groups import PromptOptions
 from lager.extract.prompts.chat import find_chat, pin_date
-from lager.extract.prompts.prompt_format import PromptFormat, cut_text
+from lager.extract.prompts.prompt_format import cut_text
+from support.prompts import render
 from support.tiny_models import CHAT_TEMPLATE, tiny_tokenizer
-
-SCALE = Scale.parse("1-5")
-
-
-def items_of(kind, *fields):
-    ids = tuple(str(i) for i in range(len(fields)))
-    return Items(ids, fields, kind, pl.DataFrame({"item_id": ids}))
-
-
-def render(tokenizer, kind, fields, *, chat_args=None, template=None, **options):
-    chat = find_chat(tokenizer, chat_args)
-    prompt_format = PromptFormat(tokenizer, SCALE, PromptOptions(**options), template=template, chat=chat)
-    (text,) = prompt_format.render(items_of(kind, fields))
-    return text, prompt_format.tokenize([text])[0]
 
 
 def test_a_chat_template_with_a_bos_gives_one_bos():
