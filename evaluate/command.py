@@ -60,6 +60,9 @@ def evaluate(
     ] = None,
     baseline: Annotated[str | None, typer.Option(help="Strategy or judge that the others are tested against.")] = None,
     interval: Annotated[str, typer.Option(help="jackknife, percentile or bca")] = "jackknife",
+    systems: Annotated[
+        str, typer.Option(help="With --level system, intervals of these systems' true means, or of systems alike.")
+    ] = "these",
     resamples: Annotated[
         int, typer.Option(help="Resamples, or parts left out at most, for the intervals; 0 for none.")
     ] = 1000,
@@ -91,7 +94,8 @@ def evaluate(
     learning = () if sweep is None else read_learning_points(sweep)
     common: dict[str, Any] = {
         "level": level, "by": () if by is None else parse_by(by), "shown": check_metrics(metric or SHOWN),
-        "threshold": threshold, "baseline": baseline, "interval": interval, "resamples": resamples, "seed": seed,
+        "threshold": threshold, "baseline": baseline, "interval": interval, "systems": systems,
+        "resamples": resamples, "seed": seed,
     }  # fmt: skip
     with Progress(1.0, what="scoring", unit="share") as bar:
         if cache is None:

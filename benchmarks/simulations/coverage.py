@@ -13,6 +13,7 @@ import numpy as np
 from lager.data.scale import Scale
 from lager.evaluate.agreement.agreement import evaluate_scores
 from numpy.typing import NDArray
+from scipy import stats
 
 SCALE = Scale.parse("1-5")
 METRICS = ("spearman", "pearson", "kendall", "mae", "rmse", "accuracy", "qwk", "krippendorff_alpha",
@@ -109,28 +110,49 @@ def coverage(scenario: Scenario, n_clusters: int, replications: int, interval: s
     return np.asarray(np.nanmean(hits, axis=0)).reshape(2, len(METRICS))
 
 
+ORDER = ("pearson", "spearman", "kendall")
+
+
 def systems(n_systems: int, n_texts: int, correlation: float, noise: float, replications: int) -> str:
-    """Return how often the interval of Pearson's r holds that of the true means, its mean width, how often refused."""
-    hits, widths = [], []
+    """Return how often intervals hold the figures of true means and of the population, mean widths, and refusals.
+
+    The last column is a difference, of two equally good judges.
+    """
+    hits, widths = {}, {}
     for number in range(replications):
         rng = np.random.default_rng([number, n_systems, n_texts])
-        true = np.linalg.cholesky([[1, correlation], [correlation, 1]]) @ rng.normal(size=(2, n_systems))
+        quality, *own = rng.normal(size=(3, n_systems))
+        true = [quality, *(correlation * quality + np.sqrt(1 - correlation**2) * one for one in own)]
         shared = rng.normal(size=(n_texts, n_systems))
-        text = rng.normal(size=(2, n_texts, 1))
-        human, judge = (
-            0.4 * true[side] + 0.5 * text[side] + noise * (0.7 * shared + 0.7 * rng.normal(size=shared.shape))
-            for side in (0, 1)
+        text = rng.normal(size=(3, n_texts, 1))
+        human, first, second = (
+            (0.4 * true[k] + 0.5 * text[k] + noise * (0.7 * shared + 0.7 * rng.normal(size=shared.shape))).ravel()
+            for k in range(3)
         )
         cluster, system = (places.ravel() for places in np.indices(shared.shape))
-        options = {"cluster": cluster, "system": system, "level": "system", "metrics": ("pearson",)}
-        one = evaluate_scores(human.ravel(), {"j": judge.ravel()}, **options)["j"].metrics["pearson"]
-        if one.low is None or one.high is None:
-            continue
-        hits.append(one.low <= np.corrcoef(true)[0, 1] <= one.high)
-        widths.append(one.high - one.low)
-    refused = 1 - len(hits) / replications
-    held = f"{100 * np.mean(hits):.0f} | {np.mean(widths):.2f}" if hits else "- | -"
-    return f"| {n_systems} x {n_texts}, r = {correlation:g}, noise {noise:g} | {held} | {100 * refused:.0f} |"
+        options = {"cluster": cluster, "system": system, "level": "system", "metrics": ORDER}
+        for which in ("these", "alike"):
+            found = evaluate_scores(human, {"a": first, "b": second}, baseline="b", systems=which, **options)
+            r = {"pearson": correlation, "spearman": 6 / np.pi * np.arcsin(correlation / 2)}
+            r["kendall"] = 2 / np.pi * np.arcsin(correlation)
+            for metric, figure in zip(ORDER, (stats.pearsonr, stats.spearmanr, stats.kendalltau), strict=True):
+                of = [figure(true[0], true[k])[0] if which == "these" else r[metric] for k in (1, 2)]
+                assert found.comparison is not None
+                tests = {metric: (found["a"].metrics[metric], of[0])}
+                if metric == "spearman":
+                    tests["difference"] = (found.comparison.differences["a"][metric], of[0] - of[1])
+                for name, (one, value) in tests.items():
+                    if one.low is None or one.high is None:
+                        continue
+                    hits.setdefault((which, name), []).append(one.low <= value <= one.high)
+                    widths.setdefault((which, name), []).append(one.high - one.low)
+    kinds = [(which, name) for which in ("these", "alike") for name in (*ORDER, "difference")]
+    cells = [
+        f"{100 * np.mean(hits[kind]):.0f} ({np.mean(widths[kind]):.2f})" if kind in hits else "-" for kind in kinds
+    ]
+    refused = 1 - len(hits.get(("these", "spearman"), [])) / replications
+    about = f"{n_systems} x {n_texts}, r = {correlation:g}, noise {noise:g}"
+    return f"| {about} | {' | '.join(cells)} | {100 * refused:.0f} |"
 
 
 def main() -> None:
@@ -144,7 +166,8 @@ def main() -> None:
     parser.add_argument("--systems", action="store_true", help="between systems, not between items")
     options = parser.parse_args()
     if options.systems:
-        print("| systems x texts | held, % | mean width | refused, % |\n|---|---|---|---|")
+        names = [f"{which}: {name}" for which in ("these", "alike") for name in (*ORDER, "difference")]
+        print(f"| systems x texts | {' | '.join(names)} | refused, % |\n|---|{'---|' * (len(names) + 1)}")
         for n_systems, n_texts in ((8, 30), (11, 30), (16, 100), (17, 50)):
             for correlation, noise in ((0.8, 0.6), (0.95, 0.6), (0.8, 1.5)):
                 print(systems(n_systems, n_texts, correlation, noise, options.replications), flush=True)

@@ -18,6 +18,7 @@ from .intervals import NO_RESAMPLES, IntervalKind
 from .labelled_scores import LabelledScores
 from .levels import LevelName, arrange
 from .system_level import estimate_systems
+from .true_means import Systems
 from .williams import Williams, not_applicable, williams_of
 
 
@@ -44,6 +45,7 @@ class Paired(NamedTuple):
     bootstrap : ClusterBootstrap
     metrics : tuple of str
     interval : {"jackknife", "percentile", "bca"}
+    systems : {"these", "alike"}
     """
 
     labelled: LabelledScores
@@ -53,6 +55,7 @@ class Paired(NamedTuple):
     bootstrap: ClusterBootstrap
     metrics: tuple[str, ...]
     interval: IntervalKind
+    systems: Systems
 
     def estimate(
         self,
@@ -68,7 +71,16 @@ class Paired(NamedTuple):
         place = names.index(baseline) if baseline in names else None
         cluster, kind = self.cluster[rows], self.interval
         if self.level == "system" and part.system is not None:
-            return estimate_systems(part, cluster, context, self.bootstrap, self.metrics, interval=kind, baseline=place)
+            return estimate_systems(
+                part,
+                cluster,
+                context,
+                self.bootstrap,
+                self.metrics,
+                interval=kind,
+                baseline=place,
+                systems=self.systems,
+            )
         folded = {index: part.folded[name] for index, name in enumerate(names) if name in part.folded}
         scores = list(part.scores.values())
         arranged = arrange(self.level, part.human, scores, group=part.group, context=context, folded=folded)

@@ -22,6 +22,7 @@ from .labelled_scores import LabelledScores
 from .levels import choose_level
 from .raters import Raters
 from .result import Agreement, StrategyAgreement
+from .true_means import check_systems
 
 
 def evaluate_scores(
@@ -41,6 +42,7 @@ def evaluate_scores(
     ranges: Mapping[str, tuple[float, float]] | None = None,
     baseline: str | None = None,
     interval: str = DEFAULT_INTERVAL,
+    systems: str = "these",
     resamples: int = 1000,
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
@@ -82,6 +84,8 @@ def evaluate_scores(
         A judge that the others are compared with.
     interval : {"jackknife", "percentile", "bca"}
         Kind of the 95 % intervals: Student's t on what the jackknife leaves out, or of a bootstrap.
+    systems : {"these", "alike"}
+        At the system level: whether intervals speak of the true means of these systems, or of systems like these.
     resamples : int
         Bootstrap resamples, and the most parts that the jackknife leaves out; 0 for no intervals.
     seed : int
@@ -121,7 +125,8 @@ def evaluate_scores(
     if baseline is not None and baseline not in labelled.scores:
         raise LagerError(f"the baseline {baseline!r} is not evaluated: choose from {', '.join(labelled.scores)}")
     bootstrap = ClusterBootstrap(n_clusters, resamples, seed)
-    paired = Paired(labelled, cluster_codes, context, chosen, bootstrap, names, check_kind(interval))
+    kind = check_kind(interval)
+    paired = Paired(labelled, cluster_codes, context, chosen, bootstrap, names, kind, check_systems(systems, chosen))
     batches = list(labelled.batches())
     tick = _ticker(progress, total=len(batches) * (1 if chosen == "pooled" else 2))
     results: dict[str, StrategyAgreement] = {}
@@ -154,6 +159,7 @@ def evaluate_scores(
         seed=seed,
         strategies=strategies,
         interval=paired.interval,
+        systems=paired.systems,
         comparison=None if baseline is None else paired.compare(baseline, found, off_scale),
         human_reference=reference,
     )

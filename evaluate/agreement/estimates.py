@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from ..metrics.metrics import METRICS, OFF_SCALE
 from .bootstrap import ClusterBootstrap, Parts
 from .evidence import Evidence
-from .intervals import DEFAULT_INTERVAL, NO_RESAMPLES, Interval, IntervalKind
+from .intervals import DEFAULT_INTERVAL, Interval, IntervalKind
 from .item_level import ItemLevel
 from .jackknife import NO_VARIATION, effective_number
 from .result import Estimate, GroupAgreement
-from .true_means import METRIC, NOT_KNOWN, TrueMeans
+from .true_means import TrueMeans
 
 _GROUP_VALUES = 50_000_000  # values kept for intervals of single groups: 200 MB
 
@@ -133,7 +133,7 @@ class LevelEstimates:
             reason = " or ".join(sorted(reasons)) + (f" in all {len(points)} groups" if averaged else "")
             return Estimate(None, None, None, reason, groups=groups, undefined_groups=undefined_groups)
         if self.true_means is not None:
-            interval = self._of_systems(name, self.true_means.interval(score))
+            interval = self.true_means.interval(name, score, points)
         else:
             interval = interval_of(name, self.evidence(score, metric))
         return Estimate(
@@ -152,7 +152,8 @@ class LevelEstimates:
         if np.isnan(point):
             return Estimate(None, None, None, self.level.why_undefined(score, segment, name))
         if self.true_means is not None:
-            interval = self._of_systems(name, self.true_means.interval(score, segment))
+            only = np.where(np.arange(len(self.level.labels)) == segment, self.points[score, metric], np.nan)
+            interval = self.true_means.interval(name, score, only)
             return Estimate(point, interval.low, interval.high, interval.reason)
         if any(of is not None and of.by_group is None for of in self._weighted):
             return Estimate(point, None, None, "too many groups for intervals of each")
@@ -170,18 +171,11 @@ class LevelEstimates:
         name = self.metrics[metric]
         if self.true_means is not None:
             assert self.baseline is not None
-            interval, p = self.true_means.difference(score, self.baseline)
-            interval = self._of_systems(name, interval)
-            return interval, None if interval.low is None else p
+            observed = self.points[score, metric] - self.points[self.baseline, metric]
+            return self.true_means.difference(name, score, self.baseline, observed)
         evidence = self.surplus(score, metric)
         interval = interval_of(name, evidence, difference=True)
         return interval, evidence.p_value() if interval.low is not None or interval.reason == NO_VARIATION else None
-
-    def _of_systems(self, name: str, interval: Interval) -> Interval:
-        """Return the interval of Pearson's r at the system level; the other metrics have none."""
-        if name == METRIC or interval.reason == NO_RESAMPLES:
-            return interval
-        return Interval(None, None, 0, NOT_KNOWN)
 
     @property
     def _sizes(self) -> NDArray[np.intp]:

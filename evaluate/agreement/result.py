@@ -205,6 +205,8 @@ class Agreement:
         In the order given.
     interval : str
         jackknife, percentile or bca.
+    systems : str
+        these or alike: what intervals at the system level speak of.
     comparison : Comparison or None
         Every strategy against a baseline, where one was named.
     human_reference : HumanReference or None
@@ -221,6 +223,7 @@ class Agreement:
     seed: int
     strategies: tuple[StrategyAgreement, ...]
     interval: str = DEFAULT_INTERVAL
+    systems: str = "these"
     comparison: Comparison | None = None
     human_reference: HumanReference | None = None
 
@@ -236,6 +239,7 @@ class Agreement:
             "resamples": self.resamples,
             "seed": self.seed,
             "interval": self.interval,
+            **({"systems": self.systems} if self.level == "system" else {}),
             "results": [strategy.as_json() for strategy in self.strategies],
             "comparison": None if self.comparison is None else self.comparison.as_json(),
             "human_reference": None if self.human_reference is None else self.human_reference.as_json(),

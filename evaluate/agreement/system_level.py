@@ -16,7 +16,7 @@ from .intervals import IntervalKind
 from .item_level import ItemLevel
 from .labelled_scores import LabelledScores
 from .levels import segments_of
-from .true_means import true_means
+from .true_means import Systems, true_means
 
 
 def estimate_systems(
@@ -28,6 +28,7 @@ def estimate_systems(
     *,
     interval: IntervalKind,
     baseline: int | None,
+    systems: Systems = "these",
 ) -> LevelEstimates:
     """Compute the metrics of the systems' means, as of items, and what their intervals rest on.
 
@@ -45,6 +46,8 @@ def estimate_systems(
         What was asked for; between systems there is one kind.
     baseline : int, optional
         The score that the others are compared with.
+    systems : {"these", "alike"}
+        What intervals speak of: these systems, or a population that they are drawn from.
     """
     assert labelled.system is not None
     labels, segment = segments_of(labelled.group, len(labelled))
@@ -80,6 +83,8 @@ def estimate_systems(
         n_segments=len(labels),
         system=system,
         text=context.cluster,
+        seed=bootstrap.seed,
+        systems=systems,
         wanted=bootstrap.resamples > 0,
     )
     points = level.values(np.ones((len(cells), 1)), metrics)[..., 0]

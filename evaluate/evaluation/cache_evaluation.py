@@ -46,6 +46,7 @@ def evaluate_cache(
     threshold_range: str | None = None,
     baseline: str | None = None,
     interval: str = DEFAULT_INTERVAL,
+    systems: str = "these",
     resamples: int = 1000,
     seed: int = 42,
     force: bool = False,
@@ -75,7 +76,7 @@ def evaluate_cache(
         Columns of the items that group them, instead of the declared group.
     shown : sequence of str
         Metrics of the table; all of them are computed.
-    threshold, baseline, interval, resamples, seed
+    threshold, baseline, interval, systems, resamples, seed
         See `evaluate_scores`; the seed also orders folds and fits.
     threshold_range : {"train", "scale", "test"}, optional
         What a judge's threshold is a share of: the range of its scores on `train`, the scale, or the range of its
@@ -135,6 +136,7 @@ def evaluate_cache(
         ranges=ranges,
         baseline=baseline,
         interval=interval,
+        systems=systems,
         off_scale=[one.name for one in scored if not one.on_scale],
         resamples=resamples,
         seed=seed,

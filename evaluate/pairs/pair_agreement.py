@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..agreement.bootstrap import ClusterBootstrap
-from ..agreement.intervals import percentile_interval
+from ..agreement.jackknife import SPACES, effective_number, jackknife_interval
 from .preferences import Preferences
 from .read_pairs import Pairs
 
@@ -31,7 +31,7 @@ class PairEstimate(NamedTuple):
     value : float or None
         Mean over groups of the figure in each, or of all pairs where there are no groups.
     low, high : float or None
-        Percentile interval, clusters drawn with replacement.
+        Jackknife-t over clusters, as of `evaluate_scores`.
     pooled : float or None
         Over all pairs, whatever their group.
     n : int
@@ -53,7 +53,7 @@ def pair_agreement(
     cluster = _codes(pairs.cluster)
     bootstrap = ClusterBootstrap(int(cluster.max()) + 1, resamples, seed)
     return {
-        name: _figure(values, group, cluster, bootstrap)
+        name: _figure(name, values, group, cluster, bootstrap)
         for name, values in per_pair(pairs.preferred, found).items()
         if not np.isnan(values).all()
     }
@@ -79,29 +79,40 @@ def per_pair(preferred: NDArray[np.float64], found: Preferences) -> dict[str, ND
     return out
 
 
+#: On what the intervals are taken; the others are shares.
+_SPACES = {"brier": "error", "position_bias": "difference"}
+
+
 def _figure(
-    values: NDArray[np.float64], group: NDArray[np.intp], cluster: NDArray[np.intp], bootstrap: ClusterBootstrap
+    name: str,
+    values: NDArray[np.float64],
+    group: NDArray[np.intp],
+    cluster: NDArray[np.intp],
+    bootstrap: ClusterBootstrap,
 ) -> PairEstimate:
     """Return the mean over groups with its interval, of the pairs that count."""
     there = np.flatnonzero(~np.isnan(values))
     values, group, cluster = values[there], _codes(group[there]), cluster[there]
-    whole = _group_mean(values, group, np.ones((len(values), 1)))[0]
+    means = _group_means(values, group, np.ones((len(values), 1)))
     low = high = None
     if bootstrap.resamples:
-        drawn = np.concatenate([_group_mean(values, group, weight) for weight in bootstrap.blocks(cluster)])
-        low, high, *_ = percentile_interval(drawn)
-    return PairEstimate(float(whole), low, high, float(values.mean()), len(values))
+        parts = bootstrap.parts(cluster)
+        without = np.concatenate([_group_means(values, group, weight) for weight in parts.left_out()], axis=1)
+        changes = np.where(np.isnan(without), np.nan, without - means)
+        known = (~np.isnan(changes)).sum(axis=0)  # a group that has no pair left changes as the others do
+        change = np.divide(np.nansum(changes, axis=0), known, out=np.full(len(known), np.nan), where=known > 0)
+        space, effective = SPACES[_SPACES.get(name, "share")], effective_number(parts.sizes.astype(np.float64))
+        low, high, *_ = jackknife_interval(float(means.mean()), means.mean() + change, effective, space)
+    return PairEstimate(float(means.mean()), low, high, float(values.mean()), len(values))
 
 
-def _group_mean(
+def _group_means(
     values: NDArray[np.float64], group: NDArray[np.intp], weight: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the mean over groups of the weighted means, shape (n_columns,); groups not drawn are left out."""
+    """Return the weighted mean of each group, shape (n_groups, n_columns), NaN where nothing has a weight."""
     member = (np.arange(group.max() + 1)[:, None] == group).astype(np.float64)
     with np.errstate(invalid="ignore"):
-        means = (member @ (values[:, None] * weight)) / (member @ weight)
-        drawn = ~np.isnan(means)
-        return np.asarray(np.where(drawn, means, 0).sum(axis=0) / drawn.sum(axis=0))  # NaN where nothing was drawn
+        return np.asarray((member @ (values[:, None] * weight)) / (member @ weight))
 
 
 def _codes(labels: NDArray[np.generic]) -> NDArray[np.intp]:

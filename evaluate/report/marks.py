@@ -27,7 +27,8 @@ def headline(agreement: Agreement) -> Iterator[str]:
     if not agreement.resamples:
         return
     if agreement.level == "system":
-        yield "[low, high]: 95 % jackknife t over clusters, of Pearson's r of the systems' true means"
+        which = "these systems" if agreement.systems == "these" else "systems like these"
+        yield f"[low, high]: 95 %, of order at the true means of {which} (infinitely many texts), seed {agreement.seed}"
     elif agreement.interval == "jackknife":
         yield f"[low, high]: 95 % jackknife t over {unit}"
     else:
@@ -71,6 +72,11 @@ def legend(evaluation: Evaluation) -> str:
     return f"{BEST} best in its column{fair}{'' if evaluation.agreement.comparison else doubt}"
 
 
+def _test(agreement: Agreement) -> str:
+    """Return what a difference is tested by."""
+    return "draws of the true means" if agreement.level == "system" else _TEST[agreement.interval]
+
+
 def footnotes(evaluation: Evaluation) -> Iterator[str]:
     """Yield what the figures leave out and what they do not prove."""
     agreement = evaluation.agreement
@@ -79,7 +85,7 @@ def footnotes(evaluation: Evaluation) -> Iterator[str]:
         tested = len(agreement.comparison.differences)
         yield (
             f"+ above, - below {agreement.comparison.baseline} with p < {SIGNIFICANT} ({LEVELS[agreement.level]}; "
-            f"{_TEST[agreement.interval]} over {unit}, Holm's correction over {tested} strategies for each metric)"
+            f"{_test(agreement)} over {unit}, Holm's correction over {tested} strategies for each metric)"
         )
     in_sample = {one.name: one.in_sample for one in evaluation.scored if one.in_sample}
     if in_sample:

@@ -17,6 +17,7 @@ from lager.evaluate.pairs.judged_pairs import judge_pairs
 from lager.evaluate.pairs.read_pairs import read_pairs
 from lager.train.files.aggregator_file import save_aggregator
 from lager.train.training_run import train_on_cache
+from scipy import stats
 from support.caches import make_cache
 
 RATING, ORDER = Scale.parse("1-5"), Scale.parse("A=1,B=0")
@@ -104,6 +105,17 @@ def test_groups_count_alike_and_intervals_hold_the_figure(tmp_path):
     assert figure.value == pytest.approx((right[:90].mean() + right[90:].mean()) / 2)
     assert figure.pooled == pytest.approx(right.mean())
     assert figure.low < figure.value < figure.high
+
+
+def test_intervals_are_the_jackknife_over_clusters_by_hand(tmp_path):
+    labels = [(5, 1), (5, 1), (1, 5), (5, 1), (1, 5), (5, 1), (5, 1), (5, 1)]
+    cache = pair_cache(tmp_path / "c", certain(*labels), ["A"] * 8)
+    figure = judge_pairs(cache, ["e-score"]).figures["e-score"]["accuracy"]
+    right = np.array([pair == (5, 1) for pair in labels], float)
+    z = np.arctanh(2 * right.mean() - 1)
+    left_out = np.arctanh([2 * np.delete(right, place).mean() - 1 for place in range(8)])
+    reach = stats.t.ppf(0.975, 7) * np.sqrt(np.sum((left_out - z) ** 2))
+    assert (figure.low, figure.high) == pytest.approx(tuple((np.tanh(z + np.array([-reach, reach])) + 1) / 2))
 
 
 def test_a_pair_without_a_score_is_left_out_and_told(tmp_path, capsys):
