@@ -40,13 +40,15 @@ def parse_json(data: bytes | str, *, limits: Limits = RECORD, exact: bool = Fals
     if len(data) > limits.size:
         raise ValueError(f"longer than {limits.size} bytes")
     text = data.decode("utf-8") if isinstance(data, bytes) else data
-    if text.count("[") + text.count("{") > limits.containers or text.count(",") > _MAX_VALUES:
+    opened = text.count("[") + text.count("{")
+    if opened > limits.containers or text.count(",") > _MAX_VALUES:
         raise ValueError("more lists, objects or values than any such file needs")
     try:
         value = _decoder(exact, unique).decode(text)
     except RecursionError:
         raise ValueError(f"nested deeper than {MAX_DEPTH}") from None
-    _check_depth(value)
+    if opened > MAX_DEPTH:  # what opens no more cannot be deeper; looking costs as much as reading
+        _check_depth(value)
     if "\\u" in text:
         try:
             json.dumps(value, ensure_ascii=False).encode()

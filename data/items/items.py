@@ -203,14 +203,23 @@ class RowForm:
 
     def items(self, rows: Sequence[dict[str, Any]], *, start: int = 0) -> Items:
         """Return rows as items; `start` is the number of rows before them."""
+        table, fields = self.columns(rows, start=start)
+        schema = TABLE_SCHEMA | {name: pl.String for name in table if name not in TABLE_SCHEMA}
+        ids, source = tuple(table["item_id"]), {"file": self.path.name}
+        return Items(ids, fields, self.kind, pl.DataFrame(table, schema=schema), source=source)
+
+    def columns(
+        self, rows: Sequence[dict[str, Any]], *, start: int = 0
+    ) -> tuple[dict[str, list[Any]], tuple[dict[str, Any], ...]]:
+        """Return the columns of the item table and the items' fields, each checked."""
         numbered, path = list(enumerate(rows, start=start + 1)), self.path
+        places = [f"{path}, row {n}" for n, _ in numbered]
 
         def joined(columns: tuple[str, ...]) -> list[str | None]:
-            return [_joined(row, columns, f"{path}, row {n}") for n, row in numbered]
+            return [_joined(row, columns, where) for row, where in zip(rows, places, strict=True)]
 
-        ids = [parse_id(row["id"], row=n, path=path) if "id" in row else str(n - 1) for n, row in numbered]
-        table = {
-            "item_id": ids,
+        table: dict[str, list[Any]] = {
+            "item_id": [parse_id(row["id"], row=n, path=path) if "id" in row else str(n - 1) for n, row in numbered],
             "scores": [parse_scores(row.get("score"), row=n, path=path) for n, row in numbered],
             "group": joined(self.group),
             "cluster": joined(self.cluster),
@@ -219,9 +228,7 @@ class RowForm:
         extra = [name for name in self.group if name not in TABLE_SCHEMA] if len(self.group) > 1 else []
         for name in extra:
             table[name] = joined((name,))
-        schema = TABLE_SCHEMA | dict.fromkeys(extra, pl.String)
-        fields = tuple(item_fields(row, self.kind, where=f"{path}, row {n}") for n, row in numbered)
-        return Items(tuple(ids), fields, self.kind, pl.DataFrame(table, schema=schema), source={"file": path.name})
+        return table, tuple(item_fields(row, self.kind, where=where) for row, where in zip(rows, places, strict=True))
 
 
 def _kind(columns: Sequence[str]) -> Kind:
@@ -253,6 +260,8 @@ def item_fields(row: Mapping[str, Any], kind: Kind, *, where: str) -> dict[str, 
 
 def _joined(row: dict[str, Any], columns: tuple[str, ...], where: str) -> str | None:
     """Return the names in some columns as one, None where all are missing."""
+    if all(row.get(name) is None for name in columns):  # most often, and at once
+        return None
     names = [label_text(row.get(name), what=f"{where}: {name}") for name in columns]
     if len(names) == 1 or all(name is None for name in names):
         return names[0] if names else None

@@ -114,9 +114,10 @@ def _has_odd_columns(file: ParquetRows, form: RowForm) -> bool:
 def _row_blocks(file: RowFile, form: RowForm, rows: range) -> Iterator[_Block]:
     """Read rows one by one; `LagerError` that names the first one that is not as it must be."""
     for start in range(rows.start, rows.stop, _ROW_BLOCK):
-        items = form.items(file.read(start, min(start + _ROW_BLOCK, rows.stop)), start=start)
-        scores = items.table["scores"].explode(empty_as_null=False).drop_nulls().to_numpy()
-        yield _Block(items.table["item_id"], scores.min(initial=np.inf), scores.max(initial=-np.inf))
+        table, _ = form.columns(file.read(start, min(start + _ROW_BLOCK, rows.stop)), start=start)
+        scores = [score for given in table["scores"] for score in given]
+        ids = pl.Series(table["item_id"], dtype=pl.String)
+        yield _Block(ids, min(scores, default=np.inf), max(scores, default=-np.inf))
 
 
 def _plain(table: pl.DataFrame, form: RowForm, rows: range) -> _Block | None:

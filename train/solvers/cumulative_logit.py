@@ -47,6 +47,10 @@ def fit_cumulative_logit(
     penalty : float
         Not negative.
     """
+    if columns.shape[1] > len(columns):  # beta lies in the space of the rows: as many coefficients as there are items
+        basis, in_basis = np.linalg.qr(columns.T)
+        fit = fit_cumulative_logit(in_basis.T, targets, weight, penalty)
+        return fit._replace(coefficients=basis @ fit.coefficients)
     shares = np.cumsum(weight @ targets)[:-1]
     thresholds = np.log(shares / (1.0 - shares))
     n_cuts, n_features = len(thresholds), columns.shape[1]
@@ -98,42 +102,59 @@ def derivatives(
     n_cuts = targets.shape[1] - 1
     beta = parameters[n_cuts:]
     scores = columns @ beta
-    by_cut, curvature = _by_cut(scores, parameters[:n_cuts], targets)
+    by_cut, own, between = _by_cut(scores, parameters[:n_cuts], targets)
     by_cut *= weight[:, None]
-    curvature *= weight[:, None, None]
+    own *= weight[:, None]
+    between *= weight[:, None]
     gradient = np.concatenate([by_cut.sum(axis=0), penalty * beta - columns.T @ by_cut.sum(axis=1)])
-    across = -(columns.T @ curvature.sum(axis=2))
-    of_beta = (columns * curvature.sum(axis=(1, 2))[:, None]).T @ columns + penalty * np.eye(len(beta))
-    return gradient, np.block([[curvature.sum(axis=0), across.T], [across, of_beta]])
+    by_score = own.copy()  # how the slope of each cut changes with the score
+    by_score[:, 1:] += between
+    by_score[:, :-1] += between
+    hessian = np.empty((len(parameters), len(parameters)))
+    of_cuts = np.diag(own.sum(axis=0))
+    step = np.arange(n_cuts - 1)
+    of_cuts[step, step + 1] = of_cuts[step + 1, step] = between.sum(axis=0)
+    hessian[:n_cuts, :n_cuts] = of_cuts
+    hessian[n_cuts:, :n_cuts] = -(columns.T @ by_score)
+    hessian[:n_cuts, n_cuts:] = hessian[n_cuts:, :n_cuts].T
+    hessian[n_cuts:, n_cuts:] = (columns * by_score.sum(axis=1)[:, None]).T @ columns
+    of_beta = np.arange(n_cuts, len(parameters))
+    hessian[of_beta, of_beta] += penalty
+    return gradient, hessian
 
 
 def _by_cut(
     scores: NDArray[np.float64], thresholds: NDArray[np.float64], targets: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return derivatives of each item's loss by its cuts ``theta_j - s``: (n, n_cuts) and (n, n_cuts, n_cuts)."""
-    n_cuts = len(thresholds)
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return derivatives of each item's loss by its cuts ``theta_j - s``; a cut touches only those beside it.
+
+    Returns
+    -------
+    ndarray of shape (n_items, n_cuts)
+        First derivatives.
+    ndarray of shape (n_items, n_cuts)
+        Second ones by the same cut twice.
+    ndarray of shape (n_items, n_cuts - 1)
+        And by a cut and the next.
+    """
     proba = np.maximum(class_probabilities(scores, thresholds), _SMALLEST)
     below_cut = sigmoid(thresholds - scores[:, None])
     density = below_cut * (1.0 - below_cut)
     slope = density * (1.0 - 2.0 * below_cut)
     below, above = targets[:, :-1] / proba[:, :-1], targets[:, 1:] / proba[:, 1:]
-    by_cut = density * (above - below)
-    curvature = np.zeros((len(scores), n_cuts, n_cuts))
-    own = np.arange(n_cuts)
-    squares = below / proba[:, :-1] + above / proba[:, 1:]
-    curvature[:, own, own] = slope * (above - below) + density**2 * squares
-    if n_cuts > 1:
-        between = -density[:, :-1] * density[:, 1:] * targets[:, 1:-1] / proba[:, 1:-1] ** 2
-        curvature[:, own[:-1], own[1:]] = curvature[:, own[1:], own[:-1]] = between
-    return by_cut, curvature
+    own = slope * (above - below) + density**2 * (below / proba[:, :-1] + above / proba[:, 1:])
+    between = -density[:, :-1] * density[:, 1:] * targets[:, 1:-1] / proba[:, 1:-1] ** 2
+    return density * (above - below), own, between
 
 
 def _solve(hessian: NDArray[np.float64], gradient: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the Newton step; the shortest one where features repeat each other and there is no penalty."""
+    from scipy.linalg import cho_solve
+
     try:
         half = np.linalg.cholesky(hessian)
         if half.diagonal().min() > 1e-7 * half.diagonal().max():
-            return np.linalg.solve(half.T, np.linalg.solve(half, gradient))
+            return np.asarray(cho_solve((half, True), gradient))
     except np.linalg.LinAlgError:
         pass
     return np.asarray(np.linalg.lstsq(hessian, gradient, rcond=1e-12)[0])

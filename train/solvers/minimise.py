@@ -49,24 +49,26 @@ class Minimum(NamedTuple):
     """Whether what is left to gain is negligible."""
 
 
-def minimise(loss: Loss, constraint: Constraint = "simplex") -> Minimum:
-    """Return the layer weights of least loss, by L-BFGS from uniform weights; same data, same answer."""
-    return minimise_on_simplex(loss) if constraint == "simplex" else _minimise_unbound(loss, constraint == "nonneg")
+def minimise(loss: Loss, constraint: Constraint = "simplex", *, start: NDArray[np.float64] | None = None) -> Minimum:
+    """Return the layer weights of least loss, by L-BFGS from `start` or uniform weights; same data, same answer."""
+    if start is None:
+        start = np.full(loss.n_entries, 1.0 / loss.n_entries)
+    if constraint == "simplex":
+        return minimise_on_simplex(loss, start)
+    return _minimise_unbound(loss, start, constraint == "nonneg")
 
 
-def minimise_on_simplex(loss: Loss) -> Minimum:
-    """Return the mixture weights of least loss, by L-BFGS from uniform weights.
+def minimise_on_simplex(loss: Loss, weights: NDArray[np.float64]) -> Minimum:
+    """Return the mixture weights of least loss, by L-BFGS from those that are given.
 
     The problem is ``min over v of loss(softmax(v))``, v0 = 0. Its infimum is the minimum over the closed simplex,
     mostly with several weights at zero, which softmax reaches only at infinity: L-BFGS in v stalls there, up to 1e-3
     above the minimum, as soon as a long step has made a useful weight tiny. So the search runs over
-    ``w = c t / sum(c t)``, t >= 0 (L-BFGS-B), from the same uniform start: the same infimum, reached in a fifth of the
+    ``w = c t / sum(c t)``, t >= 0 (L-BFGS-B), from the same start: the same infimum, reached in a fifth of the
     evaluations. The factors c make up for layers whose logits differ in size by orders of magnitude; where a line
     search still gives up early, another round starts from where it stopped. Nothing in it is random.
     """
-    n_entries = loss.n_entries
     factors = _step_factors(loss.sizes())
-    weights = np.full(n_entries, 1.0 / n_entries)
     iterations = 0
     for _ in range(_MAX_ROUNDS):
         weights, used = _descend(loss, weights, factors)
@@ -93,17 +95,16 @@ def minimise_scaling(loss: Loss) -> tuple[float, float]:
     return float(slope), float(bias)
 
 
-def _minimise_unbound(loss: Loss, nonnegative: bool) -> Minimum:
+def _minimise_unbound(loss: Loss, start: NDArray[np.float64], nonnegative: bool) -> Minimum:
     """Return the weights of least loss without the condition that they sum to 1."""
-    n_entries = loss.n_entries
     factors = _step_factors(loss.sizes())
 
     def of_scaled(t: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         value, gradient = loss(factors * t)
         return value, factors * gradient
 
-    bounds: Bounds | None = [(0.0, None)] * n_entries if nonnegative else None
-    result = _lbfgs(of_scaled, np.full(n_entries, 1.0 / n_entries) / factors, bounds)
+    bounds: Bounds | None = [(0.0, None)] * len(start) if nonnegative else None
+    result = _lbfgs(of_scaled, start / factors, bounds)
     weights = np.asarray(factors * result.x)
     value, gradient = loss(weights)
     # The slope along weights that may still move; one at 0 may only grow.

@@ -89,8 +89,8 @@ class MixtureLoss:
         """Return the loss of some items: one batch."""
         return replace(
             self,
-            logits=self.logits[:, :, rows],
-            targets=self.targets[:, rows],
+            logits=self.logits.take(rows, axis=2),  # in order of memory, which indexing does not give: no copy later
+            targets=self.targets.take(rows, axis=1),
             human=self.human[rows],
             weight=_of_rows(self.weight, rows),
             group=None if self.group is None else self.group[rows],

@@ -53,11 +53,14 @@ class RidgePath:
         cluster : ndarray of shape (n_items,)
             Cluster numbers from 0.
         """
+        from scipy.linalg import svd
+
         root = np.sqrt(weight)
-        left, singular, right = np.linalg.svd(root[:, None] * columns, full_matrices=False)
+        # Columns of the turned matrix lie in a row, as the solver wants them: it works in their place, without a copy.
+        turned, singular, left = svd((root[:, None] * columns).T, full_matrices=False, overwrite_a=True)
         kept = singular > max(columns.shape) * np.finfo(float).eps * (singular[0] if len(singular) else 0.0)
         response = root * (human - weight @ human)
-        return cls(left[:, kept], singular[kept], right[kept], response, root, _by_size(cluster))
+        return cls(left[kept].T, singular[kept], turned[:, kept].T, response, root, _by_size(cluster))
 
     def coefficients(self, penalty: float) -> NDArray[np.float64]:
         """Return beta, shape (n_features,)."""

@@ -93,8 +93,10 @@ def early_curve(loss: MixtureLoss, folds: list[Split], constraint: Constraint) -
     out = np.full((loss.n_entries, len(folds)), np.nan)
     for column, fold in enumerate(folds):
         train, test = loss.take(fold.train), loss.take(fold.test)
-        for entry in range(loss.n_entries):
-            weights = minimise(train.first(entry + 1), constraint).weights
+        weights = np.zeros(0)
+        for entry in range(loss.n_entries):  # each fit starts from the one before: one more entry changes little
+            start = np.append(weights, 0.0) if entry else np.ones(1)
+            weights = minimise(train.first(entry + 1), constraint, start=start).weights
             scores = test.first(entry + 1).expected(weights)
             rho = level_spearman(scores, test.human, weight=test.weight, group=test.group)
             out[entry, column] = np.nan if rho is None else rho

@@ -27,13 +27,13 @@ def small_blocks(monkeypatch):
 def rows_read(monkeypatch):
     """Counts the rows that are read one by one."""
     seen = []
-    original = RowForm.items
+    original = RowForm.columns
 
     def items(self, rows, *, start=0):
         seen.extend(rows)
         return original(self, rows, start=start)
 
-    monkeypatch.setattr(RowForm, "items", items)
+    monkeypatch.setattr(RowForm, "columns", items)
     return seen
 
 

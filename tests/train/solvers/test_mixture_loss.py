@@ -48,6 +48,12 @@ def test_a_batch_has_the_loss_of_its_items() -> None:
     assert np.mean(halves) == pytest.approx(loss(weights)[0], rel=1e-12)
 
 
+def test_the_loss_of_some_items_lies_in_memory_in_order() -> None:
+    taken = problem("squared").take(np.array([3, 1, 2]))
+    assert taken.logits.flags.c_contiguous  # else every evaluation would copy it, the most costly part of a fit
+    assert taken.targets.flags.c_contiguous
+
+
 def test_huge_logits_do_not_overflow() -> None:
     loss = problem("squared")
     value, gradient = loss(np.full(6, 1e5))

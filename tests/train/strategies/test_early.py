@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 from lager.data.errors import LagerError
-from lager.train.strategies.early import first_good_entry
+from lager.train.aggregator.layer_options import LayerOptions
+from lager.train.solvers.minimise import minimise
+from lager.train.solvers.rank_correlation import level_spearman
+from lager.train.solvers.training_items import inner_folds, training_loss
+from lager.train.strategies.early import early_curve, first_good_entry
 from lager.train.strategies.fit import fit_strategy
 from support.readouts import simulate
 
@@ -26,6 +30,16 @@ def test_it_stops_at_the_layers_that_know_and_not_before() -> None:
     assert fitted.parameters["last_entry"] in {3, 4}
     curve = fitted.training["spearman_by_entry"]
     assert curve[2] < 0.5 < curve[4]
+
+
+def test_every_fit_starts_from_the_one_before_and_ends_where_a_fit_from_uniform_weights_does() -> None:
+    loss, folds = training_loss(TRAIN, LayerOptions()), inner_folds(TRAIN, strategy="lager-early", seed=1)
+    curve = early_curve(loss, folds, "simplex")
+    train, test = loss.take(folds[0].train), loss.take(folds[0].test)
+    for entry in (2, 4, 8):
+        scores = test.first(entry + 1).expected(minimise(train.first(entry + 1)).weights)
+        rho = level_spearman(scores, test.human, weight=test.weight, group=test.group)
+        assert curve[entry, 0] == pytest.approx(rho, abs=1e-3)
 
 
 def test_one_standard_error_of_the_best_is_good_enough() -> None:

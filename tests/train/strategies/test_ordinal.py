@@ -1,5 +1,6 @@
 """ordinal: the cumulative logit model, alone and as a strategy."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -83,6 +84,20 @@ def test_repeated_features_without_a_penalty_still_have_a_fit() -> None:
     twice = fit_cumulative_logit(np.column_stack([columns, columns]), targets, EVEN, 0.0)
     assert twice.loss == pytest.approx(once.loss, abs=1e-9)
     np.testing.assert_allclose(twice.coefficients[:4] + twice.coefficients[4:], once.coefficients, atol=1e-4)
+
+
+def test_more_features_than_items_take_memory_for_the_items_and_lead_to_the_same_minimum() -> None:
+    columns, _, targets = problem(n=60)
+    wide = np.column_stack([columns, np.random.default_rng(1).normal(size=(60, 1500))])
+    weight = np.full(60, 1 / 60)
+    tracemalloc.start()
+    fit = fit_cumulative_logit(wide, targets, weight, 0.1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert fit.converged
+    assert peak < 8 * wide.nbytes / 2  # of read-outs, which have half the bytes; 1504 x 1504 alone take 25 times these
+    slope, _ = derivatives(np.concatenate([fit.thresholds, fit.coefficients]), wide, targets, weight, 0.1)
+    np.testing.assert_allclose(slope, 0.0, atol=1e-8)
 
 
 def test_the_strategy_gives_a_distribution_with_ordered_thresholds() -> None:
