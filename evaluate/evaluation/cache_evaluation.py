@@ -13,6 +13,7 @@ from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
 from ...data.items.score_files import ExternalScores, read_external
 from ...train.aggregator.aggregator import Aggregator
+from ...train.aggregator.group_intercepts import GROUP_INTERCEPTS
 from ...train.aggregator.presets import check_preset
 from ...train.strategies.registry import expand, needs_fitting
 from ..agreement.agreement import evaluate_scores
@@ -28,6 +29,7 @@ from .scoring import NO_SOURCE, CacheScorer, StrategyScores
 Progress = Callable[[str, float], None]
 _LOW_MASS = 0.5
 _LISTED = 3
+_BY_GROUP = ("group_means", GROUP_INTERCEPTS)
 
 
 def evaluate_cache(
@@ -238,7 +240,7 @@ def _unseen_groups(aggregators: Mapping[str, Sequence[Aggregator]], cache: Featu
     groups = set() if column is None else {group for group in column if group is not None}
     notes = []
     for name, fitted in aggregators.items():
-        means = [one.parameters["group_means"] for one in fitted if "group_means" in one.parameters]
+        means = [one.parameters[key] for one in fitted for key in _BY_GROUP if key in one.parameters]
         if missing := sorted({group for of in means for group in groups - set(of)}):
             known = ", ".join(sorted({group for of in means for group in of})[:_LISTED]) or "none"
             shown = ", ".join(missing[:_LISTED])

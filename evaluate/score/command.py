@@ -29,7 +29,9 @@ def score(
     out: Annotated[Path, typer.Option("--out", help="Where scores go, by its ending .jsonl, .csv or .parquet.")],
     model: Annotated[str | None, typer.Option(help="Instead of CACHE: folder or hub id of a model,")] = None,
     items: Annotated[str | None, typer.Option(help="and the items to score, as for lager extract.")] = None,
-    group: Annotated[str | None, typer.Option(help="Columns that name an item's group, for group-mean.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Columns that name an item's group, for what learnt by group.")
+    ] = None,
     options: ReadOptions,
     force: Force = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,

@@ -68,7 +68,7 @@ def scored_rows(
     scale : Scale
         The labels of their last axis.
     group : ndarray of shape (n_rows,), dtype object, optional
-        For `group-mean`.
+        For `group-mean`, and what has an intercept for each group.
     calibration : Calibration, optional
         On this scale; with it rows have intervals.
 

@@ -34,26 +34,32 @@ def choose_states(
     human: NDArray[np.float64],
     weight: NDArray[np.float64],
     cluster: NDArray[np.intp],
+    *,
+    beside: NDArray[np.float64],
 ) -> list[Reduced]:
     """Return the layers and poolings to concatenate, reduced.
 
     Each layer and pooling is ranked by ridge's squared error on left-out clusters; the best is taken, and each of the
-    next `TOP` - 1 is added where that lowers the error.
+    next `TOP` - 1 is added where that lowers the error. The columns `beside`, those of groups, are always there.
     """
+
+    def error_of(parts: list[Reduced]) -> float:
+        columns = np.concatenate([*(one.columns for one in parts), beside], axis=1)
+        return RidgePath.of(columns, human, weight, cluster).best()[1]
+
     ranked: list[tuple[float, Reduced]] = []
     for pooling, states in sorted(hidden.items()):
         for layer in range(states.shape[1]):
             one = _reduce(pooling, layer, states[:, layer], weight)
             if one is not None:
-                ranked.append((RidgePath.of(one.columns, human, weight, cluster).best()[1], one))
+                ranked.append((error_of([one]), one))
                 ranked = sorted(ranked, key=lambda pair: pair[0])[:TOP]
     if not ranked:
         raise LagerError("probe: the hidden states are the same for all items, so nothing can be learnt from them")
     error, first = ranked[0]
     chosen = [first]
     for _, one in ranked[1:]:
-        columns = np.concatenate([other.columns for other in (*chosen, one)], axis=1)
-        found = RidgePath.of(columns, human, weight, cluster).best()[1]
+        found = error_of([*chosen, one])
         if found < error:
             error, chosen = found, [*chosen, one]
     return chosen

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
+from ..aggregator.group_intercepts import check_intercepts, item_intercepts, named_intercepts
 from ..aggregator.layer_options import LayerOptions
 from ..aggregator.mixing import require_finite
 from ..aggregator.parameter_checks import is_matrix, need
 from ..aggregator.strategy import Fitted, Strategy
+
+if TYPE_CHECKING:
+    from ..solvers.freed_columns import FreedColumns
 
 _ITEMS_AT_ONCE = 4096  # scored at once: their float64 copies stay small
 
@@ -34,6 +38,7 @@ class Flattened(Strategy):
         n_entries, n_labels = fitted.n_layers + 1, len(fitted.scale)
         shaped = is_matrix(fitted.parameters.get("coefficients"), n_entries, n_labels)
         need(shaped, self.name, f"`coefficients` for {n_entries} x {n_labels} logits")
+        check_intercepts(self.name, fitted.parameters)
 
     def doubt(self, fitted: Fitted, n: int) -> str | None:
         """Return a warning where there are no more items than coefficients."""
@@ -46,9 +51,9 @@ class Flattened(Strategy):
         return {"penalty": f"{parameters['penalty']:g}"}
 
     def linear(self, fitted: Fitted, readouts: Readouts) -> NDArray[np.float64]:
-        """Return the linear score of the flattened read-out, shape (n_items,)."""
+        """Return the linear score of the flattened read-out, with its group's intercept; shape (n_items,)."""
         coefficients = np.array(fitted.parameters["coefficients"], dtype=np.float64)
-        return linear_scores(self.logits(fitted, readouts), coefficients)
+        return linear_scores(self.logits(fitted, readouts), coefficients) + item_intercepts(fitted.parameters, readouts)
 
 
 def linear_scores(logits: NDArray[Any], coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -81,15 +86,20 @@ class Features(NamedTuple):
     """Standardised features, and what brings coefficients back to logits."""
 
     columns: NDArray[np.float64]
-    """ndarray of shape (n_items, n_used_entries * n_labels), mean 0 and deviation 1 (0 where constant)."""
+    """ndarray of shape (n_items, n_used_entries * n_labels + n_groups): logits with mean 0 and deviation 1 (0 where
+    constant), then `freed`."""
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
     """ndarray of shape (n_used_entries * n_labels,)."""
     shape: tuple[int, int]
     """n_used_entries, n_labels."""
+    freed: FreedColumns
+    """The groups' columns."""
 
-    def on_logits(self, coefficients: NDArray[np.float64], n_entries: int) -> tuple[NDArray[np.float64], float]:
-        """Return the coefficients of the logits themselves, 0 for entries not used, and the constant to add.
+    def on_logits(
+        self, coefficients: NDArray[np.float64], n_entries: int
+    ) -> tuple[NDArray[np.float64], float, dict[str, Any]]:
+        """Return coefficients of the logits themselves, 0 for entries not used, the constant to add, and intercepts.
 
         The constant of each item and layer has been taken out of the features; taking it out of the coefficients
         instead gives the same scores.
@@ -98,12 +108,16 @@ class Features(NamedTuple):
         -------
         ndarray of shape (n_entries, n_labels)
         float
+        dict
+            The groups' intercepts as parameters of an aggregator, empty where there are none.
         """
-        raw = coefficients / self.deviation
+        n_columns = len(self.deviation)
+        raw = coefficients[:n_columns] / self.deviation
+        intercepts, constant = self.freed.intercepts(coefficients[n_columns:])
         by_layer = raw.reshape(self.shape)
         out = np.zeros((n_entries, self.shape[1]))
         out[: self.shape[0]] = by_layer - by_layer.mean(axis=1, keepdims=True)
-        return out, -float(self.mean @ raw)
+        return out, float(constant - self.mean @ raw), named_intercepts(self.freed.names, intercepts)
 
 
 def standardised(train: Readouts, options: LayerOptions, weight: NDArray[np.float64]) -> Features:
@@ -116,6 +130,7 @@ def standardised(train: Readouts, options: LayerOptions, weight: NDArray[np.floa
     weight : ndarray of shape (n_items,)
         How much each item counts; sum 1.
     """
+    from ..solvers.freed_columns import FreedColumns
     from ..solvers.training_items import used_logits
 
     logits = used_logits(train, options).astype(np.float64)
@@ -129,4 +144,6 @@ def standardised(train: Readouts, options: LayerOptions, weight: NDArray[np.floa
     deviation[constant | (deviation == 0.0)] = 1.0
     columns[:, constant] = 0.0
     columns /= deviation
-    return Features(columns, mean, deviation, (logits.shape[1], logits.shape[2]))
+    freed = FreedColumns.of(train, weight)
+    columns = np.concatenate([columns, freed.columns], axis=1) if freed.names else columns
+    return Features(columns, mean, deviation, (logits.shape[1], logits.shape[2]), freed)

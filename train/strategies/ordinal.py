@@ -16,7 +16,7 @@ from .flattened import Flattened, standardised
 
 @dataclass(frozen=True)
 class Ordinal(Flattened):
-    """``P(score <= s_k) = sigmoid(theta_k - sum_lj beta_lj z_lj)`` with a penalty on beta.
+    """``P(score <= s_k) = sigmoid(theta_k - a_g - sum_lj beta_lj z_lj)`` with a penalty on beta, a as in `Ridge`.
 
     The penalty is ridge's, chosen by leaving out every cluster once, brought from the residual variance of the scores
     to that of the logistic distribution: the same prior on the same features, without fitting anew for each penalty.
@@ -42,12 +42,13 @@ class Ordinal(Flattened):
         penalty = RidgePath.of(features.columns, train.human, weight, clusters).best()[0] / LOGISTIC_VARIANCE
         values, targets = class_targets(train)
         fit = fit_cumulative_logit(features.columns, targets, weight, penalty)
-        coefficients, constant = features.on_logits(fit.coefficients, train.logits.shape[1])
+        coefficients, constant, intercepts = features.on_logits(fit.coefficients, train.logits.shape[1])
         parameters = {
             "coefficients": coefficients.tolist(),
             "thresholds": (fit.thresholds - constant).tolist(),
             "classes": values.tolist(),
             "penalty": penalty,
+            **intercepts,
         }
         training = {"n": len(train), "converged": fit.converged, "penalised_loss": fit.loss}
         return Learnt(None, parameters, training)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
+from ..aggregator.group_intercepts import check_intercepts, item_intercepts, named_intercepts
 from ..aggregator.label_probabilities import label_probabilities, spread_over_labels
 from ..aggregator.mixing import require_finite, softmax
 from ..aggregator.parameter_checks import check_thresholds, checked_classes, is_matrix, is_vector, need
@@ -63,6 +64,7 @@ class Probe(Strategy):
 
     def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
         """Choose layers, poolings and the penalty, and fit the head."""
+        from ..solvers.freed_columns import FreedColumns
         from ..solvers.principal_components import choose_states
         from ..solvers.ridge_path import RidgePath
         from ..solvers.training_data import check_training_data
@@ -72,8 +74,9 @@ class Probe(Strategy):
         check_training_data(train.logits, train.human, train.scale)
         clusters = checked_clusters(train, strategy=self.name)
         weight = item_weights(train)
-        chosen = choose_states(train.hidden, train.human, weight, clusters)
-        columns = np.concatenate([one.columns for one in chosen], axis=1)
+        freed = FreedColumns.of(train, weight)
+        chosen = choose_states(train.hidden, train.human, weight, clusters, beside=freed.columns)
+        columns = np.concatenate([*(one.columns for one in chosen), freed.columns], axis=1)
         path = RidgePath.of(columns, train.human, weight, clusters)
         penalty, error = path.best()
         outputs, offsets, more = _fit_head(self.head, train, columns, path, penalty)
@@ -83,13 +86,16 @@ class Probe(Strategy):
             at += len(one.directions)
             offsets = offsets - ours @ one.mean
             directions.append(ours.tolist())
+        intercepts, constant = freed.intercepts(outputs[:, at:])
+        offsets = offsets + constant
         parameters = {
             "features": [[one.pooling, one.layer] for one in chosen],
             "directions": directions,
             "offsets": offsets.tolist(),
             **more,
+            **named_intercepts(freed.names, intercepts),
         }
-        training = {"n": len(train), "components": columns.shape[1], "penalty": penalty, "left_out_rmse": error**0.5}
+        training = {"n": len(train), "components": at, "penalty": penalty, "left_out_rmse": error**0.5}
         return Learnt(None, parameters, training)
 
     def check(self, fitted: Fitted) -> None:
@@ -107,6 +113,7 @@ class Probe(Strategy):
         shaped = isinstance(directions, list) and len(directions) == len(features or ())
         shaped = shaped and all(is_matrix(one, n_outputs) for one in directions or ())
         need(shaped, self.name, "`directions` for each of its features")
+        check_intercepts(self.name, fitted.parameters, n_outputs)
 
     def predict(self, fitted: Fitted, readouts: Readouts) -> NDArray[np.float64]:
         """Return the ridge head's output, or the expectation."""
@@ -140,6 +147,7 @@ class Probe(Strategy):
                     f"{states.shape[2]} in {states.shape[1]} entries: train it on hidden states of the same model"
                 )
             out += states[:, layer].astype(np.float64) @ matrix.T
+        out += item_intercepts(parameters, readouts)
         require_finite(out)
         return out
 

@@ -15,7 +15,9 @@ from .flattened import Flattened, standardised
 
 @dataclass(frozen=True)
 class Ridge(Flattened):
-    """``score = c + sum_lk beta_lk z_lk`` with a penalty on beta (Hoerl & Kennard 1970).
+    """``score = c + a_g + sum_lk beta_lk z_lk`` with a penalty on beta (Hoerl & Kennard 1970).
+
+    Where agreement counts within groups, a is an intercept for each, nearly free, so that beta is fitted within them.
 
     The penalty is the one of least squared error on left-out clusters, every cluster left out once, found from one
     decomposition without fitting anew. Scores are not cut at the ends of the scale: that would tie the best items.
@@ -36,7 +38,7 @@ class Ridge(Flattened):
         features = standardised(train, self.options, weight)
         path = RidgePath.of(features.columns, train.human, weight, clusters)
         penalty, error = path.best()
-        coefficients, constant = features.on_logits(path.coefficients(penalty), train.logits.shape[1])
+        coefficients, constant, intercepts = features.on_logits(path.coefficients(penalty), train.logits.shape[1])
         training = {
             "n": len(train),
             "clusters": len(np.unique(clusters)),
@@ -47,6 +49,7 @@ class Ridge(Flattened):
             "coefficients": coefficients.tolist(),
             "intercept": float(weight @ train.human) + constant,
             "penalty": penalty,
+            **intercepts,
         }
         return Learnt(None, parameters, training)
 

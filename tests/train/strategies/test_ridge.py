@@ -59,7 +59,8 @@ def test_coefficients_are_those_of_scikit_learn() -> None:
 def test_scores_are_linear_in_the_logits_and_agree_with_humans() -> None:
     fitted = fit_strategy("ridge", TRAIN)
     coefficients = np.array(fitted.parameters["coefficients"])
-    expected = (coefficients * TEST.logits).sum(axis=(1, 2)) + fitted.parameters["intercept"]
+    intercepts = np.array([fitted.parameters["group_intercepts"][group] for group in TEST.group])
+    expected = (coefficients * TEST.logits).sum(axis=(1, 2)) + fitted.parameters["intercept"] + intercepts
     np.testing.assert_allclose(fitted.predict(TEST), expected, atol=1e-9)
     assert spearman(fitted.predict(TEST), TEST.human) > 0.8
     assert fitted.training["left_out_rmse"] < fitted.training["rmse_of_mean"]
@@ -70,7 +71,7 @@ def test_read_outs_that_say_nothing_give_the_mean() -> None:
     noise = replace(TRAIN, logits=RNG.normal(size=TRAIN.logits.shape).astype(np.float32))
     assert fit_strategy("ridge", noise).predict(noise).std() < 0.3 * noise.human.std()
     flat = replace(TRAIN, logits=np.ones_like(TRAIN.logits))
-    np.testing.assert_allclose(fit_strategy("ridge", flat).predict(TEST), TRAIN.human.mean())
+    np.testing.assert_allclose(fit_strategy("ridge", replace(flat, pooled=True)).predict(TEST), TRAIN.human.mean())
 
 
 def test_more_columns_than_items_is_no_obstacle() -> None:
