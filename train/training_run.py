@@ -84,6 +84,7 @@ def train_on_cache(
     record = AggregatorRecord(
         aggregator,
         readout_id=cache.readout_id,
+        readout_inputs=cache.manifest["readout_inputs"],
         fingerprint=cache.fingerprint,
         items_hash=cache.items_hash,
         training_rows=packed_keys(cache.prompt_keys()[in_cache]) if fitted else b"",

@@ -10,6 +10,7 @@ import polars as pl
 
 from ..cache.feature_cache import FeatureCache
 from ..cache.manifest import MANIFEST, RUN, differing, read_run
+from ..cache.same_readouts import differing_readouts
 from ..cache.shard_rows import TOLERANCE, repacked
 from ..cache.shards import STRINGS, optional_names
 from ..errors import LagerError
@@ -71,13 +72,14 @@ def merge_caches(paths: Sequence[str | Path], *, out: str | Path, tolerance: flo
 
 
 def _check_same_reading(first: FeatureCache, other: FeatureCache) -> None:
-    for name, inputs in (("fingerprint", "fingerprint_inputs"), ("readout_id", "readout_inputs")):
-        if first.manifest[name] != other.manifest[name]:
-            fields = differing(first.manifest[inputs], other.manifest[inputs])
-            raise LagerError(
-                f"caches {first.path} and {other.path} were read in different ways ({', '.join(fields) or name} "
-                "differ): only caches of one fingerprint can be merged; extract one again with the other's settings"
-            )
+    fields = differing_readouts(first.manifest["readout_inputs"], other.manifest["readout_inputs"])
+    if first.fingerprint != other.fingerprint:
+        fields = differing(*(cache.manifest["fingerprint_inputs"] for cache in (first, other))) or ["fingerprint"]
+    if fields:
+        raise LagerError(
+            f"caches {first.path} and {other.path} were read in different ways ({', '.join(fields)} differ): only "
+            "caches of one fingerprint can be merged; extract one again with the other's settings"
+        )
     if first.private != other.private:
         keyed, plain = (first, other) if first.private else (other, first)
         raise LagerError(

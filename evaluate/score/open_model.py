@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ...data.progress import Say
 from ...data.scale import Scale
 from ...data.templates.template import Template, load_template
-from ...train.files.aggregator_file import AggregatorRecord, ReadFrom, check_applies_to
+from ...train.files.aggregator_file import AggregatorRecord, ReadFrom, check_applies_to, other_reading
+from ...train.files.prompt_settings import prompt_settings_of
 
 if TYPE_CHECKING:
     from ...extract.model.judge import Judge as LoadedJudge
@@ -57,7 +58,7 @@ def open_live(
         poolings=record.aggregator.poolings,
         advance=advance,
     )
-    source = ReadFrom(f"model {judge.checkpoint.public_name}", reader.n_layers, reader.readout_id(), None, scale)
+    source = ReadFrom(f"model {judge.checkpoint.public_name}", reader.n_layers, reader.readout_inputs, None, scale)
     notes = check_applies_to(record, source, force=force)
     if not judge.parts.whole:
         notes.append(f"only the first {judge.n_layers} of {reader.n_layers} blocks are loaded: no score mass is known")
@@ -81,9 +82,10 @@ def as_in_training(asked: PromptOptions, record: AggregatorRecord) -> PromptOpti
 
 def reading_note(record: AggregatorRecord, reader: LiveReader) -> list[str]:
     """Return a line where prompts are read in another way than in training; known once something was read."""
-    if reader.fingerprint in (None, record.fingerprint) or record.fingerprint is None:
+    if reader.inputs is None or record.fingerprint in (None, reader.fingerprint):
         return []
-    return ["prompts are read in another way than those the aggregator was fitted on: another template or condition"]
+    how = other_reading(record.reading, prompt_settings_of(reader.inputs))
+    return [f"prompts are read in another way than those the aggregator was fitted on: {how}"]
 
 
 def _load(model: str | Path, record: AggregatorRecord, options: LoadOptions, *, whole: bool, say: Say) -> LoadedJudge:

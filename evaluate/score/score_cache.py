@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -87,7 +87,7 @@ class Tally:
         self.n_in_sample = int(journal.kept.get("in_sample", 0))
 
     def append(
-        self, data: ShardData, *, group: np.ndarray[tuple[int], np.dtype[np.object_]] | None, **keep: str | None
+        self, data: ShardData, *, group: np.ndarray[tuple[int], np.dtype[np.object_]] | None, **keep: Any
     ) -> None:
         """Score and write the next rows; `keep` is remembered with the counts."""
         scale = self.journal.scale

@@ -6,8 +6,9 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...data.cache.same_readouts import listed_names, unlike
 from ...data.errors import LagerError
-from ...data.files.canonical import canonical_json, sha256_file
+from ...data.files.canonical import canonical_json, sha256_file, sha256_json
 from ...data.items.item_table import object_column
 from ...data.items.lazy_items import ItemSource, blocks
 from ...data.open_items import open_items
@@ -78,7 +79,8 @@ def _append(tally: Tally, reader: LiveReader, some: Items) -> None:
             f"{journal.out}.partial was begun with prompts that were read in another way (template, chat template or "
             f"another option): remove it and {journal.out.name}.partial.json, or choose another name for --out"
         )
-    kept = {"separator": reader.sep, "readout_id": reader.readout_id(), "fingerprint": reader.fingerprint or before}
+    kept = {"separator": reader.sep, "fingerprint": reader.fingerprint or before}
+    kept |= {"readout_id": sha256_json(reader.readout_inputs), "readout_inputs": reader.readout_inputs}
     tally.append(data, group=object_column(some.table, "group"), **kept)
 
 
@@ -93,8 +95,9 @@ def items_hash(items: ItemSource) -> str:
 
 def _check_same_model(journal: ScoreJournal, reader: LiveReader) -> None:
     """Raise `LagerError` when the rows that are there were read with another model."""
-    if journal.kept.get("readout_id") != reader.readout_id():
+    kept = journal.kept
+    if names := unlike(str(kept.get("readout_id")), kept.get("readout_inputs"), reader.readout_inputs):
         raise LagerError(
-            f"{journal.out}.partial was begun with other weights or another dtype: remove it and "
+            f"{journal.out}.partial was begun with another model ({listed_names(names)} differ): remove it and "
             f"{journal.out.name}.partial.json, or choose another name for --out"
         )

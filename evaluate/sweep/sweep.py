@@ -13,6 +13,7 @@ import numpy as np
 
 from ...data.cache.feature_cache import FeatureCache
 from ...data.cache.readouts import Readouts
+from ...data.cache.same_readouts import differing_readouts, listed_names
 from ...data.cache.stored_readouts import check_memory
 from ...data.errors import LagerError
 from ...data.files.canonical import sha256_json
@@ -133,10 +134,11 @@ def _data(
     train: FeatureCache, test: FeatureCache, *, level: str | None, preset: str, folds: int, seed: int, draw: str
 ) -> tuple[SweepData, list[str]]:
     """Return the labelled items of both caches and notes on them."""
-    if train.readout_id != test.readout_id or train.n_layers != test.n_layers:
+    names = differing_readouts(*(cache.manifest["readout_inputs"] for cache in (train, test)))
+    if names or train.n_layers != test.n_layers:
         raise LagerError(
-            f"cache {train.path} has read-outs {train.readout_id[:12]} of {train.n_layers} layers, cache {test.path} "
-            f"has {test.readout_id[:12]} of {test.n_layers}: sweep caches of the same model, read-out and dtype"
+            f"cache {train.path} has {train.n_layers} layers and cache {test.path} has {test.n_layers}, of other "
+            f"read-outs ({listed_names(names or ['layers'])} differ): sweep caches of the same model and dtype"
         )
     if level not in {None, "pooled", "group"}:
         raise LagerError(f"unknown level {level!r} of a sweep: choose pooled or group")

@@ -8,6 +8,7 @@ from typing import Any
 
 from ...data.items.lazy_items import ItemSource
 from ...data.version import VERSION
+from ..model.config_settings import config_settings
 from ..model.judge import Judge
 from ..prompts.notices import n_with_plain_special_tokens
 from ..prompts.prompt_format import PromptFormat
@@ -60,8 +61,17 @@ def cache_identity(
 
 def readout_inputs(judge: Judge, hashes: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an aggregator depends on."""
-    inputs = {"weights": hashes["weights"], "readout": readout_contract(judge), "dtype": judge.dtype}
-    return inputs if judge.quantization is None else {**inputs, "quantization": judge.quantization}
+    inputs = {
+        "weights": hashes["weights"],
+        "readout": readout_contract(judge),
+        "dtype": judge.dtype,
+        "config": config_settings(judge.checkpoint.config["config.json"]),
+    }
+    if judge.quantization is not None:
+        inputs["quantization"] = judge.quantization
+    if code := {name: sha for name, sha in hashes["config"].items() if name != "config.json"}:
+        inputs["code"] = code
+    return inputs
 
 
 def _libraries(judge: Judge) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ class LiveReader:
         self.judge, self.prompt_format, self.sep = judge, prompt_format, sep
         self.condition = choose_condition(prompt_format.options)
         self.poolings = tuple(poolings)
-        self.fingerprint: str | None = None
+        self.inputs: dict[str, Any] | None = None
         self._budget = BatchBudget(batches.batch_tokens, say)
         self._say = say
         self._advance = _ignore if advance is None else advance
@@ -77,9 +77,15 @@ class LiveReader:
         """The blocks of the whole model, L."""
         return self.judge.total_blocks or self.judge.n_layers
 
-    def readout_id(self) -> str:
-        """Return the hash of weights, read-out and dtype that a cache of this judge would have; reads all weights."""
-        return sha256_json(readout_inputs(self.judge, self._hashes))
+    @property
+    def fingerprint(self) -> str | None:
+        """The hash of how prompts are read, None before something was."""
+        return None if self.inputs is None else sha256_json(self.inputs)
+
+    @cached_property
+    def readout_inputs(self) -> dict[str, Any]:
+        """What a cache of this judge would say of its read-outs; reads all weights."""
+        return readout_inputs(self.judge, self._hashes)
 
     @cached_property
     def _hashes(self) -> dict[str, Any]:
@@ -127,7 +133,7 @@ class LiveReader:
             hashes=self._hashes,
         )  # fmt: skip
         self._planner, self.sep = planner, planner.tokens.sep
-        self.fingerprint = sha256_json(identity["inputs"])
+        self.inputs = identity["inputs"]
         return planner.plan_rows(items, range(len(items)))[1]
 
     def _padded(self, data: ShardData) -> ShardData:

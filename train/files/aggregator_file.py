@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +19,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.cache.manifest import differing
+from ...data.cache.same_readouts import listed_names, unlike
 from ...data.errors import LagerError
-from ...data.files.canonical import seal
+from ...data.files.canonical import seal, sha256_json
 from ...data.files.json_text import Limits
 from ...data.files.writing import read_json, refuse_existing, write_json
 from ...data.scale import Scale
@@ -27,7 +30,7 @@ from ...data.version import VERSION
 from ..aggregator.aggregator import Aggregator
 from ..aggregator.conformal import Calibration
 from ..strategies.registry import lookup
-from .prompt_settings import PromptSettings
+from .prompt_settings import PromptSettings, prompt_settings_of
 
 if TYPE_CHECKING:
     from ...data.cache.feature_cache import FeatureCache
@@ -55,6 +58,8 @@ class AggregatorRecord:
         Whether these keys are of a private cache: the same items are not recognised anywhere else.
     library_version : str
         What wrote the file.
+    readout_inputs : dict or None
+        What `readout_id` is the hash of; None in files of earlier versions.
     reading : PromptSettings or None
         How the cache's prompts were read.
     calibration : Calibration or None
@@ -68,6 +73,7 @@ class AggregatorRecord:
     training_rows: bytes = b""
     private: bool = False
     library_version: str = ""
+    readout_inputs: dict[str, Any] | None = None
     reading: PromptSettings | None = None
     calibration: Calibration | None = None
 
@@ -90,22 +96,25 @@ class ReadFrom(NamedTuple):
         What messages call them, such as ``cache flask``.
     n_layers : int
         L; the layer axis has L + 1 entries.
-    readout_id : str
-        Of weights, read-out and dtype.
+    readout_inputs : mapping
+        Weights, settings, read-out and dtype, see `lager.data.cache.same_readouts`.
     fingerprint : str or None
         Of everything that decides how a prompt is read; None where that is not known yet.
     scale : Scale
         The labels.
     private : bool
         Whether prompts are known by keyed hashes.
+    reading : PromptSettings or None
+        How its prompts were read, where that is known.
     """
 
     name: str
     n_layers: int
-    readout_id: str
+    readout_inputs: Mapping[str, Any]
     fingerprint: str | None
     scale: Scale
     private: bool = False
+    reading: PromptSettings | None = None
 
 
 def packed_keys(keys: NDArray[np.uint64]) -> bytes:
@@ -138,6 +147,7 @@ def save_aggregator(path: str | Path, record: AggregatorRecord | Aggregator) -> 
         "format_version": FORMAT_VERSION,
         **aggregator.as_json(),
         "readout_id": record.readout_id,
+        "readout_inputs": record.readout_inputs,
         "fingerprint": record.fingerprint,
         "items_hash": record.items_hash,
         "n": aggregator.training.get("n", 0),
@@ -185,8 +195,8 @@ def load_aggregator(path: str | Path) -> AggregatorRecord:
 def check_applies(record: AggregatorRecord, cache: FeatureCache, *, force: bool = False) -> list[str]:
     """Check that an aggregator was fitted on read-outs like the cache's; see `check_applies_to`."""
     source = ReadFrom(
-        f"cache {cache.path}", cache.n_layers, cache.readout_id, cache.fingerprint, cache.scale,
-        private=cache.private,
+        f"cache {cache.path}", cache.n_layers, cache.manifest["readout_inputs"], cache.fingerprint, cache.scale,
+        private=cache.private, reading=prompt_settings_of(cache.manifest["fingerprint_inputs"]),
     )  # fmt: skip
     return check_applies_to(record, source, force=force)
 
@@ -201,18 +211,15 @@ def check_applies_to(record: AggregatorRecord, source: ReadFrom, *, force: bool 
         )
     if record.readout_id is None:
         notes.append("the aggregator does not say which read-outs it was fitted on")
-    elif record.readout_id != source.readout_id:
-        difference = f"fitted on read-outs {_short(record.readout_id)}, {source.name} has {_short(source.readout_id)}"
+    elif names := unlike(record.readout_id, record.readout_inputs, source.readout_inputs):
+        difference = f"fitted on other read-outs than those of {source.name} ({listed_names(names)} differ)"
         if not force:
-            raise LagerError(
-                f"the aggregator was {difference}: another model, read-out or dtype; train one on this model, or use "
-                "--force"
-            )
+            raise LagerError(f"the aggregator was {difference}: train one on this model, or use --force")
         notes.append(f"forced: the aggregator was {difference}")
     elif source.fingerprint is not None and record.fingerprint != source.fingerprint:
         notes.append(
             f"the aggregator was fitted on prompts read as {_short(str(record.fingerprint))}, {source.name} has "
-            f"{_short(source.fingerprint)}: another template or condition of the same model"
+            f"{_short(source.fingerprint)}: {other_reading(record.reading, source.reading)}"
         )
     if aggregator.scale != source.scale:
         what = source.name.partition(" ")[0]
@@ -227,6 +234,15 @@ def check_applies_to(record: AggregatorRecord, source: ReadFrom, *, force: bool 
             "the aggregator was fitted on a --private cache: items that it was fitted on are not recognised here"
         )
     return notes + _doubts_of_intervals(record, source)
+
+
+def other_reading(mine: PromptSettings | None, theirs: PromptSettings | None) -> str:
+    """Return what differs between two readings of prompts by one model, as far as they say how they were read."""
+    if mine is None or theirs is None:
+        return "another template or condition of the same model"
+    if names := differing(vars(mine), vars(theirs)):
+        return f"another {listed_names(names)} of the same model"
+    return "the model's files beside its weights (tokenizer, chat template, config.json), or its attention, differ"
 
 
 def _doubts_of_intervals(record: AggregatorRecord, source: ReadFrom) -> list[str]:
@@ -255,12 +271,16 @@ def _parse(raw: dict[str, Any]) -> AggregatorRecord:
         raise LagerError("`n` is not a count of items")
     aggregator = Aggregator.from_json(raw, lookup)
     identity = {key: _text_or_none(raw, key) for key in ("readout_id", "fingerprint", "items_hash")}
+    inputs = raw.get("readout_inputs")
+    if inputs is not None and (not isinstance(inputs, dict) or sha256_json(inputs) != identity["readout_id"]):
+        raise LagerError("`readout_id` is not the hash of `readout_inputs`")
     return AggregatorRecord(
         aggregator,
         **identity,
         training_rows=rows,
         private=raw.get("private", False) is True,
         library_version=_text(raw, "library_version"),
+        readout_inputs=inputs,
         reading=PromptSettings.from_json(raw.get("reading")),
         calibration=Calibration.from_json(raw.get("calibration")),
     )

@@ -130,7 +130,7 @@ def test_an_unknown_option_and_another_model_are_refused(place, tmp_path):
     with pytest.raises(TypeError, match="no option colour"):
         lager.Judge(place / "model", place / "a.json", colour="red")
     other = save_judge(tmp_path / "other", seed=9)
-    with pytest.raises(LagerError, match="another model, read-out or dtype"):
+    with pytest.raises(LagerError, match=r"fitted on other read-outs than those of model other \(weights differ\)"):
         lager.Judge(other, place / "a.json", quiet=True)
     with pytest.raises(LagerError, match="expected a file of lager train, or a fitted estimator"):
         lager.Judge(place / "model", 5, quiet=True)

@@ -147,7 +147,7 @@ def test_what_exists_is_not_overwritten_and_the_ending_says_the_format(cache, tm
 def test_an_aggregator_of_other_read_outs_is_refused_unless_forced(cache, tmp_path):
     other = make_cache(tmp_path / "other", 30, weights="w1")
     aggregator = fitted(other, tmp_path / "a.json")
-    with pytest.raises(LagerError, match="another model, read-out or dtype"):
+    with pytest.raises(LagerError, match=r"fitted on other read-outs than those of cache .* \(weights differ\)"):
         score_cache(cache, aggregator, out=tmp_path / "s.csv")
     scored = score_cache(cache, aggregator, out=tmp_path / "s.csv", force=True)
     assert scored.notes[0].startswith("forced: ")

@@ -181,12 +181,13 @@ def test_it_does_not_go_on_where_the_prompts_are_made_in_another_way(place, tmp_
 def test_another_model_is_refused_unless_forced_and_another_template_is_told(place, tmp_path):
     other = save_judge(tmp_path / "other", num_hidden_layers=6, seed=5)
     arguments = ["--items", str(place / "new.jsonl"), "--aggregator", str(place / "lager-tuned.json")]
-    with pytest.raises(LagerError, match=r"model other has .*another model, read-out or dtype"):
+    with pytest.raises(LagerError, match=r"those of model other \(weights differ\)"):
         main_or_raise(["score", "--model", str(other), *arguments, "--out", str(tmp_path / "s.csv")])
     options = make(ReadOptions, {"answer_prefix": ""})
     notes = score(place, "lager-tuned", tmp_path / "t.csv", options=options).notes
     assert notes == [
-        "prompts are read in another way than those the aggregator was fitted on: another template or condition"
+        "prompts are read in another way than those the aggregator was fitted on: another answer_prefix of the same "
+        "model"
     ]
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from lager.data.errors import LagerError
-from lager.data.files.canonical import seal
+from lager.data.files.canonical import seal, sha256_json
 from lager.data.scale import Scale
 from lager.train.estimators.lager import LagerAggregator
 from lager.train.files.aggregator_file import (
@@ -26,24 +26,27 @@ from lager.train.strategies.registry import strategy_names
 from support.readouts import SCALE, simulate
 
 DATA = simulate(80)
+READOUT = {"weights": {"model.safetensors": "w" * 64}, "dtype": "float32", "config": {"rope_theta": 10000.0}}
 KEYS = np.random.default_rng(0).integers(0, 2**64, size=80, dtype=np.uint64)
 
 
 def record(name: str = "lager-tuned", **options) -> AggregatorRecord:
-    identity = {"readout_id": "r" * 64, "fingerprint": "f" * 64, "items_hash": "i" * 64}
+    identity = {
+        "readout_id": sha256_json(READOUT), "readout_inputs": READOUT, "fingerprint": "f" * 64, "items_hash": "i" * 64
+    }  # fmt: skip
     return AggregatorRecord(fit_strategy(name, DATA, **options), **identity, training_rows=packed_keys(KEYS[:60]))
 
 
-def cache(**changes) -> SimpleNamespace:
+def cache(*, readout: dict | None = None, inputs: dict | None = None, **changes) -> SimpleNamespace:
     same = {
         "path": Path("cache/x"),
         "n_layers": 8,
-        "readout_id": "r" * 64,
         "fingerprint": "f" * 64,
         "items_hash": "i" * 64,
         "scale": SCALE,
         "n_items": 80,
         "private": False,
+        "manifest": {"readout_inputs": readout or READOUT, "fingerprint_inputs": inputs or {}},
     }
     return SimpleNamespace(**{**same, **changes})
 
@@ -63,7 +66,7 @@ def test_round_trip_gives_identical_predictions(name: str, preset: str, tmp_path
     np.testing.assert_array_equal(loaded.aggregator.predict(DATA), original.aggregator.predict(DATA))
     assert loaded.aggregator == original.aggregator
     assert loaded.training_rows == original.training_rows
-    assert (loaded.readout_id, loaded.fingerprint, loaded.items_hash) == ("r" * 64, "f" * 64, "i" * 64)
+    assert (loaded.readout_inputs, loaded.fingerprint, loaded.items_hash) == (READOUT, "f" * 64, "i" * 64)
 
 
 def test_the_file_is_plain_json_with_the_documented_fields(saved: Path) -> None:
@@ -178,11 +181,39 @@ def test_it_applies_to_its_own_read_outs_without_a_note() -> None:
     assert check_applies(record(), cache()) == []
 
 
-def test_other_read_outs_are_refused_with_both_named_unless_forced() -> None:
-    other = cache(readout_id="s" * 64)
-    with pytest.raises(LagerError, match=r"r{12}, cache cache/x has s{12}.*--force"):
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"config": {"rope_theta": 20000.0}}, r"config\.rope_theta differ"),
+        ({"config": {"rope_theta": 10000.0, "sliding_window": 8}}, r"config\.sliding_window differ"),
+        ({"weights": {"a.safetensors": "1", "b.safetensors": "2"}, "dtype": "float16"}, "dtype, weights differ"),
+        ({"quantization": {"method": "bitsandbytes"}}, "quantization differ"),
+        ({"code": {"modeling.py": "1"}}, "code differ"),
+    ],
+)
+def test_other_read_outs_are_refused_by_what_differs_unless_forced(change: dict, told: str) -> None:
+    other = cache(readout=READOUT | change)
+    with pytest.raises(LagerError, match=rf"than those of cache cache/x \({told}\).*--force"):
         check_applies(record(), other)
     assert check_applies(record(), other, force=True)[0].startswith("forced: ")
+
+
+def test_files_and_caches_of_earlier_versions_are_compared_by_the_parts_that_they_have() -> None:
+    earlier = {name: READOUT[name] for name in ("weights", "dtype")}
+    old = replace(record(), readout_id=sha256_json(earlier), readout_inputs=None)
+    assert check_applies(old, cache()) == check_applies(old, cache(readout=earlier)) == []
+    assert check_applies(record(), cache(readout=earlier)) == []
+    with pytest.raises(LagerError, match="weights, read-out or dtype differ"):
+        check_applies(old, cache(readout=READOUT | {"dtype": "float16"}))
+    with pytest.raises(LagerError, match="dtype differ"):
+        check_applies(record(), cache(readout=earlier | {"dtype": "float16"}))
+
+
+def test_read_outs_that_are_not_those_of_the_id_are_refused(saved: Path) -> None:
+    for inputs in ({"weights": "others"}, [], "text"):
+        saved.write_text(json.dumps(seal({**json.loads(saved.read_text()), "readout_inputs": inputs})))
+        with pytest.raises(LagerError, match="not the hash of `readout_inputs`"):
+            load_aggregator(saved)
 
 
 @pytest.mark.parametrize("force", [False, True])
@@ -193,6 +224,11 @@ def test_another_layer_count_is_refused_with_both_named(force: bool) -> None:
 
 def test_another_template_or_scale_is_a_note() -> None:
     assert "another template or condition" in check_applies(record(), cache(fingerprint="g" * 64))[0]
+    known = replace(record(), reading=PromptSettings(template="a", condition="direct"))
+    other = {"prompt": {"template": "b"}, "condition": {"name": "direct"}}
+    assert "another template of" in check_applies(known, cache(fingerprint="g" * 64, inputs=other))[0]
+    same = {**other, "prompt": {"template": "a"}}
+    assert "(tokenizer, chat template, config.json)" in check_applies(known, cache(fingerprint="g" * 64, inputs=same))[0]
     wide = cache(scale=Scale.parse("1-9"))
     assert check_applies(record(), wide) == ["the aggregator was fitted on scale 1-5, the cache is on 1-9"]
     with pytest.raises(LagerError, match="group-mean learnt scores on 1-5"):
