@@ -9,6 +9,7 @@ from pathlib import Path
 from ...data.errors import LagerError
 from ...data.files.canonical import sha256_file
 from ...data.files.json_text import parse_json
+from .code_files import code_files
 
 _CONFIG = ("config.json",)
 _WEIGHTS = "model.safetensors"
@@ -83,9 +84,11 @@ def find_checkpoint(name: str | Path, *, revision: str | None = None, code: bool
         )
     if not config:
         raise LagerError(f"model {finder.where} has no config.json: give the folder or hub id of a causal LM")
-    if code:
-        config |= finder.some(_code_files(config["config.json"]))
     tokenizer = finder.some((_TOKENIZER, *_TOKENIZER_SETTINGS))
+    if code:
+        config |= code_files(config["config.json"], finder.code)
+        if settings := tokenizer.get("tokenizer_config.json"):
+            tokenizer |= code_files(settings, finder.code)
     if _TOKENIZER not in tokenizer:
         sources = finder.some(_TOKENIZER_SOURCES)
         if not sources:
@@ -126,20 +129,16 @@ class _Finder:
             raise LagerError(f"model {self.where!r}: no such folder, and the hub says: {first}") from None
         return None if found is None else Path(found)
 
+    def code(self, file: str, repository: str | None) -> Path | None:
+        """Return where a file of code lies, in another repository of the hub where one is named."""
+        if repository in {None, self.where}:
+            return self.path(file)
+        return _Finder(repository, None, None).path(file) if _HUB_ID.match(str(repository)) else None
+
     def some(self, files: tuple[str, ...]) -> dict[str, Path]:
         """Return those of some files that there are."""
         found = {file: self.path(file) for file in files}
         return {file: path for file, path in found.items() if path is not None}
-
-
-def _code_files(config: Path) -> tuple[str, ...]:
-    """Return the Python files that a configuration names, as ``file.Class`` or ``repository--file.Class``."""
-    try:
-        named = parse_json(config.read_bytes()).get("auto_map", {})
-    except (OSError, ValueError, AttributeError):
-        raise LagerError(f"{config} is not a model's configuration: expected a JSON object") from None
-    values = [value for value in named.values() if isinstance(value, str) and "--" not in value]
-    return tuple(sorted({f"{value.split('.')[0]}.py" for value in values}))
 
 
 def _weights(finder: _Finder) -> dict[str, Path]:

@@ -115,6 +115,51 @@ def test_code_of_a_checkpoint_counts_where_it_may_run(copy):
     assert "modeling_own.py" in find_checkpoint(copy, code=True).hashes()["config"]
 
 
+def test_what_code_imports_and_the_code_of_the_tokenizer_count_too(copy):
+    config = json.loads((copy / "config.json").read_text())
+    named = {"AutoConfig": "conf.Conf", "AutoModelForCausalLM": ["model/own.Own", None]}
+    (copy / "config.json").write_text(json.dumps({**config, "auto_map": named}))
+    settings = json.loads((copy / "tokenizer_config.json").read_text())
+    words = {"AutoTokenizer": ["words.Slow", "words_fast.Fast"]}
+    (copy / "tokenizer_config.json").write_text(json.dumps({**settings, "auto_map": words}))
+    files = {
+        "conf.py": "import os", "model/own.py": "from .parts.norm import Norm\nfrom ..shared import *\n",
+        "model/parts/norm.py": "def late():\n    from . import eps, absent\n",
+        "model/parts/eps.py": "from .norm import x", "model/parts/__init__.py": "",
+        "shared.py": "broken (", "words.py": "from .pieces import Piece",
+        "words_fast.py": "", "pieces.py": "", "unused.py": "",
+    }  # fmt: skip
+    for name, text in files.items():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_text(text)
+    before = find_checkpoint(copy, code=True).hashes()
+    code = {part: {name for name in before[part] if name.endswith(".py")} for part in before}
+    of_tokenizer = {"words.py", "words_fast.py", "pieces.py"}
+    assert code == {"weights": set(), "config": {*files} - of_tokenizer - {"unused.py"}, "tokenizer": of_tokenizer}
+    for part, name in (("config", "model/parts/eps.py"), ("tokenizer", "pieces.py")):
+        (copy / name).write_text("changed = 1")
+        after = find_checkpoint(copy, code=True).hashes()
+        assert [key for key in after if after[key] != before[key]] == [part]
+        before = after
+
+
+def test_code_of_another_repository_counts_by_its_name(copy, tmp_path, monkeypatch):
+    snapshot = tmp_path / "models--someone--code" / "snapshots" / "abc123"
+    snapshot.mkdir(parents=True)
+    (tmp_path / "models--someone--code" / "refs").mkdir()
+    (tmp_path / "models--someone--code" / "refs" / "main").write_text("abc123")
+    (snapshot / "own.py").write_text("from .more import x")
+    (snapshot / "more.py").write_text("x = 1")
+    for name, value in (("HF_HUB_CACHE", str(tmp_path)), ("HF_HUB_OFFLINE", True)):
+        monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+    monkeypatch.setattr("transformers.utils.hub.constants.HF_HUB_CACHE", str(tmp_path))
+    config = json.loads((copy / "config.json").read_text())
+    named = {"AutoModelForCausalLM": "someone/code--own.Own", "AutoModel": "../../up--own.Own"}
+    (copy / "config.json").write_text(json.dumps({**config, "auto_map": named}))
+    found = find_checkpoint(copy, code=True).hashes()["config"]
+    assert {"someone/code--own.py", "someone/code--more.py", "config.json"} == set(found)
+
+
 def test_a_model_in_the_hubs_cache_has_the_hashes_of_its_folder(folder, tmp_path, monkeypatch):
     repository = tmp_path / "models--someone--judge"
     snapshot = shutil.copytree(folder, repository / "snapshots" / "abc123")

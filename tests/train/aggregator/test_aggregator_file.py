@@ -228,7 +228,7 @@ def test_another_template_or_scale_is_a_note() -> None:
     other = {"prompt": {"template": "b"}, "condition": {"name": "direct"}}
     assert "another template of" in check_applies(known, cache(fingerprint="g" * 64, inputs=other))[0]
     same = {**other, "prompt": {"template": "a"}}
-    assert "(tokenizer, chat template, config.json)" in check_applies(known, cache(fingerprint="g" * 64, inputs=same))[0]
+    assert "chat template, config.json)" in check_applies(known, cache(fingerprint="g" * 64, inputs=same))[0]
     wide = cache(scale=Scale.parse("1-9"))
     assert check_applies(record(), wide) == ["the aggregator was fitted on scale 1-5, the cache is on 1-9"]
     with pytest.raises(LagerError, match="group-mean learnt scores on 1-5"):
