@@ -244,7 +244,8 @@ def _add_cost(runs: dict[str, dict[str, Any]], cost: dict[str, Any], *, path: Pa
     for one in before:
         _add_cost(runs, one, path=path)
     cost = {key: value for key, value in cost.items() if key != "before"}
-    run = runs.setdefault(canonical_json([cost.get("run"), cost.get("devices")]), {**cost, "shards": 0})
+    key = canonical_json([cost.get("run"), cost.get("devices"), cost.get("versions")])
+    run = runs.setdefault(key, {**cost, "shards": 0})
     if run["shards"]:
         for key in _COST_SUMS:
             run[key] = run.get(key, 0) + cost.get(key, 0)

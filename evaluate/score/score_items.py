@@ -64,6 +64,7 @@ def score_items(
             if journal.n_rows:
                 _check_same_model(journal, reader)
                 say(f"continuing: {journal.n_rows} of {len(loaded)} items are there")
+                notes += _version_notes(journal, reader)
             for start in range(journal.n_rows, len(loaded), part):
                 _append(tally, reader, loaded.part(range(start, min(start + part, len(loaded)))))
         journal.finish()
@@ -80,6 +81,7 @@ def _append(tally: Tally, reader: LiveReader, some: Items) -> None:
             f"another option): remove it and {journal.out.name}.partial.json, or choose another name for --out"
         )
     kept = {"separator": reader.sep, "fingerprint": reader.fingerprint or before}
+    kept["versions"] = journal.kept.get("versions") or reader.versions
     kept |= {"readout_id": sha256_json(reader.readout_inputs), "readout_inputs": reader.readout_inputs}
     tally.append(data, group=object_column(some.table, "group"), **kept)
 
@@ -91,6 +93,14 @@ def items_hash(items: ItemSource) -> str:
         for item_id, fields in zip(some.item_id, some.fields, strict=True):
             digest.update(canonical_json([item_id, fields]).encode() + b"\n")
     return digest.hexdigest()
+
+
+def _version_notes(journal: ScoreJournal, reader: LiveReader) -> list[str]:
+    """Return a line where the rows that are there were read under other versions of the libraries."""
+    from ...extract.planning.identity import other_versions
+
+    line = other_versions(journal.kept.get("versions"), reader.versions)
+    return [f"{journal.out} {line}"] if line else []
 
 
 def _check_same_model(journal: ScoreJournal, reader: LiveReader) -> None:

@@ -36,8 +36,6 @@ def cache_identity(
         "attention": judge.attention,
         "backend": "transformers",
     }
-    import torch
-
     recorded = {
         "model": judge.checkpoint.public_name,
         "revision": judge.checkpoint.revision,
@@ -46,11 +44,7 @@ def cache_identity(
         "modules": judge.parts.paths,
         "devices": judge.devices,
         "batch_tokens": batch_tokens,
-        "versions": {
-            "lager": VERSION,
-            "torch": str(torch.__version__),  # with the build, such as +cu130, which metadata may leave out
-            **{name: importlib.metadata.version(name) for name in _libraries(judge)},
-        },
+        "versions": library_versions(judge),
     }
     if n_plain := n_with_plain_special_tokens(planner.settled.texts):
         recorded["special_tokens_as_text"] = {"prompts": n_plain, "of": len(planner.settled)}
@@ -74,9 +68,24 @@ def readout_inputs(judge: Judge, hashes: Mapping[str, Any]) -> dict[str, Any]:
     return inputs
 
 
-def _libraries(judge: Judge) -> tuple[str, ...]:
-    """Return the libraries whose versions are recorded, torch aside."""
-    return _LIBRARIES if judge.quantization is None else (*_LIBRARIES, judge.quantization["method"])
+def library_versions(judge: Judge) -> dict[str, str]:
+    """Return the versions of what a judge is read with."""
+    import torch
+
+    names = _LIBRARIES if judge.quantization is None else (*_LIBRARIES, judge.quantization["method"])
+    return {
+        "lager": VERSION,
+        "torch": str(torch.__version__),  # with the build, such as +cu130, which metadata may leave out
+        **{name: importlib.metadata.version(name) for name in names},
+    }
+
+
+def other_versions(begun: Any, now: Mapping[str, str]) -> str:
+    """Return what was begun under other versions than those of now, for one line; empty where that is not so."""
+    begun = begun if isinstance(begun, Mapping) else {}
+    names = [name for name, version in now.items() if begun.get(name, version) != version]
+    before, after = (", ".join(f"{name} {of[name]}" for name in names) for of in (begun, now))
+    return f"was begun under {before} and goes on under {after}: numbers may differ in low bits" if names else ""
 
 
 def _score_tokens(planner: Planner) -> dict[str, Any]:

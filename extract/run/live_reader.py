@@ -16,7 +16,7 @@ from ...data.items.items import Items
 from ...data.progress import Say
 from ..model.judge import Judge
 from ..options.groups import BatchOptions
-from ..planning.identity import cache_identity, readout_inputs
+from ..planning.identity import cache_identity, library_versions, readout_inputs
 from ..planning.pass_limits import PassLimits
 from ..planning.plan import NoReadablePromptError, Plan
 from ..planning.planner import Planner, make_planner
@@ -91,6 +91,11 @@ class LiveReader:
     def _hashes(self) -> dict[str, Any]:
         """The hashes of the checkpoint's files: all weights are read, so once."""
         return dict(self.judge.checkpoint.hashes())
+
+    @cached_property
+    def versions(self) -> dict[str, str]:
+        """The versions of the libraries that read."""
+        return library_versions(self.judge)
 
     def read(self, items: Items) -> ShardData:
         """Return the read-outs of some items, L + 1 entries each; what cannot be read is not valid and says why."""

@@ -20,6 +20,7 @@ from ...data.progress import Progress, Say
 from ...data.run.cache_writer import CacheWriter
 from ...data.run.set_aside import EarlierRows
 from ..options.groups import ExtractOptions
+from ..planning.identity import library_versions
 from ..planning.pass_limits import PassLimits
 from ..planning.planner import Planner
 from ..planning.plans_ahead import PlannedShard, PlansAhead, planned_shards
@@ -107,6 +108,7 @@ def read_missing_shards(
         plan for _, (_, plan) in planned_shards(planner, items, writer.rows, _first_shards(writer, planner))
     )
     planned_tokens = batch_tokens if wanted and sharing.possible and planner.forms is None else None
+    versions = library_versions(judge)
     run, n_read, n_done = _now(), 0, sum(len(writer.rows(k)) for k in done)
     try:
         with (
@@ -137,7 +139,7 @@ def read_missing_shards(
                     continue
                 reader.share_prefixes = sharing.shares(shard.plan)
                 data, cost = _read_shard(reader, earlier, shard, salt=writer.salt, advance=progress.advance)
-                cost = {"run": run, **cost, "prefix_sharing": bool(sharing)}
+                cost = {"run": run, **cost, "prefix_sharing": bool(sharing), "versions": versions}
                 tally.add(writer.rows(k), data.reason)
                 rows = item_rows(shard, keep_text=keep_text)
                 behind.submit(partial(_write, writer, k, data, items=rows, cost=cost, on_written=on_written))

@@ -64,6 +64,7 @@ def run_worker(
     prepared = prepare_run(model, items, folder=cache, options=options, say=say, survey=survey)
     judge, planner, loaded = prepared.judge, prepared.planner, prepared.items
 
+    from ..planning.identity import library_versions, other_versions
     from ..workers.presence import Presence
     from .shard_run import check_all_failures, check_text_is_kept, done_shards
     from .worker_share import finish, plan_share, read_share
@@ -77,6 +78,8 @@ def run_worker(
     if complete is not None and len(done_shards(writer, planner, loaded, relabel=False)) == writer.n_shards:
         _check_complete(complete, loaded, keep_text=run.keep_text, say=say)
         return WorkerDone(0, 0, True)
+    if line := other_versions(writer.run["recorded"].get("versions"), library_versions(judge)):
+        say(f"cache {cache} {line}; the cache records which rows were read under which")
     own, order = plan_share(loaded, writer, rank, share_prefixes=share_prefixes)
     # Other workers check their own shards; what they write from now on is sound.
     there = [shard for shard in own if writer.exists(shard)]

@@ -133,6 +133,7 @@ def test_a_run_that_was_killed_goes_on_with_the_next_part(place, tmp_path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(ScoreJournal, "append", dies)
+        patch.setattr("lager.extract.run.live_reader.library_versions", lambda judge: {"torch": "1.99.0"})
         with pytest.raises(KilledError):
             score(place, "lager-tuned", tmp_path / "s.jsonl")
     assert len((tmp_path / "s.jsonl.partial").read_text().splitlines()) == 8
@@ -142,6 +143,7 @@ def test_a_run_that_was_killed_goes_on_with_the_next_part(place, tmp_path, monke
     scored = score(place, "lager-tuned", tmp_path / "s.jsonl", say=said.append)
     assert "continuing: 8 of 11 items are there" in said
     assert scored.n_valid == 10
+    assert any("was begun under torch 1.99.0 and goes on under torch" in note for note in scored.notes)
     assert (tmp_path / "s.jsonl").read_text() == (tmp_path / "whole.jsonl").read_text()
 
 

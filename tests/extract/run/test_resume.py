@@ -1,6 +1,7 @@
 """A run that stopped goes on where it stopped, and never mixes settings."""
 
 import pytest
+import torch
 from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
 from lager.data.tools.verify import verify_cache
@@ -78,6 +79,21 @@ def test_a_complete_cache_is_returned_without_reading_anything(judge, items, tmp
     assert not calls
     assert again.content_hash == first.content_hash
     assert "complete already: 11 items" in capsys.readouterr().err
+
+
+def test_a_run_that_goes_on_under_other_versions_says_so_and_records_both(judge, items, tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        patch.setattr("torch.__version__", "1.99.0+other")
+        with pytest.raises(KeyboardInterrupt):
+            run(judge, items, tmp_path / "cache")
+    cache = run(judge, items, tmp_path / "cache", quiet=False)
+    now = f"torch {torch.__version__}"
+    assert f"was begun under torch 1.99.0+other and goes on under {now}: numbers" in capsys.readouterr().err
+    told = [(one["versions"]["torch"], one["shards"]) for one in cache.manifest["provenance"]["runs"]]
+    assert told == [("1.99.0+other", 2), (torch.__version__, 1)]
+    run(judge, items, tmp_path / "cache", quiet=False)
+    assert "was begun" not in capsys.readouterr().err  # nothing is left to read
 
 
 def test_a_damaged_shard_is_read_again(judge, items, tmp_path):
