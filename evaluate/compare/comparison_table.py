@@ -16,7 +16,7 @@ def comparison_table(compared: Compared, *, intervals: bool = False) -> Table:
     if names := sorted({f"{row.model}: {row.strategy}" for row in compared.rows if row.in_sample}):
         notes.append(f"in-sample, out of competition: {', '.join(names)}")
     fewer = {
-        f"{row.model}: {row.strategy}, {row.undefined_groups(column)} in {column}"
+        f"{row.model}: {row.strategy}, {len(row.undefined_groups(column))} in {column}"
         for row in compared.rows
         for column in compared.columns
         if row.undefined_groups(column)

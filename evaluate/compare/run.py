@@ -81,14 +81,21 @@ class Run:
         return {str(row.get("strategy")): str(row.get("reason")) for row in named}
 
 
+def undefined_in(row: dict[str, Any], metric: str) -> frozenset[str]:
+    """Return the groups of a strategy's results in which a metric is undefined."""
+    return frozenset(str(one["group"]) for one in row.get("groups", ()) if one[metric]["estimate"] is None)
+
+
 def _is_row(row: Any) -> bool:
     """Return whether a strategy's results have the types that figures and names have."""
     if not isinstance(row, dict) or not isinstance(row.get("strategy"), str):
         return False
-    pooled = row.get("pooled", {})
-    return isinstance(pooled, dict) and all(
-        _is_figure(part[metric]) for part in (row, pooled) for metric in METRICS if metric in part
-    )
+    pooled, groups = row.get("pooled", {}), row.get("groups", [])
+    if not isinstance(groups, list) or not all(isinstance(part, dict) for part in (pooled, *groups)):
+        return False
+    named = all("group" in one and set(METRICS) & set(row) <= set(one) for one in groups)
+    parts = (row, pooled, *groups)
+    return named and all(_is_figure(part[metric]) for part in parts for metric in METRICS if metric in part)
 
 
 def _is_figure(value: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from ...data.errors import LagerError
 from ..metrics.metrics import METRICS, check_metrics
 from .one_table import check_columns, mixture_notes, row_labels, source_notes
-from .run import LEVELS, Run
+from .run import LEVELS, Run, undefined_in
 
 #: The judges of the paper's main table; scores from files come on top.
 MAIN = ("vscore", "e-score", "lager", "lager-tuned")
@@ -29,6 +29,8 @@ class CompareRow:
         Over all columns; None where one is missing.
     in_sample : bool
         Whether a column has rows that it was trained on.
+    undefined : dict of str to frozenset of str
+        By column: the groups in which the figure is undefined.
     """
 
     model: str
@@ -36,16 +38,17 @@ class CompareRow:
     cells: dict[str, dict[str, Any]]
     mean: float | None
     in_sample: bool
+    undefined: dict[str, frozenset[str]]
 
     def value(self, column: str) -> float | None:
         """Return the figure of a column, or the mean over all for ``mean``."""
         found: float | None = self.mean if column == "mean" else self.cells.get(column, {}).get("estimate")
         return found
 
-    def undefined_groups(self, column: str) -> int:
-        """Return in how many groups a figure is undefined, or of ``mean`` those under it together."""
-        cells = self.cells.values() if column == "mean" else [self.cells.get(column, {})]
-        return sum(one.get("undefined_groups") or 0 for one in cells)
+    def undefined_groups(self, column: str) -> frozenset[tuple[str, str]]:
+        """Return the groups in which a figure is undefined, each with its column: of ``mean`` those of all columns."""
+        named = self.undefined if column == "mean" else [column]
+        return frozenset((name, group) for name in named for group in self.undefined.get(name, ()))
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Compared:
     def best(self) -> dict[str, float]:
         """Return the best figure of each column, and of ``mean``.
 
-        Rows that are in-sample do not compete, nor figures over fewer groups than others of their column.
+        Rows that are in-sample do not compete, nor figures that lack groups which others of their column have.
         """
         better = METRICS[self.metric].better
         if better is None:
@@ -90,10 +93,9 @@ class Compared:
         """Return a row's figure in a column or under ``mean`` where it may be the best, else None."""
         if row.in_sample or row.value(column) is None:
             return None
-        fewest = min(
-            one.undefined_groups(column) for one in self.rows if not one.in_sample and one.value(column) is not None
-        )
-        return row.value(column) if row.undefined_groups(column) == fewest else None
+        others = [one for one in self.rows if not one.in_sample and one.value(column) is not None]
+        nowhere = frozenset.intersection(*(one.undefined_groups(column) for one in others))
+        return row.value(column) if row.undefined_groups(column) == nowhere else None
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON object."""
@@ -171,4 +173,5 @@ def _rows(  # noqa: PLR0917
         values = [cells.get(column, {}).get("estimate") for column in columns]
         known = [value for value in values if value is not None]
         mean = sum(known) / len(known) if len(known) == len(columns) else None
-        yield CompareRow(model, name, cells, mean, any(row.get("in_sample") for row in rows.values()))
+        undefined = {} if level == "pooled" else {column: undefined_in(row, metric) for column, row in rows.items()}
+        yield CompareRow(model, name, cells, mean, any(row.get("in_sample") for row in rows.values()), undefined)

@@ -28,7 +28,8 @@ def schema(scale: Scale, levels: Sequence[float] = ()) -> dict[str, Any]:
     ``id``; ``score``, null where a row is not valid; the ends of its interval for each level (`interval_names`);
     ``p_LABEL`` for each label, the distribution that the score is
     read from, null for strategies without one; ``entropy`` of it, in nats; ``score_mass``, the model's probability of
-    answering with a label, null where the last layer was not run; ``valid`` and ``reason``, empty in valid rows.
+    answering with a label, null where the last layer was not run; ``valid`` and ``reason``, empty in valid rows;
+    ``prompt_sha256``, by which an evaluation tells other items under the same ids.
     """
     return {
         "id": pl.String,
@@ -39,6 +40,7 @@ def schema(scale: Scale, levels: Sequence[float] = ()) -> dict[str, Any]:
         "score_mass": pl.Float64,
         "valid": pl.Boolean,
         "reason": pl.String,
+        "prompt_sha256": pl.String,
     }
 
 
@@ -105,6 +107,7 @@ def scored_rows(
         "score_mass": _score_mass(data),
         "valid": data.valid,
         "reason": data.reason,
+        "prompt_sha256": [row.tobytes().hex() if row.any() else None for row in data.prompt_sha256],
     }
     return pl.DataFrame(columns, schema=schema(scale, levels)).with_columns(pl.selectors.float().fill_nan(None))
 

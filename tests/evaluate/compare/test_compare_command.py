@@ -218,9 +218,21 @@ def test_a_figure_over_fewer_groups_is_not_the_best(results, tmp_path):
     content = json.loads((results / "a/results.json").read_text())
     row = next(row for row in content["results"] if row["strategy"] == "lager")
     row["spearman"] |= {"estimate": 0.999, "groups": 1, "undefined_groups": 1}
+    row["groups"][0]["spearman"]["estimate"] = None
     (tmp_path / "x").mkdir()
     (tmp_path / "x/results.json").write_text(json.dumps(content))
     compared = compare_runs([tmp_path / "x"])
     assert compared.best()["flask / direct"] < 0.999
     table = comparison_table(compared)
     assert any("m1: lager, 1 in flask / direct" in note for note in table.notes)
+
+
+def test_figures_over_different_groups_are_none_of_them_the_best(results, tmp_path):
+    """Each lacks one group, and not the same one: counts alone would say that they are alike."""
+    content = json.loads((results / "a/results.json").read_text())
+    for place, row in enumerate(content["results"]):
+        row["spearman"] |= {"groups": 1, "undefined_groups": 1}
+        row["groups"][place % 2]["spearman"]["estimate"] = None
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/results.json").write_text(json.dumps(content))
+    assert compare_runs([tmp_path / "x"]).best() == {}

@@ -51,8 +51,21 @@ def test_every_row_is_there_in_order_with_the_aggregators_own_numbers(cache, tmp
     np.testing.assert_allclose([row["score_mass"] for row in valid], cache.score_mass[cache.valid], atol=1e-12)
     assert rows[3] == {
         "id": "item3", "score": None, "distribution": None, "entropy": None, "score_mass": None, "valid": False,
-        "reason": "too long",
+        "reason": "too long", "prompt_sha256": rows[3]["prompt_sha256"],
     }  # fmt: skip
+
+
+def test_scores_of_other_items_under_the_same_ids_are_refused(cache, tmp_path):
+    """A score file says which prompts it is of, so that an evaluation does not trust ids alone."""
+    aggregator = fitted(cache, tmp_path / "a.json")
+    main_or_raise(["score", str(cache.path), "--aggregator", str(aggregator), "--out", str(tmp_path / "s.jsonl")])
+    external = ["evaluate", str(cache.path), "--strategy", "e-score", "--resamples", "0", "--external"]
+    main_or_raise([*external, f"{tmp_path / 's.jsonl'}:score"])
+    rows = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
+    moved = [row | {"id": f"item{(place + 1) % 40}"} if place > 20 else row for place, row in enumerate(rows[:-1])]
+    (tmp_path / "moved.jsonl").write_text("".join(json.dumps(row) + "\n" for row in moved))
+    with pytest.raises(LagerError, match="rows are of other items than those of their ids"):
+        main_or_raise([*external, f"{tmp_path / 'moved.jsonl'}:score"])
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -64,7 +77,7 @@ def test_tables_have_a_column_a_label_and_the_same_content(cache, tmp_path, endi
     assert (scored.n_items, scored.n_valid, scored.n_in_sample) == (40, 38, 38)
     table = read(out.rename(tmp_path / f"s.{ending}"))
     assert table.columns == [
-        "id", "score", "p_1", "p_2", "p_3", "p_4", "p_5", "entropy", "score_mass", "valid", "reason"
+        "id", "score", "p_1", "p_2", "p_3", "p_4", "p_5", "entropy", "score_mass", "valid", "reason", "prompt_sha256"
     ]  # fmt: skip
     rows = [json.loads(line) for line in (tmp_path / "s.jsonl").read_text().splitlines()]
     assert table["id"].to_list() == [row["id"] for row in rows]
