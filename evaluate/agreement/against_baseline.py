@@ -30,7 +30,7 @@ class Estimated(NamedTuple):
     rows: NDArray[np.bool_]
 
 
-class Paired(NamedTuple):
+class Settled(NamedTuple):
     """What differences are taken from: everything an evaluation settled before.
 
     Parameters

@@ -12,7 +12,7 @@ from ...data.errors import LagerError
 from ...data.scale import Scale
 from ..metrics.metrics import METRICS, check_metrics
 from ..weighted.context import DEFAULT_THRESHOLD, Context, check_threshold
-from .against_baseline import Estimated, Paired
+from .against_baseline import Estimated, Settled
 from .bootstrap import ClusterBootstrap
 from .estimates import LevelEstimates
 from .fold_scores import FoldScores
@@ -126,7 +126,7 @@ def evaluate_scores(
         raise LagerError(f"the baseline {baseline!r} is not evaluated: choose from {', '.join(labelled.scores)}")
     bootstrap = ClusterBootstrap(n_clusters, resamples, seed)
     kind = check_kind(interval)
-    paired = Paired(labelled, cluster_codes, context, chosen, bootstrap, names, kind, check_systems(systems, chosen))
+    settled = Settled(labelled, cluster_codes, context, chosen, bootstrap, names, kind, check_systems(systems, chosen))
     batches = list(labelled.batches())
     tick = _ticker(progress, total=len(batches) * (1 if chosen == "pooled" else 2))
     results: dict[str, StrategyAgreement] = {}
@@ -134,11 +134,11 @@ def evaluate_scores(
     for batch in batches:
         rows = ~np.isnan(labelled.scores[next(iter(batch.scores))])
         names_of_batch = list(batch.scores)
-        at_level = paired.estimate(rows, names_of_batch, baseline=baseline, progress=tick)
+        at_level = settled.estimate(rows, names_of_batch, baseline=baseline, progress=tick)
         pooled = at_level
         if chosen != "pooled":
-            pooled = paired._replace(level="pooled").estimate(rows, names_of_batch, progress=tick)
-        compared = _agreements(batch, at_level, pooled, paired, off_scale=off_scale)
+            pooled = settled._replace(level="pooled").estimate(rows, names_of_batch, progress=tick)
+        compared = _agreements(batch, at_level, pooled, settled, off_scale=off_scale)
         results |= {result.strategy: result for result in compared}
         found |= {name: Estimated(at_level, index, rows) for index, name in enumerate(batch.scores)}
     scored = labelled.scored()
@@ -147,7 +147,7 @@ def evaluate_scores(
     if annotators is not None:
         raters = Raters.from_lists(annotators).take(~np.isnan(np.asarray(human, dtype=np.float64)))
         tables = {one.strategy: one.metrics for one in strategies}
-        reference = human_reference(raters, paired, tables, off_scale=off_scale)
+        reference = human_reference(raters, settled, tables, off_scale=off_scale)
     return Agreement(
         level=chosen,
         n=int(scored.sum()),
@@ -158,9 +158,9 @@ def evaluate_scores(
         resamples=resamples,
         seed=seed,
         strategies=strategies,
-        interval=paired.interval,
-        systems=paired.systems,
-        comparison=None if baseline is None else paired.compare(baseline, found, off_scale),
+        interval=settled.interval,
+        systems=settled.systems,
+        comparison=None if baseline is None else settled.compare(baseline, found, off_scale),
         human_reference=reference,
     )
 
@@ -180,18 +180,18 @@ def _agreements(
     batch: LabelledScores,
     at_level: LevelEstimates,
     pooled: LevelEstimates,
-    paired: Paired,
+    settled: Settled,
     *,
     off_scale: Collection[str],
 ) -> Iterator[StrategyAgreement]:
     """Yield the agreement of judges that scored the same rows, at the level and pooled."""
-    averaged = paired.level != "pooled" and batch.group is not None
+    averaged = settled.level != "pooled" and batch.group is not None
     for index, name in enumerate(batch.scores):
         on_scale = name not in off_scale
         yield StrategyAgreement(
             strategy=name,
             n=len(batch),
-            coverage=len(batch) / len(paired.labelled),
+            coverage=len(batch) / len(settled.labelled),
             metrics=at_level.overall(index, averaged=averaged, on_scale=on_scale),
             pooled=pooled.overall(index, averaged=False, on_scale=on_scale),
             groups=at_level.by_group(index, on_scale=on_scale) if averaged else (),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics.metrics import METRICS, OFF_SCALE
-from .against_baseline import Paired
+from .against_baseline import Settled
 from .labelled_scores import LabelledScores
 from .rater_figures import mean_over_raters
 from .raters import Raters, ceiling, fixed_raters, raters_alpha
@@ -28,7 +28,7 @@ def no_reference(reason: str, *, n: int = 0, raters: int = 1) -> HumanReference:
 
 def human_reference(
     raters: Raters,
-    paired: Paired,
+    settled: Settled,
     tables: Mapping[str, Mapping[str, Estimate]],
     *,
     off_scale: Collection[str] = (),
@@ -38,57 +38,57 @@ def human_reference(
     most = int(raters.counts.max(initial=0))
     if not several.any():
         return no_reference("only one score for each item is kept, no annotators", raters=most)
-    if paired.level == "system":
+    if settled.level == "system":
         return no_reference("defined between items, not between systems", n=int(several.sum()), raters=most)
-    human = _one_against_the_others(raters, paired)
-    segment, n_segments = _segments(paired)
+    human = _one_against_the_others(raters, settled)
+    segment, n_segments = _segments(settled)
     fixed = fixed_raters(raters)
     top = _over_segments(partial(ceiling, fixed=fixed), raters, segment, n_segments)
     shares: dict[str, dict[str, Share]] = {}
-    for batch in paired.labelled.batches():
-        shares |= _shares(batch, raters, paired, tables, top, off_scale=off_scale)
+    for batch in settled.labelled.batches():
+        shares |= _shares(batch, raters, settled, tables, top, off_scale=off_scale)
     alpha = _over_segments(raters_alpha, raters, segment, n_segments)
-    ordered = {name: shares[name] for name in paired.labelled.scores}
+    ordered = {name: shares[name] for name in settled.labelled.scores}
     return HumanReference(int(several.sum()), most, human, top, alpha, ordered, fixed_raters=fixed)
 
 
-def _one_against_the_others(raters: Raters, paired: Paired) -> dict[str, Estimate]:
+def _one_against_the_others(raters: Raters, settled: Settled) -> dict[str, Estimate]:
     """Return each metric of a rater against the mean of the others, the mean over raters, with its interval."""
     found = []
     for own, others in raters.against_the_others():
-        held_out = _held_to(paired, others, {"human": own})
+        held_out = _held_to(settled, others, {"human": own})
         found.append(held_out.estimate(np.ones(len(held_out.labelled), dtype=bool), ["human"]))
-    return {name: mean_over_raters(found, m) for m, name in enumerate(paired.metrics)}
+    return {name: mean_over_raters(found, m) for m, name in enumerate(settled.metrics)}
 
 
 def _shares(
     batch: LabelledScores,
     raters: Raters,
-    paired: Paired,
+    settled: Settled,
     tables: Mapping[str, Mapping[str, Estimate]],
     top: Estimate,
     *,
     off_scale: Collection[str],
 ) -> dict[str, dict[str, Share]]:
     """Return the shares of judges that scored the same rows: raters and judges are held to the same targets there."""
-    rows = ~np.isnan(paired.labelled.scores[next(iter(batch.scores))])
+    rows = ~np.isnan(settled.labelled.scores[next(iter(batch.scores))])
     points = []
     for own, others in raters.against_the_others():
         targets = np.where(rows, others, np.nan)
         if np.isnan(targets).all():
             continue
-        judges = {name: paired.labelled.scores[name] for name in batch.scores}
-        held_out = _held_to(paired, targets, {"human": own, **judges}, without_draws=True)
+        judges = {name: settled.labelled.scores[name] for name in batch.scores}
+        held_out = _held_to(settled, targets, {"human": own, **judges}, without_draws=True)
         estimates = held_out.estimate(np.ones(len(held_out.labelled), dtype=bool), ["human", *judges])
         points.append(np.array([_mean_over_segments(values) for values in estimates.points]))
-    shape = (1 + len(batch.scores), len(paired.metrics))
+    shape = (1 + len(batch.scores), len(settled.metrics))
     figures = _mean_of_defined(np.array(points)) if points else np.full(shape, np.nan)
     return {
         name: {
             metric: Share(None, None, None, OFF_SCALE)
             if METRICS[metric].on_scale and name in off_scale
             else _share(metric, figures[s, m], figures[0, m], tables[name][metric].estimate, top.estimate)
-            for m, metric in enumerate(paired.metrics)
+            for m, metric in enumerate(settled.metrics)
         }
         for s, name in enumerate(batch.scores, start=1)
     }
@@ -107,24 +107,28 @@ def _share(metric: str, judge: float, human: float, in_table: float | None, top:
 
 
 def _held_to(
-    paired: Paired, targets: NDArray[np.float64], scores: dict[str, NDArray[np.float64]], *, without_draws: bool = False
-) -> Paired:
+    settled: Settled,
+    targets: NDArray[np.float64],
+    scores: dict[str, NDArray[np.float64]],
+    *,
+    without_draws: bool = False,
+) -> Settled:
     """Return the evaluation with other targets and scores, of the rows that have a target and every score."""
     keep = ~np.isnan(targets) & np.all([~np.isnan(values) for values in scores.values()], axis=0)
-    labelled = replace(paired.labelled, human=targets, scores=scores).take(keep, list(scores))
-    bootstrap = replace(paired.bootstrap, resamples=0) if without_draws else paired.bootstrap
-    return paired._replace(
+    labelled = replace(settled.labelled, human=targets, scores=scores).take(keep, list(scores))
+    bootstrap = replace(settled.bootstrap, resamples=0) if without_draws else settled.bootstrap
+    return settled._replace(
         labelled=labelled,
-        cluster=paired.cluster[keep],
-        context=paired.context.take(keep),
+        cluster=settled.cluster[keep],
+        context=settled.context.take(keep),
         bootstrap=bootstrap,
     )
 
 
-def _segments(paired: Paired) -> tuple[NDArray[np.intp], int]:
-    group = paired.labelled.group
-    if paired.level == "pooled" or group is None:
-        return np.zeros(len(paired.labelled), dtype=np.intp), 1
+def _segments(settled: Settled) -> tuple[NDArray[np.intp], int]:
+    group = settled.labelled.group
+    if settled.level == "pooled" or group is None:
+        return np.zeros(len(settled.labelled), dtype=np.intp), 1
     labels, codes = group.segments()
     return codes, len(labels)
 

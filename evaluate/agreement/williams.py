@@ -11,7 +11,7 @@ from scipy.special import stdtr
 
 
 class Williams(NamedTuple):
-    """The test of one pair of judges; None throughout, with a reason, where it does not apply."""
+    """The test of two judges; None throughout, with a reason, where it does not apply."""
 
     t: float | None
     df: int | None

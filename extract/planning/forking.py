@@ -15,14 +15,14 @@ from ..readout.steps import plan_steps
 
 
 def forking_problem(
-    judge: Judge, pair: Sequence[NDArray[np.int32]], label_ids: Sequence[int], *, borders: Sequence[int] = ()
+    judge: Judge, two: Sequence[NDArray[np.int32]], label_ids: Sequence[int], *, borders: Sequence[int] = ()
 ) -> str:
     """Read two prompts with their prefix shared and without, and return what is wrong; empty where they agree."""
     options = {"pad_id": judge.pad_id}
-    plain = read_batch(judge.parts, pair, label_ids, **options)
-    steps = plan_steps(pair, batch_tokens=sum(map(len, pair)), always=True, borders=borders)
+    plain = read_batch(judge.parts, two, label_ids, **options)
+    steps = plan_steps(two, batch_tokens=sum(map(len, two)), always=True, borders=borders)
     try:
-        shared = list(read_steps(judge.parts, pair, steps, label_ids, **options))
+        shared = list(read_steps(judge.parts, two, steps, label_ids, **options))
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # what a cache of another kind raises cannot be foreseen

@@ -143,10 +143,10 @@ class PassLimits:
         if not self._problem([text[:limit], other[:limit]], label_ids) and self._problem([text, other], label_ids):
             self._keep(limit, "a prefix that is continued past it changes read-outs")
 
-    def _problem(self, pair: Prompts, label_ids: Sequence[int]) -> bool:
+    def _problem(self, two: Prompts, label_ids: Sequence[int]) -> bool:
         """Return whether two prompts with one beginning cannot share it."""
         try:
-            return bool(forking_problem(self.judge, pair, label_ids))
+            return bool(forking_problem(self.judge, two, label_ids))
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise

@@ -73,14 +73,14 @@ class Sharing:
         """Return whether the model allows sharing, and say why if it does not."""
         limits = self.limits
         problem = forking_problem(
-            limits.judge, longest_pair(prompts, longer_than=border), label_ids, borders=limits.borders
+            limits.judge, longest_two(prompts, longer_than=border), label_ids, borders=limits.borders
         )
         if problem:
             limits.say(f"prefixes are not shared: {problem}; every prompt is computed whole")
         return not problem
 
 
-def longest_pair(prompts: Prompts, *, longer_than: int = 0) -> Prompts:
+def longest_two(prompts: Prompts, *, longer_than: int = 0) -> Prompts:
     """Return two different prompts that share one of the longest prefixes, so that it passes a window if any does."""
     tree = prefix_tree(prompts, longer_than=longer_than)
     continued = {node.parent for node in tree} - {TOP}

@@ -61,12 +61,12 @@ def _can_share(judge: Judge, prompts: Prompts, label_ids: Sequence[int], *, budg
     """Return whether sharing prefixes saves work on these prompts, and the model allows it."""
     from ..readout.steps import plan_steps
     from .forking import forking_problem
-    from .prefix_sharing import longest_pair
+    from .prefix_sharing import longest_two
 
     if not any(step.prefix for step in plan_steps(prompts, batch_tokens=budget.tokens)):
         return False
     try:
-        return not forking_problem(judge, longest_pair(prompts), label_ids)
+        return not forking_problem(judge, longest_two(prompts), label_ids)
     except RuntimeError as error:
         if not is_out_of_memory(error):
             raise

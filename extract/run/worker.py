@@ -67,7 +67,7 @@ def run_worker(
     from ..planning.identity import library_versions, other_versions
     from ..workers.presence import Presence
     from .shard_run import check_all_failures, check_text_is_kept, done_shards
-    from .worker_share import finish, plan_share, read_share
+    from .worker_shards import finish, own_shards, read_own_shards
 
     run, share_prefixes = options.run, options.batches.share_prefixes and not prepared.poolings
     writer = _start_writer(cache, prepared, options)
@@ -80,7 +80,7 @@ def run_worker(
         return WorkerDone(0, 0, True)
     if line := other_versions(writer.run["recorded"].get("versions"), library_versions(judge)):
         say(f"cache {cache} {line}; the cache records which rows were read under which")
-    own, order = plan_share(loaded, writer, rank, share_prefixes=share_prefixes)
+    own, order = own_shards(loaded, writer, rank, share_prefixes=share_prefixes)
     # Other workers check their own shards; what they write from now on is sound.
     there = [shard for shard in own if writer.exists(shard)]
     done = set(done_shards(writer, planner, loaded, among=there, keep_text=run.keep_text))
@@ -98,7 +98,7 @@ def run_worker(
             check_all_failures(writer, planner, max_invalid=run.max_invalid)
 
     with Presence(cache, rank=rank, devices=judge.devices, max_failures=run.max_failures) as presence:
-        read_share(
+        read_own_shards(
             prepared, writer, presence, options, order=[shard for shard in order if shard not in done], own=own,
             redo=redo, done=sorted(done), say=say, shown=not quiet and rank.world_size == 1,
         )  # fmt: skip

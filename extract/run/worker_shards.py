@@ -1,4 +1,4 @@
-"""One worker's part of a run: its share of the shards, then what others have left, and the manifest if it is last."""
+"""One worker's part of a run: its own shards, then what others have left, and the manifest if it is last."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _FINALIZING = "manifest"
 
 
-def plan_share(
+def own_shards(
     items: ItemSource, writer: CacheWriter, rank: Rank, *, share_prefixes: bool
 ) -> tuple[list[int], list[int]]:
     """Return a worker's own shards, and all shards in the order in which it tries them."""
@@ -36,7 +36,7 @@ def plan_share(
     return deal_shards(costs, rank.world_size)[rank.rank], order_of_work(costs, *rank[:2])
 
 
-def read_share(
+def read_own_shards(
     prepared: PreparedRun, writer: CacheWriter, presence: Presence, options: ExtractOptions, *, order: Sequence[int],
     own: Iterable[int], redo: Iterable[int], done: Sequence[int], say: Say, shown: bool,
 ) -> None:  # fmt: skip
