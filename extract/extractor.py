@@ -24,6 +24,7 @@ def extract_features(
     system: str | None = None,
     answer_prefix: str = "",
     chat_args: Mapping[str, Any] | None = None,
+    chat_template: str | Path | None = None,
     allow_special_tokens: bool | None = None,
     scale: str | Scale | None = None,
     human_range: tuple[float, float] | None = None,
@@ -80,6 +81,8 @@ def extract_features(
         System message; beginning of the judge's answer.
     chat_args : mapping, optional
         Arguments of the chat template, over the defaults (thinking off, a fixed date).
+    chat_template : str or Path, optional
+        "none" for prompts that are rendered already, or a Jinja file in place of the tokenizer's own chat template.
     allow_special_tokens : bool, optional
         Let special tokens of the tokenizer within an item's fields, such as ``<|im_end|>``, be tokens; they are read
         as plain text otherwise, so that no item writes a turn of the conversation.

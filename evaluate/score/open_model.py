@@ -7,17 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...data.errors import LagerError
 from ...data.progress import Say
 from ...data.scale import Scale
 from ...data.templates.template import Template, load_template
 from ...train.files.aggregator_file import AggregatorRecord, ReadFrom, check_applies_to, other_reading
-from ...train.files.prompt_settings import prompt_settings_of
+from ...train.files.prompt_settings import GIVEN, prompt_settings_of
 
 if TYPE_CHECKING:
     from ...extract.model.judge import Judge as LoadedJudge
     from ...extract.options.groups import LoadOptions, PromptOptions, ReadOptions
+    from ...extract.prompts.chat import Chat
     from ...extract.prompts.condition import Condition
-    from ...extract.prompts.prompt_format import PromptFormat
     from ...extract.run.live_reader import LiveReader
 
 
@@ -42,16 +43,20 @@ def open_live(
     same_labels = scale.labels == record.aggregator.scale.labels
     if sep is None and same_labels and record.reading is not None:
         sep = record.reading.separator
+    chat_template = _chat_template(options.prompts, record)
     load = options.load
     if load.dtype is None and record.reading is not None:
         load = replace(load, dtype=record.reading.dtype)
     judge = _load(model, record, load, whole=condition.generates or sep is None, say=say)
 
+    from ...extract.prompts.prompt_format import PromptFormat
     from ...extract.run.live_reader import LiveReader
 
+    judging = _template(options.prompts, record, condition, template)
+    chat = _chat(judge, prompts, options.prompts, chat_template)
     reader = LiveReader(
         judge,
-        _prompt_format(judge, scale, _template(options.prompts, record, condition, template), prompts, options.prompts),
+        PromptFormat(judge.tokenizer, scale, prompts, template=judging, chat=chat),
         batches=options.batches,
         say=say,
         sep=sep,
@@ -68,10 +73,10 @@ def open_live(
 def as_in_training(asked: PromptOptions, record: AggregatorRecord) -> PromptOptions:
     """Return the options asked for, with those of the aggregator's training where they leave something open.
 
-    Template and scale stay open: what they were in training is more than a name.
+    Templates and scale stay open: what they were in training is more than a name.
     """
     trained = vars(record.reading) if record.reading is not None else {}
-    apart = {"template", "scale"}
+    apart = {"template", "chat_template", "scale"}
     if asked.condition not in {None, trained.get("condition")}:
         apart |= {"score_rule", "max_new_tokens"}  # rules of another condition
     if asked.truncate_field is not None:
@@ -121,13 +126,25 @@ def _template(asked: PromptOptions, record: AggregatorRecord, condition: Conditi
     return load_template(default_template(of_source, condition.name))
 
 
-def _prompt_format(
-    judge: LoadedJudge, scale: Scale, template: Template, prompts: PromptOptions, asked: PromptOptions
-) -> PromptFormat:
-    """Return how items become prompts; a model without a chat template leaves the chat arguments of training out."""
-    from ...extract.prompts.chat import find_chat
-    from ...extract.prompts.prompt_format import PromptFormat
+def _chat_template(asked: PromptOptions, record: AggregatorRecord) -> str | None:
+    """Return what stands for the tokenizer's own chat template, None where nothing does.
 
-    has_chat = getattr(judge.tokenizer, "chat_template", None) is not None
-    chat = find_chat(judge.tokenizer, prompts.chat_args if has_chat else asked.chat_args)
-    return PromptFormat(judge.tokenizer, scale, prompts, template=template, chat=chat)
+    An aggregator's file brings none: its reader's process renders chat templates.
+    """
+    from ...extract.prompts.chat import load_chat_template
+
+    trained = None if record.reading is None else record.reading.chat_template
+    if asked.chat_template is None and trained == GIVEN:
+        raise LagerError(
+            "the aggregator was fitted on prompts of another chat template than the model's: give it, "
+            "--chat-template FILE"
+        )
+    return load_chat_template(asked.chat_template or trained)
+
+
+def _chat(judge: LoadedJudge, prompts: PromptOptions, asked: PromptOptions, template: str | None) -> Chat | None:
+    """Return how prompts become conversations; a model without a chat template leaves the arguments of training out."""
+    from ...extract.prompts.chat import find_chat, own_template
+
+    used = own_template(judge.tokenizer) if template is None else template
+    return find_chat(judge.tokenizer, prompts.chat_args if used else asked.chat_args, template)

@@ -36,6 +36,9 @@ class PromptOptions:
     chat_args: Mapping[str, Any] | None = option(
         "Chat template arguments as JSON.", shown="no thinking, a fixed date", parse=parse_chat_args
     )
+    chat_template: str | Path | None = option(
+        "none, or a Jinja file in place of the tokenizer's own.", shown="the tokenizer's own"
+    )
     allow_special_tokens: bool | None = option(
         "Let special tokens within an item's fields be tokens; they are read as plain text.", kind=bool
     )

@@ -10,6 +10,7 @@ from ...data.items.lazy_items import ItemSource
 from ...data.version import VERSION
 from ..model.config_settings import config_settings
 from ..model.judge import Judge
+from ..prompts.chat import own_template
 from ..prompts.notices import n_with_plain_special_tokens
 from ..prompts.prompt_format import PromptFormat
 from .planner import Planner
@@ -120,16 +121,18 @@ def readout_contract(judge: Judge) -> dict[str, Any]:
 def _prompt_inputs(prompt_format: PromptFormat, items: ItemSource) -> dict[str, Any]:
     """Return what the fingerprint holds of the prompts."""
     chat = prompt_format.chat
+    used = None if chat is None else chat.template
     template = prompt_format.template if items.kind == "fields" else None
     return {
         "kind": items.kind,
         "template": None if template is None else template.text,
-        "chat_template": None if chat is None else chat.template,
+        "chat_template": used,
         "chat_args": None if chat is None else dict(chat.args),
         "system": prompt_format.options.system,
         "answer_prefix": prompt_format.options.answer_prefix or "",
         "truncate_field": prompt_format.options.truncate_field,
         "max_field_tokens": prompt_format.options.max_field_tokens,
-        # Written where it makes a difference, so that earlier caches keep their fingerprints.
+        # Written where they make a difference, so that earlier caches keep their fingerprints.
+        **({"chat_template_given": True} if used != own_template(prompt_format.tokenizer) else {}),
         **({"allow_special_tokens": True} if prompt_format.options.allow_special_tokens else {}),
     }

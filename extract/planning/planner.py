@@ -147,7 +147,7 @@ def make_planner(
     else:
         planner = _prompt_planner(judge, prompt_format, first, budget=budget, stored_sep=stored_sep, say=say)
     settled = _finished(planner, first)
-    for line in prompt_notices(prompt_format, items.kind, first.texts, n_items=len(items)):
+    for line in prompt_notices(prompt_format, items, first.texts):
         say(line)
     _tell_of_long_prompts(settled, planner.too_long, n_items=len(items), limit=judge.context_length, say=say)
     return replace(planner, settled=settled)

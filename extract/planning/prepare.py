@@ -11,7 +11,7 @@ from ...data.progress import Say
 from ...data.run.cache_writer import refuse_foreign
 from ..model.judge import Judge, load_judge, require_extra
 from ..options.groups import ExtractOptions
-from ..prompts.chat import find_chat
+from ..prompts.chat import find_chat, load_chat_template
 from ..prompts.condition import choose_condition
 from ..prompts.inputs import (
     check_features,
@@ -71,13 +71,14 @@ def prepare_run(
     template = read_template(prompts.template, loaded, condition=condition.name)
     for line in unused_columns(template, loaded):
         say(line)
+    chat_template = load_chat_template(prompts.chat_template)
     require_extra()
     if isinstance(model, Judge):
         judge = model
     else:
         say(f"loading {model}")
         judge = load_judge(model, options.load)
-    chat = find_chat(judge.tokenizer, prompts.chat_args)
+    chat = find_chat(judge.tokenizer, prompts.chat_args, chat_template)
     prompt_format = PromptFormat(judge.tokenizer, scale, prompts, template=template, chat=chat)
 
     from ..readout.hidden_states import hidden_bytes

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from ...data.errors import LagerError
+from ...data.files.text import read_text
 
 # Llama 3.1's own default. A prompt with today's date would not be the same prompt tomorrow.
 DEFAULT_CHAT_ARGS: Mapping[str, Any] = {"enable_thinking": False, "date_string": "26 Jul 2024"}
 _DATE_FORMAT = "%d %b %Y"
 _DIRECTIVES = "aAbBcdfHIjmMpSUwWxXyYZzGuVDeFhnRtT"
+_NONE = "none"
+_MAX_BYTES = 1 << 20
 _GLIBC_UNPADDED = {"%-d": "{0.day}", "%-m": "{0.month}", "%-H": "{0.hour}", "%-I": "{0.hour}", "%-M": "{0.minute}"}
 
 
@@ -25,7 +29,7 @@ class Chat:
     tokenizer : object
         A Hugging Face tokenizer.
     template : str
-        Its chat template, as the checkpoint has it.
+        Its chat template, as the checkpoint has it, or another one.
     args : mapping
         What the template is given beside the messages.
     """
@@ -35,41 +39,93 @@ class Chat:
     args: Mapping[str, Any]
 
     def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
-        """Return the text of a conversation, up to where the judge's answer begins."""
+        """Return the text of a conversation, up to where the judge's answer begins or, if it has begun, goes on."""
+        if messages[-1]["role"] != "assistant":
+            return self._apply(messages, add_generation_prompt=True)
+        begun = messages[-1]["content"]
+        if not begun.strip():
+            return self._apply(messages[:-1], add_generation_prompt=True) + begun
+        return self._apply(messages, continue_final_message=True)
+
+    def _apply(self, messages: Sequence[Mapping[str, Any]], **how: bool) -> str:
+        """Return what the template makes of messages, or say in one line why nothing."""
         import jinja2
 
+        roles = ", ".join(str(message.get("role")) for message in messages)
         try:
             text: str = self.tokenizer.apply_chat_template(
                 [dict(message) for message in messages],
                 chat_template=pin_date(self.template, str(self.args["date_string"])),
                 tokenize=False,
-                add_generation_prompt=True,
+                **how,
                 **self.args,
             )
+        except jinja2.TemplateSyntaxError as error:
+            raise LagerError(f"the chat template is no Jinja template: line {error.lineno}, {error.message}") from None
         except jinja2.TemplateError as error:
-            roles = ", ".join(str(message.get("role")) for message in messages)
             raise LagerError(
                 f"the chat template refuses messages of the roles {roles} ({type(error).__name__}): some models take "
                 "no system message, or want user and assistant in turns"
             ) from None
-        except (TypeError, ValueError) as error:
-            # An argument that the tokenizer takes for itself, or one of another kind than the template expects.
-            raise LagerError(
-                f"the chat template cannot be rendered with the arguments {', '.join(sorted(self.args))} "
-                f"({type(error).__name__}): leave out those that are not the template's own"
-            ) from None
+        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
+            raise LagerError(self._failure(roles, type(error).__name__, **how)) from None
         return text
 
+    def _failure(self, roles: str, kind: str, *, continue_final_message: bool = False, **_: bool) -> str:
+        """Return the likely cause of an error: arguments where some were given, which the tokenizer may have itself."""
+        given = [name for name, value in self.args.items() if DEFAULT_CHAT_ARGS.get(name, self) != value]
+        if given:
+            return (
+                f"the chat template cannot be rendered with the arguments {', '.join(sorted(given))} ({kind}): leave "
+                "out those that are not the template's own"
+            )
+        if continue_final_message and kind == "ValueError":
+            return (
+                "the chat template changes the last assistant message, so that it cannot be continued: leave the "
+                "message out and give --answer-prefix, or another template with --chat-template FILE"
+            )
+        return (
+            f"the chat template fails on messages of the roles {roles} ({kind}): give another one with "
+            "--chat-template FILE, or none"
+        )
 
-def find_chat(tokenizer: Any, chat_args: Mapping[str, Any] | None) -> Chat | None:
-    """Return the tokenizer's chat template with `chat_args` over the defaults, None where it has none."""
-    if not getattr(tokenizer, "chat_template", None):
+
+def own_template(tokenizer: Any) -> str | None:
+    """Return the text of the tokenizer's own chat template, None where it has none."""
+    text: str | None = tokenizer.get_chat_template() if getattr(tokenizer, "chat_template", None) else None
+    return text
+
+
+def load_chat_template(name: str | Path | None) -> str | None:
+    """Return the text of a chat template in a file, empty for ``none``, and None for None: the tokenizer's own."""
+    if name is None or str(name) == _NONE:
+        return None if name is None else ""
+    path = Path(name)
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise LagerError(f"chat template {path} is larger than {_MAX_BYTES >> 20} MiB: that is no chat template")
+        text = read_text(path)
+    except (OSError, UnicodeError) as error:
+        raise LagerError(f"cannot read chat template {path}: {error}; give none, or a Jinja file") from None
+    if not text.strip():
+        raise LagerError(f"chat template {path} is empty: give none to read prompts without one")
+    return text
+
+
+def find_chat(tokenizer: Any, chat_args: Mapping[str, Any] | None, template: str | None = None) -> Chat | None:
+    """Return a chat template with `chat_args` over the defaults: the tokenizer's own when None; None for an empty one.
+
+    `template` is a text of `load_chat_template`.
+    """
+    text = own_template(tokenizer) if template is None else template
+    if not text:
         if chat_args:
-            raise LagerError("--chat-args was given, but the tokenizer has no chat template: leave it out")
+            why = "the tokenizer has no chat template" if template is None else "--chat-template none leaves it out"
+            raise LagerError(f"--chat-args was given, but {why}: leave out the arguments")
         return None
     args = {**DEFAULT_CHAT_ARGS, **(chat_args or {})}
     _parse_date(str(args["date_string"]))
-    return Chat(tokenizer, tokenizer.get_chat_template(), args)
+    return Chat(tokenizer, text, args)
 
 
 def pin_date(template: str, date: str) -> str:

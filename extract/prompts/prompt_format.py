@@ -14,7 +14,7 @@ from ...data.items.items import Items
 from ...data.scale import Scale
 from ...data.templates.template import Template
 from ..options.groups import PromptOptions
-from .chat import Chat
+from .chat import Chat, own_template
 from .special_tokens import GUARD, SpecialTokens
 
 _PROBE = "a b"
@@ -54,8 +54,7 @@ class PromptFormat:
         """Find the special tokens that stand before a prompt, and those that a prompt may hold."""
         prefix = () if self.chat is not None else _special_prefix(self.tokenizer)
         object.__setattr__(self, "special_prefix", prefix)
-        own = str(getattr(self.tokenizer, "chat_template", None) or "")
-        written = own if self.chat is None else own + self.chat.template
+        written = (own_template(self.tokenizer) or "") + (self.chat.template if self.chat is not None else "")
         object.__setattr__(self, "special_tokens", SpecialTokens(self.tokenizer, written))
 
     def guards(self, kind: str) -> bool:
@@ -110,6 +109,8 @@ class PromptFormat:
         options, ending = self.options, self.options.answer_prefix or ""
         if kind == "messages":
             messages = [dict(message) for message in fields["messages"]]
+            if ending and messages[-1]["role"] == "assistant":
+                raise LagerError("it ends in the beginning of an answer, and --answer-prefix gives one: leave it out")
         else:
             text = fields["prompt"] if kind == "prompt" else self._from_template(fields)
             messages = [{"role": "user", "content": text}]
@@ -120,7 +121,9 @@ class PromptFormat:
         if self.chat is not None:
             return self.chat.render(messages) + ending
         if kind == "messages":
-            raise LagerError("it comes as messages, but the tokenizer has no chat template: give prompts as text")
+            raise LagerError(
+                "it comes as messages, but there is no chat template: give prompts as text, or --chat-template FILE"
+            )
         return "\n\n".join(message["content"] for message in messages) + ending
 
     def _from_template(self, fields: Mapping[str, Any]) -> str:

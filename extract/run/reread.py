@@ -151,17 +151,24 @@ class _KeptFormat(PromptFormat):
 
 
 def _stored_prompts(inputs: Mapping[str, Any]) -> PromptOptions:
-    """Return the prompt options that a fingerprint holds; template and scale are there as they were read, not named."""
+    """Return the prompt options of a fingerprint, which has templates and scale as they were read, not named."""
     stored = {**inputs["prompt"], **inputs["condition"], "condition": inputs["condition"]["name"]}
-    names = options_of(PromptOptions).keys() - {"template", "scale"}
+    names = options_of(PromptOptions).keys() - {"template", "chat_template", "scale"}
     return make(PromptOptions, {name: stored[name] for name in names if name in stored})
 
 
 def _stored_format(judge: Judge, inputs: Mapping[str, Any], texts: Mapping[str, str]) -> PromptFormat:
     """Return the prompt format that a fingerprint describes."""
     options, text = _stored_prompts(inputs), inputs["prompt"]["template"]
-    # The tokenizer's own template, not the stored one: if they differ, so do the fingerprints.
-    chat = find_chat(judge.tokenizer, options.chat_args)
+    # The tokenizer's own template, not the stored one: if they differ, so do the fingerprints. One of a file is stored
+    # alone, and a stranger's is rendered by nobody.
+    given = (inputs["prompt"]["chat_template"] or "") if inputs["prompt"].get("chat_template_given") else None
+    if given and not texts:
+        raise LagerError(
+            "the cache was read with a chat template of a file: its items can be read again where it keeps their "
+            "prompts (lager extract --keep-text), without --items"
+        )
+    chat = find_chat(judge.tokenizer, options.chat_args, given)
     template = None if text is None else Template("of the cache", text)
     scale = Scale.from_json({name: inputs["scale"][name] for name in ("labels", "values")})
     return _KeptFormat(judge.tokenizer, scale, options, template=template, chat=chat, texts=texts)

@@ -15,8 +15,8 @@ def items_of(kind, *fields):
     return Items(ids, fields, kind, pl.DataFrame({"item_id": ids}))
 
 
-def render(tokenizer, kind, fields, *, chat_args=None, template=None, **options):
-    chat = find_chat(tokenizer, chat_args)
+def render(tokenizer, kind, fields, *, chat_args=None, chat_template=None, template=None, **options):
+    chat = find_chat(tokenizer, chat_args, chat_template)
     prompt_format = PromptFormat(tokenizer, SCALE, PromptOptions(**options), template=template, chat=chat)
     (text,) = prompt_format.render(items_of(kind, fields))
     return text, prompt_format.tokenize([text])[0]

@@ -8,6 +8,8 @@ from typing import Any
 
 from ...data.errors import LagerError
 
+NONE, GIVEN = "none", "given"
+
 
 @dataclass(frozen=True)
 class PromptSettings:
@@ -21,6 +23,8 @@ class PromptSettings:
         System message; beginning of the judge's answer.
     chat_args : dict or None
         Arguments of the chat template.
+    chat_template : str or None
+        What stood for the tokenizer's own chat template: `NONE`, or `GIVEN` for one of a file, which is not kept.
     allow_special_tokens : bool or None
         Whether special tokens within an item's fields are tokens.
     truncate_field : str or None
@@ -40,6 +44,7 @@ class PromptSettings:
     system: str | None = None
     answer_prefix: str | None = None
     chat_args: dict[str, Any] | None = None
+    chat_template: str | None = None
     allow_special_tokens: bool | None = None
     truncate_field: str | None = None
     max_field_tokens: int | None = None
@@ -60,8 +65,10 @@ class PromptSettings:
             return None
         kinds = {"chat_args": dict, "max_field_tokens": int, "max_new_tokens": int, "allow_special_tokens": bool}
         known = {field.name for field in fields(cls)}
-        if not isinstance(raw, dict) or not all(
-            type(value) is kinds.get(name, str) for name, value in raw.items() if name in known
+        if (
+            not isinstance(raw, dict)
+            or not all(type(value) is kinds.get(name, str) for name, value in raw.items() if name in known)
+            or raw.get("chat_template", NONE) not in (NONE, GIVEN)
         ):
             raise LagerError("`reading` does not say how prompts were read")
         return cls(**{name: value for name, value in raw.items() if name in known})
@@ -78,6 +85,7 @@ def prompt_settings_of(fingerprint_inputs: Mapping[str, Any]) -> PromptSettings 
         system=prompt.get("system"),
         answer_prefix=prompt.get("answer_prefix"),
         chat_args=prompt.get("chat_args"),
+        chat_template=_chat_template(prompt),
         allow_special_tokens=prompt.get("allow_special_tokens"),
         truncate_field=prompt.get("truncate_field"),
         max_field_tokens=prompt.get("max_field_tokens"),
@@ -87,3 +95,10 @@ def prompt_settings_of(fingerprint_inputs: Mapping[str, Any]) -> PromptSettings 
         separator=scale.get("separator"),
         dtype=fingerprint_inputs.get("dtype"),
     )
+
+
+def _chat_template(prompt: Mapping[str, Any]) -> str | None:
+    """Return what stood for the tokenizer's own chat template, None where nothing did."""
+    if not prompt.get("chat_template_given"):
+        return None
+    return NONE if prompt.get("chat_template") is None else GIVEN

@@ -15,7 +15,7 @@ from lager.extract.run.reread import reread_sample
 from lager.train.files.aggregator_file import load_aggregator, save_aggregator
 from lager.train.training_run import train_on_cache
 from support.extraction import run
-from support.prompts import render
+from support.prompts import SCALE, items_of, render
 from support.tiny_models import CHAT_TEMPLATE, SENTENCES, save_judge, tiny_tokenizer
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -163,15 +163,17 @@ def test_a_tokenizer_that_cannot_is_told_about(monkeypatch):
 
 def test_one_line_says_how_many_prompts_hold_such_text():
     tokenizer = tiny_tokenizer()
-    prompt_format = PromptFormat(tokenizer, None, template=PLAIN)
-    texts = [special_of(tokenizer).guard(text) for text in (PLANTED, "fine", "</s>")]
-    (line,) = prompt_notices(prompt_format, "fields", texts, n_items=3)
+    prompt_format = PromptFormat(tokenizer, SCALE, template=PLAIN)
+    items = items_of("fields", *[{"response": text} for text in (PLANTED, "fine", "</s>")])
+    (line,) = prompt_notices(prompt_format, items, prompt_format.render(items))
     assert line.startswith("2 of 3 prompts hold special tokens in what the items say (</s>, <|assistant|>, <|user|>)")
     assert "--allow-special-tokens" in line
-    (line,) = prompt_notices(prompt_format, "fields", texts, n_items=9)
-    assert line.startswith("2 of the first 3 prompts")
-    assert prompt_notices(prompt_format, "fields", ["fine", "<s"], n_items=2) == []
-    (line,) = prompt_notices(prompt_format, "prompt", ["<s>Rate", "Rate </s>"], n_items=2)
+    (line,) = prompt_notices(prompt_format, items, prompt_format.render(items)[:2])
+    assert line.startswith("1 of the first 2 prompts")
+    fine = items_of("fields", {"response": "fine"}, {"response": "<s"})
+    assert prompt_notices(prompt_format, fine, prompt_format.render(fine)) == []
+    whole = items_of("prompt", {"prompt": "<s>Rate"}, {"prompt": "Rate </s>"})
+    (line,) = prompt_notices(prompt_format, whole, prompt_format.render(whole))
     assert line.startswith("1 of 2 prompts hold special tokens (</s>) and are read as they are")
 
 

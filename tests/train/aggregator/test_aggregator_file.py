@@ -290,7 +290,7 @@ def test_how_the_training_prompts_were_read_comes_back_and_is_checked(tmp_path: 
     reading = PromptSettings(template="Rate {{ response }}", answer_prefix="Score: ", chat_args={"a": 1}, separator="")
     save_aggregator(tmp_path / "a.json", replace(record(), reading=reading))
     assert load_aggregator(tmp_path / "a.json").reading == reading
-    for wrong in ("text", {"separator": 3}, {"chat_args": []}, {"max_new_tokens": True}):
+    for wrong in ("text", {"separator": 3}, {"chat_args": []}, {"max_new_tokens": True}, {"chat_template": "/x"}):
         with pytest.raises(LagerError, match="`reading` does not say how prompts were read"):
             PromptSettings.from_json(wrong)
     assert PromptSettings.from_json({"separator": " ", "something newer": 1}) == PromptSettings(separator=" ")
