@@ -21,6 +21,8 @@ FORMAT = "lager-cache"
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 RUN = "run.json"
+#: In run.json alone: what was found of a model's passes.
+PASS_LIMITS = "pass_limits"
 ITEMS = "items.parquet"
 SHARDS = "shards"
 _SHARD_NAME = re.compile(r"shards/\d{5,9}\.h5\Z")

@@ -212,6 +212,15 @@ class CacheWriter:
                 "items it is to hold; rows that were read are taken over"
             )
 
+    def keep(self, name: str, value: Any) -> None:
+        """Keep something in run.json, outside of the fingerprint, for a run that goes on."""
+        if self.run.get(name) == value:
+            return
+        with locked(self.path):
+            self._check_plan()
+            self.run = {**read_run(self.path), name: value}
+            write_json(self.path / RUN, sealed(self.run))
+
     def relabel(self, shard: int, data: ShardData, *, items: pl.DataFrame) -> None:
         """Give a shard that is done, and was read as `data`, other rows of the item table.
 

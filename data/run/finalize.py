@@ -18,7 +18,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from ..cache.manifest import ITEMS, MANIFEST, RUN, check_kinds, file_entry, read_manifest, read_run, sealed, shard_name
+from ..cache.manifest import (
+    ITEMS,
+    MANIFEST,
+    PASS_LIMITS,
+    RUN,
+    check_kinds,
+    file_entry,
+    read_manifest,
+    read_run,
+    sealed,
+    shard_name,
+)  # fmt: skip
 from ..cache.shards import read_columns
 from ..cache.sorted_digests import CacheHashes, SortedDigests, rows_of_a_run
 from ..errors import LagerError
@@ -209,7 +220,7 @@ def _check_items(folder: Path, found: _Shards) -> None:
 
 
 def _manifest(folder: Path, run: dict[str, Any], found: _Shards, hashes: CacheHashes) -> dict[str, Any]:
-    left_out = {"salt", "self_sha256", "item_ids_sha256", "provenance"}
+    left_out = {"salt", "self_sha256", "item_ids_sha256", "provenance", PASS_LIMITS}
     provenance = run.get("provenance", {})
     items = file_entry(folder / ITEMS, name=ITEMS, rows=found.rows)
     remember(items["sha256"])

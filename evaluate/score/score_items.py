@@ -97,7 +97,7 @@ def items_hash(items: ItemSource) -> str:
 
 def _version_notes(journal: ScoreJournal, reader: LiveReader) -> list[str]:
     """Return a line where the rows that are there were read under other versions of the libraries."""
-    from ...extract.planning.identity import other_versions
+    from ...extract.planning.versions import other_versions
 
     line = other_versions(journal.kept.get("versions"), reader.versions)
     return [f"{journal.out} {line}"] if line else []

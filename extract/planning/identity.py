@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...data.items.lazy_items import ItemSource
-from ...data.version import VERSION
 from ..model.config_settings import config_settings
 from ..model.judge import Judge
 from ..prompts.chat import own_template
 from ..prompts.notices import n_with_plain_special_tokens
 from ..prompts.prompt_format import PromptFormat
 from .planner import Planner
-
-_LIBRARIES = ("transformers", "tokenizers", "numpy")
+from .versions import library_versions
 
 
 def cache_identity(
@@ -67,26 +64,6 @@ def readout_inputs(judge: Judge, hashes: Mapping[str, Any]) -> dict[str, Any]:
     if code := {name: sha for name, sha in hashes["config"].items() if name != "config.json"}:
         inputs["code"] = code
     return inputs
-
-
-def library_versions(judge: Judge) -> dict[str, str]:
-    """Return the versions of what a judge is read with."""
-    import torch
-
-    names = _LIBRARIES if judge.quantization is None else (*_LIBRARIES, judge.quantization["method"])
-    return {
-        "lager": VERSION,
-        "torch": str(torch.__version__),  # with the build, such as +cu130, which metadata may leave out
-        **{name: importlib.metadata.version(name) for name in names},
-    }
-
-
-def other_versions(begun: Any, now: Mapping[str, str]) -> str:
-    """Return what was begun under other versions than those of now, for one line; empty where that is not so."""
-    begun = begun if isinstance(begun, Mapping) else {}
-    names = [name for name, version in now.items() if begun.get(name, version) != version]
-    before, after = (", ".join(f"{name} {of[name]}" for name in names) for of in (begun, now))
-    return f"was begun under {before} and goes on under {after}: numbers may differ in low bits" if names else ""
 
 
 def _score_tokens(planner: Planner) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from ..readout.batches import is_out_of_memory, plan_batches
 from ..readout.readout import Readout, read_batch
 from ..readout.self_check import allowed_difference
 from .forking import forking_problem, largest_difference
+from .versions import library_versions
 
 Prompts = Sequence[NDArray[np.int32]]
 
@@ -75,6 +76,36 @@ class PassLimits:
         self.alone = batch_tokens == 1 and not share_prefixes
         self._untried = named_lengths(judge.model.config)
         self._batch_tried = False
+        self._under = {
+            "batch_tokens": batch_tokens,
+            "share_prefixes": share_prefixes,
+            "devices": judge.devices,
+            "versions": library_versions(judge),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what was found, and under which conditions: what a run that goes on need not try again."""
+        return {
+            "under": self._under,
+            "untried": list(self._untried),
+            "batch_tried": self._batch_tried,
+            "borders": list(self.borders),
+            "alone": self.alone,
+        }
+
+    def take(self, found: Any) -> None:
+        """Take over what an earlier run found under the same conditions, and say what of it holds."""
+        if not isinstance(found, Mapping) or found.get("under") != self._under:
+            return
+        borders, untried = found.get("borders"), found.get("untried")
+        if not (_are_lengths(borders) and _are_lengths(untried) and set(untried) <= set(self._untried)):
+            return
+        self._untried, self._batch_tried = list(untried), found.get("batch_tried") is True
+        for border in borders:
+            self._keep(border, "found when the run began")
+        if found.get("alone") is True and not self.alone:
+            self.alone = True
+            self.say("every prompt is read in a pass of its own: found when the run began")
 
     def settle(self, prompts: Prompts, label_ids: Sequence[int], *, new_tokens: int = 0) -> tuple[int, ...]:
         """Try the limits that these prompts meet, those alone that were not tried before, and return the borders.
@@ -187,6 +218,11 @@ class PassLimits:
             f"every prompt is read in a pass of its own: what else is in a pass changes read-outs by {change:.2g} of "
             "the largest"
         )
+
+
+def _are_lengths(values: Any) -> TypeGuard[list[int]]:
+    """Return whether a value is a list of lengths."""
+    return isinstance(values, list) and all(type(value) is int and value > 0 for value in values)
 
 
 def _row(readout: Readout, row: int) -> Readout:

@@ -16,11 +16,12 @@ from ...data.items.items import Items
 from ...data.progress import Say
 from ..model.judge import Judge
 from ..options.groups import BatchOptions
-from ..planning.identity import cache_identity, library_versions, readout_inputs
+from ..planning.identity import cache_identity, readout_inputs
 from ..planning.pass_limits import PassLimits
 from ..planning.plan import NoReadablePromptError, Plan
 from ..planning.planner import Planner, make_planner
 from ..planning.prefix_sharing import Sharing
+from ..planning.versions import library_versions
 from ..prompts.condition import choose_condition
 from ..prompts.prompt_format import PromptFormat
 from ..readout.batches import BatchBudget

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from ...data.cache.manifest import shard_name
+from ...data.cache.manifest import PASS_LIMITS, shard_name
 from ...data.cache.shards import ShardData, optional_names, read_columns
 from ...data.errors import LagerError
 from ...data.items.item_table import TEXT
@@ -20,12 +20,12 @@ from ...data.progress import Progress, Say
 from ...data.run.cache_writer import CacheWriter
 from ...data.run.set_aside import EarlierRows
 from ..options.groups import ExtractOptions
-from ..planning.identity import library_versions
 from ..planning.pass_limits import PassLimits
 from ..planning.planner import Planner
 from ..planning.plans_ahead import PlannedShard, PlansAhead, planned_shards
 from ..planning.prefix_sharing import Sharing
 from ..planning.prepare import PreparedRun
+from ..planning.versions import library_versions
 from .reused_rows import read_or_take, stored_optionally
 from .shard_reader import NOT_FINITE, ShardReader
 from .write_behind import WriteBehind
@@ -104,6 +104,7 @@ def read_missing_shards(
     earlier = EarlierRows(writer.path, fingerprint=writer.run["fingerprint"], datasets=stored)
     wanted = options.batches.share_prefixes and not poolings
     limits = PassLimits(judge, batch_tokens=batch_tokens, share_prefixes=wanted, say=say)
+    limits.take(writer.run.get(PASS_LIMITS))
     sharing = Sharing(limits).settle_on(
         plan for _, (_, plan) in planned_shards(planner, items, writer.rows, _first_shards(writer, planner))
     )
@@ -142,7 +143,8 @@ def read_missing_shards(
                 cost = {"run": run, **cost, "prefix_sharing": bool(sharing), "versions": versions}
                 tally.add(writer.rows(k), data.reason)
                 rows = item_rows(shard, keep_text=keep_text)
-                behind.submit(partial(_write, writer, k, data, items=rows, cost=cost, on_written=on_written))
+                write = partial(_write, writer, k, data, items=rows, cost=cost, on_written=on_written)
+                behind.submit(partial(write, limits=limits.as_json()))
                 n_read += 1
                 tally.check()
     except KeyboardInterrupt:
@@ -171,10 +173,11 @@ def _read_shard(
 
 def _write(
     writer: CacheWriter, k: int, data: ShardData, *, items: pl.DataFrame, cost: dict[str, Any],
-    on_written: Callable[[int], None],
+    on_written: Callable[[int], None], limits: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Write a shard that was read, and say so."""
+    """Write a shard that was read, and say so; what was found of the model's passes by then is kept for later runs."""
     writer.write(k, data, items=items, cost=cost)
+    writer.keep(PASS_LIMITS, limits)
     on_written(k)
 
 

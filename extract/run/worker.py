@@ -64,7 +64,7 @@ def run_worker(
     prepared = prepare_run(model, items, folder=cache, options=options, say=say, survey=survey)
     judge, planner, loaded = prepared.judge, prepared.planner, prepared.items
 
-    from ..planning.identity import library_versions, other_versions
+    from ..planning.versions import library_versions, other_versions
     from ..workers.presence import Presence
     from .shard_run import check_all_failures, check_text_is_kept, done_shards
     from .worker_shards import finish, own_shards, read_own_shards

@@ -171,3 +171,37 @@ def test_generated_scores_are_read_and_written_on_one_side(folder, tmp_path):
     assert list(written) == list(alone)
     assert len(set(written)) > 1
     np.testing.assert_allclose(usual.logits, single.logits, atol=1e-4, rtol=0)
+
+
+def test_what_an_earlier_run_found_holds_under_the_same_conditions_alone(longrope):
+    prompts = around_the_limit()
+    first, _ = limits_of(longrope, prompts)
+    found = json.loads(json.dumps(first.as_json()))
+    assert found["batch_tried"]
+    assert LIMIT not in found["untried"]
+    told = []
+    again = PassLimits(first.judge, batch_tokens=10_000, share_prefixes=True, say=told.append)
+    again.take(found)
+    assert (again.borders, again.as_json()) == ((LIMIT,), first.as_json())
+    assert ["found when the run began" in line for line in told] == [True]
+    for wrong in (
+        None, [], {**found, "borders": "64"}, {**found, "untried": [7]}, {**found, "borders": [-1]},
+        {**found, "under": {**found["under"], "batch_tokens": 300}},
+        {**found, "under": {**found["under"], "versions": {"torch": "1.99"}}},
+    ):  # fmt: skip
+        other = PassLimits(first.judge, batch_tokens=10_000, share_prefixes=True, say=told.append)
+        other.take(wrong)
+        assert (other.borders, other.as_json()["batch_tried"]) == ((), False)
+
+
+def test_an_extraction_keeps_what_it_found_for_a_run_that_goes_on(folder, tmp_path, capsys):
+    judge = load_judge(folder, LoadOptions(device="cpu"))
+    items = write_straddling_items(tmp_path / "items.jsonl")
+    cache = run(judge, items, tmp_path / "cache", shard_size=4)
+    kept = json.loads((tmp_path / "cache" / "run.json").read_text())["pass_limits"]
+    assert kept["borders"] == [LIMIT]
+    assert "pass_limits" not in cache.manifest
+    (tmp_path / "cache" / "shards" / "00001.h5").unlink()
+    again = run(judge, items, tmp_path / "cache", shard_size=4, quiet=False)
+    assert "read in passes of their own: found when the run began" in capsys.readouterr().err
+    assert again.content_hash == cache.content_hash
