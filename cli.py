@@ -14,9 +14,9 @@ import typer
 
 from .data.commands.cache import app as cache_app
 from .data.commands.options_once import App
-from .data.errors import LagerError
+from .data.errors import LagerError, from_system
 from .data.progress import to_stderr
-from .data.safe_text import safe_streams
+from .data.streams import safe_streams
 from .evaluate.command import evaluate
 from .evaluate.compare.command import compare
 from .evaluate.pairs.command import pairs
@@ -128,10 +128,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with 0, 1 (the user can mend it; one line says how) or 2 (usage)."""
     with safe_streams():
         try:
-            app(None if arguments is None else list(arguments), prog_name="lager")
-        except LagerError as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(1)
-        except PermissionError as error:
-            print(f"error: no permission to read {error.filename}: ask its owner, or choose another", file=sys.stderr)
+            try:
+                app(None if arguments is None else list(arguments), prog_name="lager")
+            finally:
+                sys.stdout.flush()  # here a disk that is full is told; at the interpreter's end it would be a traceback
+        except (LagerError, OSError) as error:
+            line = from_system(error) if isinstance(error, OSError) else error
+            print(f"error: {line}", file=sys.stderr)
             sys.exit(1)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import unicodedata
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, TextIO
+from collections.abc import Mapping
+from typing import Any
 
 _SHORT = {"\x7f": "\\u007f"}  # JSON does not escape it
 _JOINERS = "\u200c\u200d"  # emoji and several scripts need them
@@ -85,51 +83,3 @@ def _scrub_url(match: re.Match[str]) -> str:
         rest = rest[rest.rindex("@") + 1 :]
     cut = re.search(r"[?#]", rest)
     return match["scheme"] + (rest if cut is None else f"{rest[: cut.start()]}?...")
-
-
-# What tables and progress bars send to a terminal: colours, carriage return, erase line, cursor up, hide the cursor.
-_OWN = re.compile(r"(\r|\x1b\[[\d;]*m|\x1b\[\d?K|\x1b\[\d*A|\x1b\[\?25[lh])")
-
-
-class SafeStream:
-    r"""A text stream that shows control characters as escapes, but for line breaks, tabs and, on a terminal, colours.
-
-    JSON that is written keeps its meaning: such characters occur only in its strings, where the escapes are equal.
-
-    Parameters
-    ----------
-    stream : file object
-        Where text goes.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._is_terminal = stream.isatty()
-
-    def write(self, text: str) -> int:
-        """Write text."""
-        if not text.isprintable():
-            parts = _OWN.split(text) if self._is_terminal else [text]
-            parts[::2] = [printable(part, keep="\n\t") for part in parts[::2]]
-            text = "".join(parts)
-        return self._stream.write(text)
-
-    def writelines(self, lines: Any) -> None:
-        """Write several texts."""
-        for line in lines:
-            self.write(line)
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything else is the stream's own."""
-        return getattr(self._stream, name)
-
-
-@contextmanager
-def safe_streams() -> Iterator[None]:
-    """Put a `SafeStream` before standard output and standard error."""
-    before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = SafeStream(sys.stdout), SafeStream(sys.stderr)
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = before

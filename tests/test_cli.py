@@ -1,14 +1,18 @@
 """The command line as a user meets it."""
 
+import errno
 import json
+import shutil
 import subprocess
 import sys
 
 import pytest
 from lager.cli import main
+from lager.data.errors import from_system
 from support.caches import make_cache
 from support.readouts import RELEASED_NAMES
 
+LONG = "n" * 300
 COMMANDS = [
     [],
     ["extract"],
@@ -51,6 +55,32 @@ def test_a_users_error_is_one_line_without_a_traceback_and_leaves_with_one(capsy
     assert len(error) == 1
     assert error[0].startswith("error: ")
     assert "Traceback" not in error[0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["demo", "--out", LONG],
+        ["train", LONG, "--out", "a.json"],
+        ["cache", "info", LONG],
+        ["evaluate", "--scores", f"{LONG}.csv", "--external", "a.csv:b"],
+    ],
+)
+def test_a_name_that_is_too_long_is_one_line(capsys, monkeypatch, tmp_path, arguments):
+    monkeypatch.chdir(tmp_path)
+    assert run(*arguments) == 1
+    line, *more = capsys.readouterr().err.splitlines()
+    assert "File name too long" in line
+    assert not more
+
+
+def test_what_the_system_refuses_is_told_with_the_file_and_what_to_do():
+    assert str(from_system(OSError(errno.ENOSPC, "No space left", "a.csv"))) == (
+        "a.csv: No space left; make room, or choose another disk"
+    )
+    many = shutil.Error([("from", "to", "it is full")])
+    assert str(from_system(many)) == "it is full"
+    assert str(from_system(OSError("of a library"))) == "of a library"
 
 
 def test_the_stages_after_extraction_run_where_torch_and_transformers_cannot_be_imported(tmp_path):

@@ -34,17 +34,29 @@ def replacing(path: Path, *, keep_existing: bool = False, parents: bool = True) 
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        if not (keep_existing and _link(temporary, path)):
-            temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise LagerError(f"cannot write {path}: {error.strerror or error}") from None
+        with _failures_told(path):
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            if not (keep_existing and _link(temporary, path)):
+                temporary.replace(path)
+            _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _failures_told(path: Path) -> Iterator[None]:
+    """Raise `LagerError` where a block cannot write; polars has errors of its own for a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise LagerError(f"cannot write {path}: {error.strerror or error}") from None
+    except BaseException as error:
+        if type(error).__module__.partition(".")[0] not in ("polars", "pyo3_runtime"):
+            raise
+        raise LagerError(f"cannot write {path}: {(str(error).splitlines() or ['polars failed'])[0]}") from None
 
 
 def _link(temporary: Path, path: Path) -> bool:
@@ -113,16 +125,15 @@ def new_folder(path: Path, *, what: str) -> Iterator[Path]:
     except OSError as error:
         raise LagerError(f"cannot write {path}: {error.strerror or error}; choose a folder you can write to") from None
     try:
-        yield temporary
-        for file in temporary.iterdir():
-            with file.open("rb+") as opened:
-                os.fsync(opened.fileno())
-        temporary.chmod(0o777 & ~_umask())
-        refuse_existing(path, what=what)
-        temporary.rename(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise LagerError(f"cannot write {path}: {error.strerror or error}") from None
+        with _failures_told(path):
+            yield temporary
+            for file in temporary.iterdir():
+                with file.open("rb+") as opened:
+                    os.fsync(opened.fileno())
+            temporary.chmod(0o777 & ~_umask())
+            refuse_existing(path, what=what)
+            temporary.rename(path)
+            _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

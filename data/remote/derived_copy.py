@@ -20,6 +20,7 @@ from ..cache.shards import ShardData, optional_names, read_attributes, read_colu
 from ..cache.sorted_digests import SortedDigests, rows_of_a_run
 from ..errors import LagerError
 from ..files.canonical import sha256_file
+from ..files.writing import replacing
 
 #: What goes only when it is asked for.
 INCLUDABLE = ("text", "hidden", "scores")
@@ -105,7 +106,8 @@ class CopyOfCache:
         if "scores" not in self.include:
             table = table.with_columns(mean_of_annotators(table["scores"]))
         path = self.scratch / ITEMS
-        table.write_parquet(path)
+        with replacing(path) as temporary:
+            table.write_parquet(temporary)
         return path
 
     def _derived_shard(self, name: str) -> Path:

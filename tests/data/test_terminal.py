@@ -8,7 +8,7 @@ import pytest
 from lager.cli import main
 from lager.data.cache.feature_cache import FeatureCache
 from lager.data.run.cache_writer import CacheWriter
-from lager.data.safe_text import SafeStream
+from lager.data.streams import SafeStream
 from support.caches import identity, make_cache, make_items, make_shard
 
 EVIL = "\x1b[2J\x1b]0;owned\x07[red]\u202e:smile:\x9b31m"

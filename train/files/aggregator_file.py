@@ -40,6 +40,7 @@ FORMAT_VERSION = 2
 
 _KEY = np.dtype(">u8")
 _HEX_KEY = re.compile("[0-9a-f]{16}")
+_LARGEST = 1e100
 _LIMITS = Limits(256 << 20, 1 << 20)  # ten million training rows
 
 
@@ -266,6 +267,7 @@ def in_sample(record: AggregatorRecord, keys: NDArray[np.uint64]) -> NDArray[np.
 
 def _parse(raw: dict[str, Any]) -> AggregatorRecord:
     """Return the record, or raise `LagerError` naming the field that is wrong."""
+    _check_sizes(raw)
     rows = _unpacked(raw.get("training_rows"), version=raw["format_version"])
     if type(n := raw.get("n")) is not int or n < 0:
         raise LagerError("`n` is not a count of items")
@@ -284,6 +286,15 @@ def _parse(raw: dict[str, Any]) -> AggregatorRecord:
         reading=PromptSettings.from_json(raw.get("reading")),
         calibration=Calibration.from_json(raw.get("calibration")),
     )
+
+
+def _check_sizes(value: Any) -> None:
+    """Refuse numbers that overflow where they are multiplied by a read-out: no fit has them."""
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            _check_sizes(one)
+    elif isinstance(value, int | float) and abs(value) > _LARGEST:
+        raise LagerError(f"it holds the number {float(value):g}, larger than any that is fitted: train it again")
 
 
 def _unpacked(rows: Any, *, version: int) -> bytes:

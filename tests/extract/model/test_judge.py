@@ -1,6 +1,7 @@
 """Loading a judge: what is missing is named, and the same model has the same hashes wherever it lies."""
 
 import json
+import os
 import shutil
 import sys
 
@@ -94,6 +95,21 @@ def test_neither_folder_nor_hub_id(tmp_path):
 def test_an_option_that_cannot_be_met_is_refused(folder, options, told):
     with pytest.raises(LagerError, match=told):
         load_judge(folder, LoadOptions(**{"device": "cpu", **options}))
+
+
+@pytest.mark.parametrize("left", [0, 8, 100, 0.5])
+def test_weights_that_are_cut_off_are_one_line(copy, left):
+    weights = copy / "model.safetensors"
+    size = int(left * weights.stat().st_size) if isinstance(left, float) else left
+    os.truncate(weights, size)
+    with pytest.raises(LagerError, match=r"cannot load .* as a causal LM: SafetensorError: .*header"):
+        load_judge(copy, LoadOptions(device="cpu"))
+
+
+def test_a_tokenizer_that_is_none_is_one_line(copy):
+    (copy / "tokenizer.json").write_text('{"model": {"type": "none"}}')
+    with pytest.raises(LagerError, match="cannot load the tokenizer of"):
+        load_judge(copy, LoadOptions(device="cpu"))
 
 
 def test_hashes_depend_on_loaded_content_alone(folder, copy):

@@ -134,6 +134,8 @@ def test_an_edited_weight_is_noticed(saved: Path) -> None:
         ({"weights": [True] * 9}, "`weights` is not a list of numbers"),
         ({"weights": [0] * 9}, "not all zero"),
         ({"weights": [10**400] * 9}, "numbers or text that no aggregator has"),
+        ({"weights": [1e308] * 9}, r"holds the number 1e\+308, larger than any that is fitted"),
+        ({"parameters": {"base": [{"weights": [-1e200]}]}}, r"holds the number -1e\+200"),
         ({"n_layers": 10**9}, "`n_layers` is not a count"),
         ({"n_layers": 8.0}, "`n_layers` is not a count"),
         ({"n": -1}, "`n` is not a count"),
