@@ -13,7 +13,10 @@ from ...data.errors import LagerError
 
 # Configuration entries that stand for a factor or a cap on the logits. Whether a factor multiplies or divides differs
 # between architectures that share a name, so both are tried against the model's own logits.
-_FACTORS = ("logit_scale", "logits_scaling", "lm_head_multiplier", "output_multiplier", "logits_scale")
+_FACTORS = (
+    "logit_scale", "logits_scaling", "lm_head_multiplier", "output_multiplier", "logits_scale",
+    "logits_mup_width_multiplier",
+)  # fmt: skip
 _CAPS = ("final_logit_softcapping", "final_logit_softcap", "logits_soft_cap", "softcap")
 _ROWS_AT_ONCE = 16384
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
@@ -132,6 +135,11 @@ def last_states(output: Any) -> Tensor:
     states = getattr(output, "last_hidden_state", None)
     result: Tensor = output[0] if states is None else states
     return result
+
+
+def state_of(output: Any) -> Any:
+    """Return the state in what a block returns, which is it or begins with it."""
+    return output[0] if isinstance(output, tuple | list) and output else output
 
 
 def _candidates(model: Any, module: Any) -> tuple[list[float], list[float | None]]:

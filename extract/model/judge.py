@@ -69,8 +69,19 @@ class Judge:
 
     @property
     def pad_id(self) -> int:
-        """The token that fills the right of shorter prompts."""
-        return self.tokenizer.pad_token_id or 0
+        """The token that fills the right of shorter prompts: the tokenizer's, where the embedding has it."""
+        pad = self.tokenizer.pad_token_id
+        return pad if isinstance(pad, int) and 0 <= pad < self.n_embedded else 0
+
+    @property
+    def n_embedded(self) -> int:
+        """How many token ids the embedding has; a tokenizer may know more."""
+        return int(self.model.get_input_embeddings().weight.shape[0])
+
+    @property
+    def n_scored(self) -> int:
+        """How many token ids have a logit."""
+        return int(self.parts.head.weight.shape[0])
 
     @property
     def devices(self) -> list[str]:
@@ -136,8 +147,10 @@ def load_judge(name: str | Path, options: LoadOptions = _AS_IT_IS, *, first_bloc
         parts = find_parts(model, layers_path=options.layers_path, norm_path=options.norm_path)
         if shortened is None:
             return Judge(model, tokenizer, parts, checkpoint, quantization)
-        from .first_blocks import check_same_blocks, number_of_blocks
+        from .first_blocks import BlocksDifferError, check_same_blocks, number_of_blocks
 
+        if len(parts.blocks) != first_blocks:
+            raise BlocksDifferError(f"{checkpoint.name}: its num_hidden_layers is not the number of its blocks")
         check_same_blocks(model, config, parts.paths["layers"], trust_remote_code=trust_remote_code)
     parts = parts._replace(whole=False)
     return Judge(model, tokenizer, parts, checkpoint, quantization, number_of_blocks(config))

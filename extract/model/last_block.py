@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .head import TOLERANCE
+from .head import TOLERANCE, state_of
 from .on_device import on_device
 
 Forward = Callable[..., Any]
@@ -231,7 +231,7 @@ def close(one: Tensor, other: Tensor) -> bool:
 
 def _states(output: Any) -> Tensor:
     """Return the states of a block's output."""
-    states: Tensor = output[0] if isinstance(output, tuple) else output
+    states: Tensor = state_of(output)
     return states
 
 

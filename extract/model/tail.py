@@ -50,12 +50,17 @@ def find_tail(decoder: nn.Module, last_block: nn.Module, norm: Sequence[nn.Modul
         A short text.
     """
     block = find_last_block(decoder, last_block, ids)
-    for tail in (
-        *([] if block is None else [Tail(_tail_of(decoder, norm, ids), block)]),
-        Tail(_tail_of(decoder, [*last_block.children(), *norm], ids), None),
-    ):
-        if _agrees(decoder, tail, ids):
-            return tail
+    try:
+        for tail in (
+            *([] if block is None else [Tail(_tail_of(decoder, norm, ids), block)]),
+            Tail(_tail_of(decoder, [*last_block.children(), *norm], ids), None),
+        ):
+            if _agrees(decoder, tail, ids):
+                return tail
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # what a module of another kind raises for one position cannot be foreseen
+        return NO_TAIL
     return NO_TAIL
 
 

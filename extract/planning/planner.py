@@ -35,6 +35,7 @@ SETTLED_CHARACTERS = 64 << 20
 _PART = 256
 _SHORTEN = "shorten a field with --truncate-field and --max-field-tokens"
 _EMPTY = "the prompt is empty"
+_UNKNOWN = "the prompt has tokens that the model's embedding lacks"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Planner:
         Finds them after each prompt; None where the judge writes first.
     longest : int or None
         The most tokens that a prompt may have.
+    n_embedded : int
+        The token ids that the model has are those below.
     too_long : str
         What is said of longer ones.
     condition, forms, stop_ids
@@ -65,6 +68,7 @@ class Planner:
     tokens: ScoreTokens
     resolver: ScoreTokenResolver | None
     longest: int | None
+    n_embedded: int
     too_long: str
     condition: Condition
     forms: LabelForms | None
@@ -75,7 +79,15 @@ class Planner:
     @property
     def prompt_faults(self) -> frozenset[str]:
         """The reasons that are a prompt's own fault, not of reading it."""
-        return frozenset({self.too_long, _EMPTY})
+        return frozenset({self.too_long, _EMPTY, _UNKNOWN})
+
+    def fault(self, prompt: NDArray[np.int32]) -> str:
+        """Return why a prompt cannot be read, empty where it can."""
+        if not len(prompt):
+            return _EMPTY
+        if not _fits(prompt, self.longest):
+            return self.too_long
+        return _UNKNOWN if int(prompt.max()) >= self.n_embedded else ""
 
     def plan_rows(self, items: ItemSource, rows: range) -> tuple[Items, Plan]:
         """Return consecutive items with their plan; that of the first ones is there already."""
@@ -125,9 +137,7 @@ def _finished(planner: Planner, rendered: _Rendered) -> Plan:
         resolve_all(planner.resolver, *rendered.take(short), expected=planner.tokens, example=planner.example)
         for row in short:
             prompts[row] = prompt_array(planner.resolver.prompt_ids(rendered.texts[row], prompts[row]))
-    reasons = [
-        _EMPTY if not len(prompt) else "" if _fits(prompt, planner.longest) else planner.too_long for prompt in prompts
-    ]
+    reasons = [planner.fault(prompt) for prompt in prompts]
     return Plan(prompts, reasons, planner.tokens, rendered.texts, planner.condition, planner.forms, planner.stop_ids)
 
 
@@ -150,6 +160,7 @@ def make_planner(
     for line in prompt_notices(prompt_format, items, first.texts):
         say(line)
     _tell_of_long_prompts(settled, planner.too_long, n_items=len(items), limit=judge.context_length, say=say)
+    _tell_of_unknown_tokens(settled, judge.n_embedded, say=say)
     return replace(planner, settled=settled)
 
 
@@ -168,6 +179,33 @@ def _tell_of_long_prompts(settled: Plan, too_long: str, *, n_items: int, limit: 
         say(f"{of} are longer than the model's {limit} tokens and are not read: {_SHORTEN}")
 
 
+def _tell_of_unknown_tokens(settled: Plan, n_embedded: int, *, say: Say) -> None:
+    """Say how many prompts have tokens that the model lacks, as far as they are planned; an error when all have."""
+    over, n = settled.reasons.count(_UNKNOWN), len(settled)
+    if over == n:
+        raise _all_unknown(n_embedded)
+    if over:
+        say(f"{over} of {n} prompts are not read: {_UNKNOWN}; give the tokenizer that belongs to the model")
+
+
+def _all_unknown(n_embedded: int) -> NoReadablePromptError:
+    """Return the error for prompts none of which the model has all tokens of."""
+    return NoReadablePromptError(
+        f"all prompts have token ids that the model's embedding of {n_embedded} lacks: give the tokenizer that belongs "
+        "to the model, or resize its embedding",
+        _UNKNOWN,
+    )
+
+
+def _check_labels(judge: Judge, forms: Sequence[Sequence[int]]) -> None:
+    """Raise `LagerError` when a label's token has no logit."""
+    if missing := [token for ids in forms for token in ids if token >= judge.n_scored]:
+        raise LagerError(
+            f"a label's token, {missing[0]}, has no logit ({judge.n_scored} tokens have one): give the tokenizer that "
+            "belongs to the model"
+        )
+
+
 def _prompt_planner(
     judge: Judge, prompt_format: PromptFormat, first: _Rendered, *, budget: BatchBudget, stored_sep: str | None,
     say: Say,
@@ -179,9 +217,13 @@ def _prompt_planner(
     if not short.ids:
         message = f"all {len(first.ids)} prompts are longer than the model's {limit} tokens: {_SHORTEN}"
         raise NoReadablePromptError(message, too_long)
+    short = short.take([row for row, prompt in enumerate(short.ids) if prompt.max(initial=0) < judge.n_embedded])
+    if not short.ids:
+        raise _all_unknown(judge.n_embedded)
     resolvers = {sep: ScoreTokenResolver(prompt_format.tokenize, judge.tokenizer, prompt_format.scale, sep)
                  for sep in SEPARATORS}  # fmt: skip
     choices = _resolve(resolvers, short)
+    _check_labels(judge, [tokens.label_ids for tokens in choices.values()])
     if stored_sep in choices:
         sep = stored_sep
     else:
@@ -191,22 +233,24 @@ def _prompt_planner(
         sep = choose_separator(judge, choices, sampled, budget=budget, say=say)
     tokens = choices[sep]
     return Planner(
-        prompt_format, tokens, resolvers[sep], limit, too_long, DIRECT, None, (), Plan([], [], tokens, []),
-        example=short.item_id[0],
+        prompt_format, tokens, resolvers[sep], limit, judge.n_embedded, too_long, DIRECT, None, (),
+        Plan([], [], tokens, []), example=short.item_id[0],
     )  # fmt: skip
 
 
 def _answer_planner(judge: Judge, prompt_format: PromptFormat, condition: Condition, *, say: Say) -> Planner:
     """Return the planner of a condition in which the judge writes: prompts as they are, and all forms of the labels."""
     forms = find_label_forms(prompt_format.tokenize, judge.tokenizer, prompt_format.scale)
+    _check_labels(judge, forms.ids)
     names: Any = judge.tokenizer.convert_ids_to_tokens
     say(f"score tokens {' or '.join(str(names(list(form))) for form in forms.ids)} in generated text")
     limit, new = judge.context_length, condition.max_new_tokens
     no_room = f"the prompt and {new} new tokens are longer than the model's {limit} tokens"
     tokens, longest = ScoreTokens("", forms.ids[0], ()), None if limit is None else limit - new
     return Planner(
-        prompt_format, tokens, None, longest, no_room, condition, forms, stop_token_ids(judge), Plan([], [], tokens, [])
-    )
+        prompt_format, tokens, None, longest, judge.n_embedded, no_room, condition, forms, stop_token_ids(judge),
+        Plan([], [], tokens, []),
+    )  # fmt: skip
 
 
 def _resolve(resolvers: Mapping[str, ScoreTokenResolver], prompts: _Rendered) -> dict[str, ScoreTokens]:

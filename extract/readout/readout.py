@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..model.head import last_states
+from ..model.head import last_states, state_of
 from ..model.on_device import fetch, on_device, to_device
 from ..model.parts import Parts
 from ..model.tail import only_at
@@ -210,10 +210,10 @@ def each_entry(blocks: Sequence[nn.Module], take: Callable[[Tensor], None], *, l
     """Hand over the input of the first block and the output of all but the last, or all, while the context lasts."""
 
     def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        take(args[0] if args else kwargs["hidden_states"])
+        take(args[0] if args else kwargs.get("hidden_states", next(iter(kwargs.values()))))
 
     def after(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        take(output[0] if isinstance(output, tuple) else output)
+        take(state_of(output))
 
     handles = [blocks[0].register_forward_pre_hook(before, with_kwargs=True)]
     try:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...data.errors import LagerError
+from ..model.head import state_of
 from ..model.judge import Judge
 from .readout import Readout, apply_norm, read_states
 
@@ -104,9 +105,7 @@ def _check_norm(judge: Judge, prompt: NDArray[np.int32]) -> None:
     """Compare the final norm of the last block's output with the state behind the logits."""
     parts = judge.parts
     kept: list[Tensor] = []
-    handle = parts.blocks[-1].register_forward_hook(
-        lambda module, args, output: kept.append(output[0] if isinstance(output, tuple) else output)
-    )
+    handle = parts.blocks[-1].register_forward_hook(lambda module, args, output: kept.append(state_of(output)))
     try:
         final = read_states(parts, [prompt]).final
     finally:

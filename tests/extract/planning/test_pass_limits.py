@@ -1,6 +1,7 @@
 """What depends on the batch is found by trying, and read as if each prompt were alone."""
 
 import json
+import runpy
 import types
 
 import numpy as np
@@ -205,3 +206,25 @@ def test_an_extraction_keeps_what_it_found_for_a_run_that_goes_on(folder, tmp_pa
     again = run(judge, items, tmp_path / "cache", shard_size=4, quiet=False)
     assert "read in passes of their own: found when the run began" in capsys.readouterr().err
     assert again.content_hash == cache.content_hash
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_a_judge_with_longrope_reads_its_items_as_the_model_does(shared, repository, tmp_path, monkeypatch):
+    fault, demo = shared / "faults" / "03-longrope", repository / "data" / "demo"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["make_judge.py", str(demo / "judge")])
+    runpy.run_path(str(fault / "make_judge.py"), run_name="__main__")
+    assert (tmp_path / "items.jsonl").read_bytes() == (fault / "items.jsonl").read_bytes()
+    cache = run(tmp_path / "judge", tmp_path / "items.jsonl", tmp_path / "c", batch_tokens=2048, device="cpu")
+    single = run(tmp_path / "judge", tmp_path / "items.jsonl", tmp_path / "d", deterministic=True, device="cpu")
+    np.testing.assert_allclose(cache.logits_normed, single.logits_normed, atol=1e-4, rtol=0)
+    judge = load_judge(tmp_path / "judge", LoadOptions(device="cpu"))
+    tokens = cache.manifest["fingerprint_inputs"]["scale"]
+    for row, line in enumerate((tmp_path / "items.jsonl").read_text().splitlines()):
+        text = judge.tokenizer.apply_chat_template(
+            [{"role": "user", "content": json.loads(line)["prompt"]}], add_generation_prompt=True, tokenize=False
+        )
+        ids = judge.tokenizer(text, add_special_tokens=False)["input_ids"] + tokens["prefix_token_ids"]
+        own = judge.model(torch.tensor([ids])).logits[0, -1, tokens["token_ids"]].numpy()
+        np.testing.assert_allclose(cache.logits_normed[row, -1], own, atol=1e-4, rtol=0)

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from lager.cli import main_or_raise
 from lager.extract.model.judge import load_judge
 from lager.extract.options.groups import LoadOptions
 from lager.extract.readout.steps import plan_steps
@@ -59,3 +60,14 @@ def test_they_count_as_read_each(judge, items, tmp_path):
     (record,) = cache.manifest["provenance"]["runs"]
     assert record["tokens"] == cache.n_tokens.sum()
     assert record["computed_tokens"] == sum(cache.n_tokens[[0, 1, 3, 6]])
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_labels_that_say_nothing_of_equal_prompts_correlate_at_zero(shared, repository, tmp_path, capsys):
+    items = shared / "faults" / "18-equal-prompts-not-tied" / "items.jsonl"
+    for name, options in (("usual", {}), ("single", {"deterministic": True})):
+        run(repository / "data" / "demo" / "judge", items, tmp_path / name, device="cpu", shard_size=100, **options)
+        main_or_raise(["evaluate", str(tmp_path / name), "--strategy", "e-score", "--resamples", "0", "--json"])
+        (row,) = json.loads(capsys.readouterr().out)["results"]
+        assert (row["spearman"]["estimate"], row["kendall"]["estimate"]) == (0.0, 0.0)
