@@ -15,6 +15,7 @@ import typer
 from .data.commands.cache import app as cache_app
 from .data.commands.options_once import App
 from .data.errors import LagerError, from_system
+from .data.files.out_folder import UNFINISHED, filling
 from .data.progress import to_stderr
 from .data.streams import safe_streams
 from .evaluate.command import evaluate
@@ -50,6 +51,7 @@ app.command("select")(select)
 app.add_typer(cache_app, name="cache")
 
 _DEMO_FILES = ("judge", "train.jsonl", "test.jsonl")
+_DEMO_NAMES = (*_DEMO_FILES, "cache", "aggregator.json", "results")
 
 
 def _show_version(value: bool) -> None:
@@ -79,32 +81,32 @@ def demo(
 
     Example: lager demo --out demo
     """
-    folder = _new_folder(out)
-    _copy_demo_files(folder)
-    for name in ("train", "test"):
-        to_stderr(f"\n=> reading {name}.jsonl with the judge, every layer of it")
-        main_or_raise(["extract", f"{folder}/judge", f"{folder}/{name}.jsonl", "--cache", f"{folder}/cache/{name}"])
-    to_stderr("\n=> learning the weights of the layers")
-    main_or_raise(["train", f"{folder}/cache/train", "--out", f"{folder}/aggregator.json"])
-    to_stderr("\n=> comparing every strategy with the human scores of the held-out items")
-    main_or_raise(
-        ["evaluate", f"{folder}/cache/test", "--train", f"{folder}/cache/train", "--out", f"{folder}/results"]
-    )
-    print(f"\nEverything is in {folder.resolve()}:")
-    print("  judge, train.jsonl, test.jsonl   the judge and the items")
-    print("  cache/train, cache/test          what the judge said at every layer")
-    print("  aggregator.json                  the weights of the layers")
-    print("  results                          tables, figures and report.html")
+    folder = _demo_folder(out)
+    with filling(folder, _DEMO_NAMES):
+        _copy_demo_files(folder)
+        for name in ("train", "test"):
+            to_stderr(f"\n=> reading {name}.jsonl with the judge, every layer of it")
+            main_or_raise(["extract", f"{folder}/judge", f"{folder}/{name}.jsonl", "--cache", f"{folder}/cache/{name}"])
+        to_stderr("\n=> learning the weights of the layers")
+        main_or_raise(["train", f"{folder}/cache/train", "--out", f"{folder}/aggregator.json"])
+        to_stderr("\n=> comparing every strategy with the human scores of the held-out items")
+        main_or_raise(
+            ["evaluate", f"{folder}/cache/test", "--train", f"{folder}/cache/train", "--out", f"{folder}/results"]
+        )
+        print(f"\nEverything is in {folder.resolve()}:")
+        print("  judge, train.jsonl, test.jsonl   the judge and the items")
+        print("  cache/train, cache/test          what the judge said at every layer")
+        print("  aggregator.json                  the weights of the layers")
+        print("  results                          tables, figures and report.html")
 
 
-def _new_folder(out: Path | None) -> Path:
+def _demo_folder(out: Path | None) -> Path:
     """Return the folder that the demo may fill: the one asked for, or the first free default."""
     if out is None:
         names = (Path("lager-demo" if n == 1 else f"lager-demo-{n}") for n in range(1, 1000))
-        out = next(path for path in names if not path.exists())
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        return next(path for path in names if not path.exists())
+    if out.is_dir() and any(out.iterdir()) and not (out / UNFINISHED).exists():
         raise LagerError(f"{out} exists already: choose another folder for --out, or remove it first")
-    out.mkdir(parents=True, exist_ok=True)
     return out
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..data.errors import LagerError
+from ..data.files.out_folder import filling
 from ..data.progress import Progress
 from .options import Force
-from .output import check_out, show, tell
+from .output import show, tell
 
 if TYPE_CHECKING:
     from .evaluation.evaluation import Evaluation
@@ -87,9 +88,7 @@ def evaluate(
     from .report.outputs import NAMES, write_outputs
     from .report.result_table import result_table
 
-    if out is not None:
-        check_out(out, NAMES)
-    elif sweep is not None:
+    if out is None and sweep is not None:
         raise LagerError("--sweep is for the report: give --out DIR too, or leave it out")
     learning = () if sweep is None else read_learning_points(sweep)
     common: dict[str, Any] = {
@@ -97,34 +96,35 @@ def evaluate(
         "threshold": threshold, "baseline": baseline, "interval": interval, "systems": systems,
         "resamples": resamples, "seed": seed,
     }  # fmt: skip
-    with Progress(1.0, what="scoring", unit="share") as bar:
-        if cache is None:
-            _refuse_without_cache(
-                aggregator=aggregator, strategy=strategy, train=train, folds=folds, threshold_range=threshold_range
-            )
-            evaluation = _evaluate_files(scores, external or [], scale, progress=bar.tell, **common)
-        else:
-            if scale is not None:
-                raise LagerError("--scale: a cache has its own scale; leave the option out")
-            evaluation = _evaluate_cache(
-                cache,
-                scores,
-                strategies=strategy or ["all"],
-                aggregators=aggregator or [],
-                train=train,
-                folds=folds,
-                external=external or [],
-                preset=preset,
-                threshold_range=threshold_range,
-                force=force,
-                progress=bar.tell,
-                **common,
-            )
-    if sweep is not None:
-        evaluation = replace(evaluation, notes=(*evaluation.notes, *sweep_notes(sweep, evaluation)))
-    show(evaluation.as_json, lambda: result_table(evaluation), as_json=as_json)
-    written, missing = ([], []) if out is None else write_outputs(evaluation, out, learning=learning)
-    tell(written=written, notes=missing)
+    with filling(out, NAMES):
+        with Progress(1.0, what="scoring", unit="share") as bar:
+            if cache is None:
+                _refuse_without_cache(
+                    aggregator=aggregator, strategy=strategy, train=train, folds=folds, threshold_range=threshold_range
+                )
+                evaluation = _evaluate_files(scores, external or [], scale, progress=bar.tell, **common)
+            else:
+                if scale is not None:
+                    raise LagerError("--scale: a cache has its own scale; leave the option out")
+                evaluation = _evaluate_cache(
+                    cache,
+                    scores,
+                    strategies=strategy or ["all"],
+                    aggregators=aggregator or [],
+                    train=train,
+                    folds=folds,
+                    external=external or [],
+                    preset=preset,
+                    threshold_range=threshold_range,
+                    force=force,
+                    progress=bar.tell,
+                    **common,
+                )
+        if sweep is not None:
+            evaluation = replace(evaluation, notes=(*evaluation.notes, *sweep_notes(sweep, evaluation)))
+        show(evaluation.as_json, lambda: result_table(evaluation), as_json=as_json)
+        written, missing = ([], []) if out is None else write_outputs(evaluation, out, learning=learning)
+        tell(written=written, notes=missing)
 
 
 def _evaluate_cache(cache: Path, scores: Path | None, *, train: Path | None, **options: Any) -> Evaluation:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..data.errors import LagerError
 from ..data.files.canonical import canonical_json
 from ..data.files.writing import replacing
 from ..data.safe_text import printable
@@ -36,18 +35,6 @@ def tell(*, notes: Iterable[str] = (), written: Iterable[Path] = ()) -> None:
         typer.echo(f"written: {path}", err=True)
     for line in notes:
         typer.echo(f"note: {printable(line)}", err=True)
-
-
-def check_out(folder: Path, names: Iterable[str]) -> None:
-    """Raise `LagerError` when a folder holds a file of such a name already, or is a file itself.
-
-    Commands call it before anything is computed, so that nothing is lost.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise LagerError(f"--out {folder} is a file: give a folder")
-    for path in (folder / name for name in names):
-        if path.exists():
-            raise LagerError(f"{path} exists already: choose another folder for --out, or remove it first")
 
 
 def write_text(path: Path, text: str) -> None:

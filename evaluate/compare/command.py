@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from ..output import check_out, show, tell
+from ...data.files.out_folder import filling
+from ..output import show, tell
 
 
 def compare(
@@ -39,9 +40,8 @@ def compare(
     from .outputs import NAMES, write_comparison
     from .runs import compare_runs
 
-    if out is not None:
-        check_out(out, NAMES)
-    compared = compare_runs(folders, metric=metric, level=level, strategies=strategy or ())
-    show(compared.as_json, lambda: comparison_table(compared), as_json=as_json)
-    written, missing = ([], []) if out is None else write_comparison(compared, out)
-    tell(written=written, notes=missing)
+    with filling(out, NAMES):
+        compared = compare_runs(folders, metric=metric, level=level, strategies=strategy or ())
+        show(compared.as_json, lambda: comparison_table(compared), as_json=as_json)
+        written, missing = ([], []) if out is None else write_comparison(compared, out)
+        tell(written=written, notes=missing)

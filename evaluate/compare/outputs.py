@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ...data.errors import LagerError
+from ...data.files.out_folder import check_out
 from ...data.files.writing import write_json
-from ..output import check_out, write_csv, write_text
+from ..output import write_csv, write_text
+from ..report.drawing import NoMatplotlibError
 from ..report.outputs import FIGURES, REPORT
 from ..tables.latex import latex
 from ..tables.markdown import markdown
@@ -30,7 +31,7 @@ def write_comparison(compared: Compared, folder: Path) -> tuple[list[Path], list
     written = [folder / name for name in NAMES[:4]]
     try:
         return [*written, *_write_report(compared, folder)], []
-    except LagerError as error:
+    except NoMatplotlibError as error:
         return written, [str(error)]
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...data.files.out_folder import filling
 from ...data.files.writing import replacing, write_json
 from ..options import DEFAULT_STRATEGIES, AggregatorFiles, FiguresAsJson, Force, Resamples, UnfittedStrategies
-from ..output import check_out, show, tell
+from ..output import show, tell
 
 if TYPE_CHECKING:
     from ..tables.table import Table
@@ -46,20 +47,19 @@ def pairs(
     from ...data.cache.feature_cache import FeatureCache
     from .judged_pairs import judge_pairs
 
-    if out is not None:
-        check_out(out, (RESULTS, PREFERENCES))
-    found = judge_pairs(
-        FeatureCache.open(cache), strategy or DEFAULT_STRATEGIES, aggregators=aggregator or [], resamples=resamples,
-        seed=seed, force=force,
-    )  # fmt: skip
-    show(found.as_json, lambda: _table(found), as_json=as_json)
-    written = []
-    if out is not None:
-        written = [out / RESULTS, out / PREFERENCES]
-        write_json(written[0], found.as_json(), indent=1)
-        with replacing(written[1]) as temporary:
-            found.table().write_csv(temporary)
-    tell(notes=found.notes, written=written)
+    with filling(out, (RESULTS, PREFERENCES)):
+        found = judge_pairs(
+            FeatureCache.open(cache), strategy or DEFAULT_STRATEGIES, aggregators=aggregator or [], resamples=resamples,
+            seed=seed, force=force,
+        )  # fmt: skip
+        show(found.as_json, lambda: _table(found), as_json=as_json)
+        written = []
+        if out is not None:
+            written = [out / RESULTS, out / PREFERENCES]
+            write_json(written[0], found.as_json(), indent=1)
+            with replacing(written[1]) as temporary:
+                found.table().write_csv(temporary)
+        tell(notes=found.notes, written=written)
 
 
 def _table(found: JudgedPairs) -> Table:

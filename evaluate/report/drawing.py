@@ -32,6 +32,12 @@ _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper"} | {
 _PIXELS = 104  # of a page for an inch of a figure
 _LONGEST = 48  # characters of a name beside an axis
 _NARROW = 520  # pixels below which a figure is scrolled, not shrunk
+
+
+class NoMatplotlibError(LagerError):
+    """Figures need a library that is not installed; the other files of a result do not."""
+
+
 _NO_MATPLOTLIB = "no figures: they need matplotlib; install it with: pip install 'lager[plots]'"
 
 
@@ -62,7 +68,7 @@ def drawing() -> Iterator[None]:
         import matplotlib as mpl
         import matplotlib.figure
     except ImportError:
-        raise LagerError(_NO_MATPLOTLIB) from None
+        raise NoMatplotlibError(_NO_MATPLOTLIB) from None
     settings: dict[Any, Any] = {
         **dict.fromkeys(_INKED, INK),
         "svg.fonttype": "none",

@@ -7,17 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...data.errors import LagerError
+from ...data.files.out_folder import check_out
 from ...data.files.writing import write_json
 from ..evaluation.abstention_curves import COLUMNS as ABSTENTION_COLUMNS
 from ..evaluation.abstention_curves import abstention
 from ..evaluation.early_exit import early_exits
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.layer_curve import depth_curve, layer_curve
-from ..output import check_out, write_csv, write_csv_table, write_text
+from ..output import write_csv, write_csv_table, write_text
 from ..tables.latex import latex
 from ..tables.markdown import markdown
 from ..tables.table import Table
+from .drawing import NoMatplotlibError
 from .result_table import result_table
 from .scores_file import score_table
 
@@ -66,7 +67,7 @@ def write_outputs(
     try:
         drawn = {"layers": layers, "depth": depth, "early": early, "abstained": abstained, "learning": learning}
         return [*written, *_write_report(evaluation, table, folder, **drawn)], []
-    except LagerError as error:
+    except NoMatplotlibError as error:
         return written, [str(error)]
 
 

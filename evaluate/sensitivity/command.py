@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...data.errors import LagerError
+from ...data.files.out_folder import check_out
 from ...data.files.writing import write_json
 from ...extract.options.command_line import with_options
 from ...extract.options.groups import ExtractOptions, ItemOptions, LoadOptions, PromptOptions
 from ...extract.options.option import given_flags
 from ..options import DEFAULT_STRATEGIES, AggregatorFiles, FiguresAsJson, Force, Resamples, UnfittedStrategies
-from ..output import check_out, show, tell
+from ..output import show, tell
 
 if TYPE_CHECKING:
     from ...data.cache.feature_cache import FeatureCache

@@ -1,6 +1,7 @@
 """`lager evaluate` on caches: table, JSON, files, sources of fitted strategies, and bad input."""
 
 import csv
+import errno
 import json
 import subprocess
 import sys
@@ -11,8 +12,11 @@ import numpy as np
 import polars as pl
 import pytest
 from lager.data.cache.feature_cache import FeatureCache
+from lager.data.files.out_folder import UNFINISHED
+from lager.data.files.writing import replacing
 from lager.data.run.cache_writer import CacheWriter
 from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
+from lager.evaluate.report import drawing
 from lager.evaluate.sweep.sweep import run_sweep
 from lager.train.files.aggregator_file import save_aggregator
 from lager.train.solvers.folds import cluster_folds
@@ -175,6 +179,24 @@ def test_existing_results_are_refused_before_anything_else_and_kept(caches, run,
     assert code == 1
     assert "results.csv exists already" in err
     assert (tmp_path / "results.csv").read_text() == "mine"
+
+
+def test_a_report_that_cannot_be_written_is_an_error_and_the_folder_is_filled_anew(caches, run, tmp_path, monkeypatch):
+    arguments = (caches / "test", "--strategy", "lager", "--out", tmp_path / "r", "--resamples", "0")
+    with monkeypatch.context() as patch:
+        patch.setattr(drawing, "save_png", lambda drawn, path: replacing_into_nowhere(path))
+        code, _, err = run(*arguments)
+    assert code == 1
+    assert "cannot write" in err
+    assert (tmp_path / "r/results.json").exists()
+    assert (tmp_path / "r" / UNFINISHED).exists()
+    assert run(*arguments)[0] == 0
+    assert not (tmp_path / "r" / UNFINISHED).exists()
+
+
+def replacing_into_nowhere(path):
+    with replacing(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_without_matplotlib_the_rest_is_written_and_the_extra_named(caches, run, tmp_path, monkeypatch):

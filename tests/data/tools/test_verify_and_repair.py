@@ -1,7 +1,9 @@
 """Damage is found and named wherever it is, and what is sound is never lost."""
 
 import json
+import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from lager.data.cache.shards import read_shard, write_shard
 from lager.data.errors import LagerError
 from lager.data.files.canonical import seal
 from lager.data.run.cache_writer import CacheWriter
+from lager.data.run.worker_records import WorkerRecord, make_folders, this_machine
 from lager.data.tools.repair import repair_cache
 from lager.data.tools.verify import verify_cache
 from support.caches import identity, make_cache, make_items, make_shard, write
@@ -129,6 +132,18 @@ def test_repairing_twice_changes_nothing_and_loses_nothing(cache):
     before = sorted(path.relative_to(cache) for path in cache.rglob("*"))
     assert repair_cache(cache).aside == []
     assert sorted(path.relative_to(cache) for path in cache.rglob("*")) == before
+
+
+def test_nothing_is_repaired_beside_a_running_extraction(cache):
+    flip(cache / "shards" / "00001.h5", bit=9000)
+    make_folders(cache)
+    worker = WorkerRecord("00000-x", 0, 1, "here", os.getpid(), this_machine(), ["cpu"], "now", state="reading")
+    worker.write(cache)
+    with pytest.raises(LagerError, match=rf"process {os.getpid()} on here extracts into .*: wait for its end"):
+        repair_cache(cache)
+    assert (cache / "shards" / "00001.h5").exists()
+    replace(worker, state="stopped").write(cache)
+    assert "shards/00001.h5" in repair_cache(cache).aside
 
 
 def test_a_folder_without_a_run_record_cannot_be_repaired(tmp_path):
