@@ -57,6 +57,7 @@ def read_own_shards(
             say(f"shard {presence.give_up(error)} failed and is left out for now: {error}")
         finally:
             shards.close()
+            presence.release()
 
 
 def finish(

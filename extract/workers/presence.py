@@ -102,41 +102,43 @@ class Presence:
         """Claim one shard after the other and yield it, until each is there, has failed, or was yielded.
 
         A shard that another worker reads is waited for; if that worker dies, it is taken over. A shard that was yielded
-        stays claimed until `written` is called for it, or this generator is closed.
+        stays claimed until `written` is called for it, or `release` for all: it may be written after the last one was
+        yielded.
         """
         left, own = list(order), order if own is None else own
         # With more workers each looks less often at what the others did: one folder serves them all.
         pause = max(POLL_SECONDS, self.record.world_size / 20)
-        try:
-            while left:
-                self._stay()
-                gone = (written_shards(self.cache) - self.redo) | self.failed() | set(self._taken)
-                left = [shard for shard in left if shard not in gone]
-                held, listed = self.claims.held(), time.monotonic()
-                claimed = [shard for shard in left if claim_name(shard) in held]
-                tries = [shard for shard in left if claim_name(shard) not in held]
-                # A claim may be a dead worker's. Only a few are looked into: thousands of workers must not ask for all.
-                tries += random.sample(claimed, min(len(claimed), _LOOKED_INTO))
-                taken = 0
-                for shard in tries:
-                    if time.monotonic() - listed > pause * (_OWN_PAUSES if shard in own else 1):
-                        break  # and look again
-                    if not self.claims.take(claim_name(shard)):
-                        continue
-                    if self._is_there(shard):
-                        self.claims.drop(claim_name(shard))
-                        continue
-                    taken += 1
-                    self._taken[shard] = None
-                    self._say("reading", shard)
-                    yield shard
-                if left and not taken and time.monotonic() - listed < pause:
-                    self._say("waiting")
-                    time.sleep(pause)
-            self._say("waiting")
-        finally:  # also when reading or writing failed and this generator was closed
-            for shard in list(self._taken):
-                self._drop(shard)
+        while left:
+            self._stay()
+            gone = (written_shards(self.cache) - self.redo) | self.failed() | set(self._taken)
+            left = [shard for shard in left if shard not in gone]
+            held, listed = self.claims.held(), time.monotonic()
+            claimed = [shard for shard in left if claim_name(shard) in held]
+            tries = [shard for shard in left if claim_name(shard) not in held]
+            # A claim may be a dead worker's. Only a few are looked into: thousands of workers must not ask for all.
+            tries += random.sample(claimed, min(len(claimed), _LOOKED_INTO))
+            taken = 0
+            for shard in tries:
+                if time.monotonic() - listed > pause * (_OWN_PAUSES if shard in own else 1):
+                    break  # and look again
+                if not self.claims.take(claim_name(shard)):
+                    continue
+                if self._is_there(shard):
+                    self.claims.drop(claim_name(shard))
+                    continue
+                taken += 1
+                self._taken[shard] = None
+                self._say("reading", shard)
+                yield shard
+            if left and not taken and time.monotonic() - listed < pause:
+                self._say("waiting")
+                time.sleep(pause)
+        self._say("waiting")
+
+    def release(self) -> None:
+        """Give up the claims on shards that were taken and are not written, after reading or writing failed."""
+        for shard in list(self._taken):
+            self._drop(shard)
 
     def _stay(self) -> None:
         """Make the folder of records again if it is gone: a worker with nothing to do takes the run for finished."""

@@ -1,6 +1,7 @@
 """A dry run tells what an extraction costs, and writes nothing."""
 
 import json
+import types
 
 import pytest
 import torch
@@ -60,11 +61,25 @@ def test_it_counts_what_the_run_then_does(judge, items, tmp_path, monkeypatch):
     assert cost.seconds > 0
 
 
-def test_what_is_written_and_stored_beside_costs_more(judge, items, tmp_path):
+@pytest.fixture
+def token_clock(judge, monkeypatch):
+    """A clock that goes a second with every token that is computed, however busy the machine is."""
+    tokens = [0]
+
+    def count(module, args, kwargs):
+        tokens[0] += kwargs["input_ids"].numel()
+
+    hook = judge.parts.decoder.register_forward_pre_hook(count, with_kwargs=True)
+    monkeypatch.setattr("lager.extract.dry_run.time", types.SimpleNamespace(perf_counter=lambda: float(tokens[0])))
+    yield tokens
+    hook.remove()
+
+
+def test_what_is_written_and_stored_beside_costs_more(judge, items, tmp_path, token_clock):
     plain = estimate(judge, items, tmp_path)
     written = estimate(judge, items, tmp_path, condition="generate", max_new_tokens=20)
     assert (written.new_tokens, written.batches) == (20 * 10, plain.batches)
-    assert written.seconds > plain.seconds
+    assert written.seconds > 1.5 * plain.seconds > plain.tokens
     hidden = estimate(judge, items, tmp_path, features=["logits", "hidden"], pooling=["mean", "last"])
     assert hidden.cache_bytes - plain.cache_bytes == 11 * 2 * 4 * (32 * 2 + 4)
 

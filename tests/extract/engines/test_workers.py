@@ -13,6 +13,7 @@ from lager.cli import main
 from lager.data.cache.feature_cache import FeatureCache
 from lager.data.cache.manifest import MANIFEST
 from lager.data.errors import LagerError
+from lager.data.run.cache_writer import CacheWriter
 from lager.data.run.run_status import run_status
 from lager.data.run.worker_records import WORKERS, WorkerRecord, make_folders, remove_records
 from lager.data.tools.verify import verify_cache
@@ -96,6 +97,24 @@ def test_any_number_of_workers_make_the_same_cache_and_leave_no_traces(inputs, a
     assert (cache.content_hash, cache.items_hash) == (alone.content_hash, alone.items_hash)
     assert verify_cache(path) == []
     assert not (path / WORKERS).exists()
+
+
+def test_a_shard_that_is_still_being_written_is_read_by_no_other_worker(inputs, tmp_path, monkeypatch):
+    write, read, reads = CacheWriter.write, ShardReader.read, []
+
+    def slow(self, *arguments, **options):
+        time.sleep(0.2)
+        write(self, *arguments, **options)
+
+    def counted(self, item_id, *arguments, **options):
+        reads.append(item_id[0])
+        return read(self, item_id, *arguments, **options)
+
+    monkeypatch.setattr(CacheWriter, "write", slow)
+    monkeypatch.setattr(ShardReader, "read", counted)
+    results = run_workers(ThreadEngine(2), call_of(*inputs, tmp_path / "cache"), say=print, shown=False)
+    assert len(reads) == len(set(reads)) == 11
+    assert sum(result["shards"] for result in results) == 11
 
 
 def test_a_lost_worker_is_started_again_and_one_that_is_lost_again_and_again_is_made_up_for(inputs, alone, tmp_path):
