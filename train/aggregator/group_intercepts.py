@@ -43,6 +43,10 @@ def check_intercepts(name: str, parameters: Mapping[str, Any], n_outputs: int | 
 
 
 def named_intercepts(names: list[str | None], values: NDArray[np.float64]) -> dict[str, Any]:
-    """Return the parameters of a fit, without the intercept of items that have no group; empty without groups."""
-    found = {name: value.tolist() for name, value in zip(names, values, strict=True) if name is not None}
+    """Return the parameters of a fit, without the intercepts of items that have no group; empty without groups.
+
+    `values` has the shape (n_groups,) or (n_groups, n_outputs), or is the latter laid out in a row.
+    """
+    by_group = values.reshape(len(names), -1) if len(values) != len(names) else values
+    found = {name: value.tolist() for name, value in zip(names, by_group, strict=True) if name is not None}
     return {GROUP_INTERCEPTS: found} if found else {}

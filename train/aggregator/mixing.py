@@ -39,8 +39,8 @@ def mix_logits(
     readout : ndarray of shape (n_items, n_entries, n_labels)
     weights : ndarray of shape (n_entries,)
         Entries of weight zero are not looked at.
-    offset : ndarray of shape (n_labels,) or float
-        Added to every item's mixed logits.
+    offset : ndarray of shape (n_labels,) or (n_items, n_labels), or float
+        Added to mixed logits.
 
     Returns
     -------
@@ -60,9 +60,13 @@ def mix_logits(
 
 
 def mix_probabilities(
-    readout: NDArray[Any], weights: NDArray[np.float64], *, second_softmax: bool = False
+    readout: NDArray[Any],
+    weights: NDArray[np.float64],
+    *,
+    offset: NDArray[np.float64] | None = None,
+    second_softmax: bool = False,
 ) -> NDArray[np.float64]:
-    """Return per-layer probabilities mixed by weight, ``sum_l w_l softmax(z^(l))``, normalised.
+    """Return per-layer probabilities mixed by weight, ``sum_l w_l softmax(z^(l) + offset)``, normalised.
 
     Free weights can be negative and so can what they mix; such entries are cut at zero before normalising.
 
@@ -70,6 +74,8 @@ def mix_probabilities(
     ----------
     readout : ndarray of shape (n_items, n_entries, n_labels)
     weights : ndarray of shape (n_entries,)
+    offset : ndarray of shape (n_items, n_labels), optional
+        Added to an item's logits in every entry.
     second_softmax : bool
         Put the weighted sum through another softmax instead, as the authors' released code does.
 
@@ -85,7 +91,7 @@ def mix_probabilities(
     out = np.empty((readout.shape[0], readout.shape[2]))
     for rows, block, used in _blocks(readout, weights):
         with np.errstate(invalid="ignore"):  # an infinite logit becomes NaN here and is refused below
-            out[rows] = _mixed_softmax(block, used)
+            out[rows] = _mixed_softmax(block if offset is None else block + offset[rows, None], used)
     require_finite(out)
     if second_softmax:
         return softmax(out)

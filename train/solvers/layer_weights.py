@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..aggregator.layer_options import Constraint
 from ..aggregator.mixing import softmax
 from ..aggregator.presets import check_preset
 from .adam import AdamSettings, adam
-from .minimise import minimise
+from .minimise import minimise, minimise_intercepts
 from .mixture_loss import MixtureLoss, label_major
 from .training_data import RELEASED_ALPHA, check_training_data, counted_items, unit_of
 from .training_targets import target_distributions, truncated_targets
@@ -37,6 +38,8 @@ class LayerWeights(NamedTuple):
     """The same at uniform weights."""
     settings: dict[str, Any]
     """What the preset used and how it ended; JSON types only."""
+    intercepts: NDArray[np.float64] = np.zeros(0)
+    """ndarray of shape (n_groups * n_labels,), group after group; empty where there are none."""
 
 
 def fit_layer_weights(
@@ -49,6 +52,7 @@ def fit_layer_weights(
     constraint: Constraint = "simplex",
     target: NDArray[np.float64] | None = None,
     weight: NDArray[np.float64] | None = None,
+    group: NDArray[np.intp] | None = None,
 ) -> LayerWeights:
     """Fit the layer weights of a mixture of logits.
 
@@ -69,6 +73,9 @@ def fit_layer_weights(
         beside the score. `release` takes none.
     weight : ndarray of shape (n_items,), optional
         How much each item counts; in preset `converged`.
+    group : ndarray of shape (n_items,), optional
+        Number from 0 of the group within which an item is compared: each gets intercepts, in preset `converged`. All
+        items count then.
 
     Raises
     ------
@@ -79,14 +86,15 @@ def fit_layer_weights(
     if preset != "converged" and (constraint != "simplex" or weight is not None):
         what = f"+{constraint}" if weight is None else "item weights"
         raise LagerError(f"preset {preset} has no {what}: use preset converged")
+    n_groups = 0 if group is None else int(group.max()) + 1
     if preset == "converged" and isinstance(logits, StoredReadouts):
         from .streamed_loss import streamed_loss
 
         with streamed_loss(logits, human, scale=scale, target=target, weight=weight) as streamed:
-            return fit_converged(streamed, constraint)
+            return fit_converged(replace(streamed, group=group, n_groups=n_groups), constraint)
     if preset == "converged":
         loss = converged_loss(logits, human, scale=scale, target=target, weight=weight)
-        return fit_converged(loss, constraint)
+        return fit_converged(replace(loss, group=group, n_groups=n_groups), constraint)
     check_training_data(logits, human, scale)
     if preset == "paper":
         return _fit_paper(logits, human, scale, seed, target)
@@ -123,10 +131,11 @@ def fit_converged(loss: MixtureLoss | StreamedLoss, constraint: Constraint = "si
         raise LagerError(
             f"{n_items} items for {n_entries} free layer weights: label more than {n_entries} items, or leave out +free"
         )
-    uniform, _ = loss(_uniform(n_entries))
+    even = _uniform(n_entries)
+    uniform, _ = loss(np.append(even, minimise_intercepts(loss, even)))
     minimum = minimise(loss, constraint)
     settings = {"alpha": loss.alpha, "iterations": minimum.iterations, "converged": minimum.converged}
-    return LayerWeights(minimum.weights, minimum.loss, uniform, settings)
+    return LayerWeights(minimum.weights, minimum.loss, uniform, settings, minimum.intercepts)
 
 
 def _fit_paper(

@@ -25,11 +25,15 @@ Bounds = list[tuple[float | None, float | None]]
 
 
 class Loss(Protocol):
-    """What is minimised: a value and a gradient of layer weights."""
+    """What is minimised: a value and a gradient of layer weights, and of groups' intercepts behind them."""
 
     @property
     def n_entries(self) -> int:
         """How many weights there are."""
+
+    @property
+    def n_intercepts(self) -> int:
+        """How many intercepts there are."""
 
     def sizes(self) -> NDArray[np.float64]:
         """Return the root mean square of each entry's logits, shape (n_entries,)."""
@@ -43,22 +47,33 @@ class Minimum(NamedTuple):
 
     weights: NDArray[np.float64]
     """ndarray of shape (n_entries,)."""
+    intercepts: NDArray[np.float64]
+    """ndarray of shape (n_intercepts,)."""
     loss: float
     iterations: int
     converged: bool
     """Whether what is left to gain is negligible."""
 
+    @property
+    def parameters(self) -> NDArray[np.float64]:
+        """Weights, then intercepts, as a loss takes them."""
+        return np.concatenate([self.weights, self.intercepts])
+
 
 def minimise(loss: Loss, constraint: Constraint = "simplex", *, start: NDArray[np.float64] | None = None) -> Minimum:
-    """Return the layer weights of least loss, by L-BFGS from `start` or uniform weights; same data, same answer."""
+    """Return the layer weights of least loss, and intercepts, which no constraint binds; same data, same answer.
+
+    L-BFGS starts from `start` (weights, or weights and intercepts), or from uniform weights and no intercepts.
+    """
     if start is None:
         start = np.full(loss.n_entries, 1.0 / loss.n_entries)
+    start = np.append(start, np.zeros(loss.n_entries + loss.n_intercepts - len(start)))
     if constraint == "simplex":
         return minimise_on_simplex(loss, start)
     return _minimise_unbound(loss, start, constraint == "nonneg")
 
 
-def minimise_on_simplex(loss: Loss, weights: NDArray[np.float64]) -> Minimum:
+def minimise_on_simplex(loss: Loss, parameters: NDArray[np.float64]) -> Minimum:
     """Return the mixture weights of least loss, by L-BFGS from those that are given.
 
     The problem is ``min over v of loss(softmax(v))``, v0 = 0. Its infimum is the minimum over the closed simplex,
@@ -68,65 +83,84 @@ def minimise_on_simplex(loss: Loss, weights: NDArray[np.float64]) -> Minimum:
     evaluations. The factors c make up for layers whose logits differ in size by orders of magnitude; where a line
     search still gives up early, another round starts from where it stopped. Nothing in it is random.
     """
-    factors = _step_factors(loss.sizes())
+    factors, n = _step_factors(loss.sizes()), loss.n_entries
     iterations = 0
     for _ in range(_MAX_ROUNDS):
-        weights, used = _descend(loss, weights, factors)
+        parameters, used = _descend(loss, parameters, factors)
         iterations += used
-        value, gradient = loss(weights)
-        gain = float(weights @ gradient - gradient.min())
+        value, gradient = loss(parameters)
+        gain = float(parameters[:n] @ gradient[:n] - gradient[:n].min())
         if gain <= _GAIN_WORTH_A_ROUND:
             break
-    return Minimum(weights, value, iterations, gain <= _GAIN_LEFT)
+    return Minimum(parameters[:n], parameters[n:], value, iterations, gain <= _GAIN_LEFT)
+
+
+def minimise_intercepts(loss: Loss, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the intercepts of least loss at given weights, shape (n_intercepts,)."""
+    if loss.n_intercepts == 0:
+        return np.zeros(0)
+
+    def of_intercepts(intercepts: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        value, gradient = loss(np.concatenate([weights, intercepts]))
+        return value, gradient[len(weights) :]
+
+    return np.asarray(_lbfgs(of_intercepts, np.zeros(loss.n_intercepts), None).x)
 
 
 def minimise_scaling(loss: Loss) -> tuple[float, float]:
-    """Return the slope, not negative, and the bias of least loss for one layer."""
+    """Return the slope, not negative, and the bias of least loss for one layer; intercepts are fitted and let go."""
     size = max(float(loss.sizes()[0]), np.finfo(float).tiny)
-    factors = np.array([1.0 / size, 1.0])
+    factors = np.array([1.0 / size, *[1.0] * (1 + loss.n_intercepts)])
 
     def of_scaled(t: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         value, gradient = loss(factors * t)
         return value, factors * gradient
 
     # Bounds keep layers that separate few items perfectly from running off.
-    result = _lbfgs(of_scaled, np.array([1.0, 0.0]), [(0.0, _STEEPEST), (-_STEEPEST, _STEEPEST)])
-    slope, bias = factors * result.x
+    start = np.array([1.0, *[0.0] * (1 + loss.n_intercepts)])
+    result = _lbfgs(of_scaled, start, [(0.0, _STEEPEST), *[(-_STEEPEST, _STEEPEST)] * (1 + loss.n_intercepts)])
+    slope, bias = (factors * result.x)[:2]
     return float(slope), float(bias)
 
 
 def _minimise_unbound(loss: Loss, start: NDArray[np.float64], nonnegative: bool) -> Minimum:
     """Return the weights of least loss without the condition that they sum to 1."""
-    factors = _step_factors(loss.sizes())
+    n = loss.n_entries
+    factors = np.append(_step_factors(loss.sizes()), np.ones(loss.n_intercepts))
 
     def of_scaled(t: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         value, gradient = loss(factors * t)
         return value, factors * gradient
 
-    bounds: Bounds | None = [(0.0, None)] * len(start) if nonnegative else None
+    bounds: Bounds | None = [(0.0, None)] * n + [(None, None)] * loss.n_intercepts if nonnegative else None
     result = _lbfgs(of_scaled, start / factors, bounds)
-    weights = np.asarray(factors * result.x)
-    value, gradient = loss(weights)
+    parameters = np.asarray(factors * result.x)
+    weights, intercepts = parameters[:n], parameters[n:]
+    value, gradient = loss(parameters)
+    gradient = gradient[:n]
     # The slope along weights that may still move; one at 0 may only grow.
     slope = np.where((weights <= 0.0) & nonnegative, np.minimum(gradient, 0.0), gradient)
-    return Minimum(weights, value, int(result.nit), bool(np.abs(slope * weights).sum() <= _GAIN_LEFT))
+    return Minimum(weights, intercepts, value, int(result.nit), bool(np.abs(slope * weights).sum() <= _GAIN_LEFT))
 
 
 def _descend(loss: Loss, start: NDArray[np.float64], factors: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """Return the weights after one run of L-BFGS-B, and its iterations."""
+    """Return weights and intercepts after one run of L-BFGS-B, and its iterations."""
+    n = len(factors)
 
     def of_scaled(t: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        unnormalised = factors * t
+        unnormalised = factors * t[:n]
         total = unnormalised.sum()
         if total <= 0.0:  # a step into the corner where no mixture is defined: send the line search back
             return np.finfo(float).max, np.zeros_like(t)
         weights = unnormalised / total
-        value, gradient = loss(weights)
-        return value, factors * (gradient - weights @ gradient) / total
+        value, gradient = loss(np.append(weights, t[n:]))
+        by_weight = factors * (gradient[:n] - weights @ gradient[:n]) / total
+        return value, np.append(by_weight, gradient[n:])
 
-    result = _lbfgs(of_scaled, len(start) * start / factors, [(0.0, None)] * len(start))
-    unnormalised = factors * result.x
-    return unnormalised / unnormalised.sum(), int(result.nit)
+    bounds: Bounds = [(0.0, None)] * n + [(None, None)] * loss.n_intercepts
+    result = _lbfgs(of_scaled, np.append(n * start[:n] / factors, start[n:]), bounds)
+    unnormalised = factors * result.x[:n]
+    return np.append(unnormalised / unnormalised.sum(), result.x[n:]), int(result.nit)
 
 
 def _lbfgs(

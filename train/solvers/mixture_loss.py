@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 ErrorKind = Literal["squared", "absolute"]
 
+#: On half the squares of intercepts, so that those of a label that a group never has do not run off.
+_INTERCEPT_PENALTY = 1e-3
+
 
 def label_major(logits: NDArray[Any]) -> NDArray[np.float64]:
     """Centre logits and lay them out for two matrix-vector products per evaluation.
@@ -38,7 +41,8 @@ def label_major(logits: NDArray[Any]) -> NDArray[np.float64]:
 class MixtureLoss:
     """``alpha * CE + (1 - alpha) * error`` of layer weights w, the paper's loss.
 
-    ``z = sum_l w_l z^(l)``, ``P = softmax(z)``, the score is ``E = sum_s s P(s)``; CE is the mean cross-entropy
+    ``z = sum_l w_l z^(l) + a_g``, where there are groups with an intercept for each of their labels (the bias of vector
+    scaling; Guo et al. 2017). ``P = softmax(z)``, the score is ``E = sum_s s P(s)``; CE is the mean cross-entropy
     of the targets under P, the error the mean of ``((E - human) / unit)^2`` or of its absolute value.
 
     Parameters
@@ -59,6 +63,8 @@ class MixtureLoss:
         How much each item counts; their mean is 1.
     group : ndarray of shape (n_items,), or None
         Number of the group within which an item is compared; None where all are compared with each other.
+    n_groups : int
+        0 without groups.
     """
 
     logits: NDArray[np.float64]
@@ -70,11 +76,17 @@ class MixtureLoss:
     error: ErrorKind
     weight: NDArray[np.float64] | float = 1.0
     group: NDArray[np.intp] | None = None
+    n_groups: int = 0
 
     @property
     def n_entries(self) -> int:
         """How many layer entries are weighted."""
         return len(self.logits)
+
+    @property
+    def n_intercepts(self) -> int:
+        """How many intercepts stand behind the weights in one array: those of each label, group after group."""
+        return self.n_groups * len(self.values)
 
     @property
     def n_items(self) -> int:
@@ -101,25 +113,28 @@ class MixtureLoss:
         return replace(self, logits=self.logits[:n_entries])
 
     def mixed(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ``sum_l w_l z^(l)`` of every item, shape (n_labels, n_items)."""
+        """Return the mixed logits of every item, shape (n_labels, n_items); intercepts may follow the weights."""
         n_entries, n_labels, n_items = self.logits.shape
-        return np.asarray((weights @ self.logits.reshape(n_entries, -1)).reshape(n_labels, n_items))
+        out = np.asarray((weights[:n_entries] @ self.logits.reshape(n_entries, -1)).reshape(n_labels, n_items))
+        if self.group is not None and len(weights) > n_entries:
+            out += weights[n_entries:].reshape(self.n_groups, n_labels).T[:, self.group]
+        return out
 
     def expected(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return every item's expected score under the weights, shape (n_items,)."""
         return expected_scores(self.mixed(weights), self.values)
 
     def __call__(self, weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """Return the loss and its gradient with respect to the weights.
+        """Return the loss and its gradient with respect to the weights, and the intercepts.
 
         Parameters
         ----------
-        weights : ndarray of shape (n_entries,)
+        weights : ndarray of shape (n_entries,) or (n_entries + n_intercepts,)
 
         Returns
         -------
         loss : float
-        gradient : ndarray of shape (n_entries,)
+        gradient : ndarray of the same shape
         """
         n_entries, n_labels, n_items = self.logits.shape
         flat = self.logits.reshape(n_entries, n_labels * n_items)
@@ -142,7 +157,13 @@ class MixtureLoss:
         by_logit *= slope * ((1.0 - self.alpha) / (self.unit * n_items))
         by_logit += (self.alpha / n_items) * ((self.weight * proba if self._weighs else proba) - targets)
         loss = (self.alpha * cross_entropy + (1.0 - self.alpha) * error) / n_items
-        return float(loss), flat @ by_logit.ravel()
+        gradient = flat @ by_logit.ravel()
+        if self.group is None or len(weights) == n_entries:
+            return float(loss), gradient
+        intercepts = weights[n_entries:]
+        by_label = [np.bincount(self.group, weights=row, minlength=self.n_groups) for row in by_logit]
+        loss += _INTERCEPT_PENALTY / 2.0 * (intercepts @ intercepts)
+        return float(loss), np.append(gradient, np.stack(by_label, axis=1).ravel() + _INTERCEPT_PENALTY * intercepts)
 
     @property
     def _weighs(self) -> bool:

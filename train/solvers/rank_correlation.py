@@ -41,7 +41,7 @@ def level_spearman(
     """
     weights = np.broadcast_to(np.asarray(weight, dtype=np.float64), human.shape)
     found, varied = [], False
-    for rows in _members(group, len(human)):
+    for rows in members(group, len(human)):
         shares = weights[rows] / weights[rows].sum()
         ours, theirs = (_centred(weighted_ranks(side[rows], shares), shares) for side in (scores, human))
         if (spread := shares @ theirs**2) <= _CONSTANT:
@@ -52,7 +52,7 @@ def level_spearman(
     return float(np.mean(found)) if varied else None
 
 
-def _members(group: NDArray[np.intp] | None, n: int) -> list[NDArray[np.intp]]:
+def members(group: NDArray[np.intp] | None, n: int) -> list[NDArray[np.intp]]:
     """Return the rows of each group, all in one where there are none."""
     if group is None:
         return [np.arange(n)]

@@ -8,12 +8,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .mixture_loss import MixtureLoss, entry_sizes
-from .rank_correlation import weighted_ranks
+from .rank_correlation import members, weighted_ranks
 
 #: Width of the step from below to above another item, in standard deviations of the scores.
 BANDWIDTH = 0.2
 #: Items that all are compared with; more would cost time in proportion and change ranks by less than the step does.
 MAX_ANCHORS = 128
+
+
+@dataclass(frozen=True)
+class MeanLoss:
+    """The mean of several rank losses of the same layer weights: of groups, each counting alike."""
+
+    parts: tuple[RankLoss, ...]
+    entry_sizes: NDArray[np.float64]
+    n_intercepts = 0  # of groups: only the order within a group counts
+
+    @property
+    def n_entries(self) -> int:
+        """How many layer entries are weighted."""
+        return len(self.entry_sizes)
+
+    def sizes(self) -> NDArray[np.float64]:
+        """Return the root mean square of each entry's logits, over all items."""
+        return self.entry_sizes
+
+    def __call__(self, weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """Return the loss and its gradient with respect to the weights."""
+        values, gradients = zip(*(one(weights) for one in self.parts), strict=True)
+        return float(np.mean(values)), np.mean(gradients, axis=0)
 
 
 @dataclass(frozen=True)
@@ -42,6 +65,8 @@ class RankLoss:
     weight: NDArray[np.float64]
     anchors: NDArray[np.intp]
 
+    n_intercepts = 0
+
     @property
     def n_entries(self) -> int:
         """How many layer entries are weighted."""
@@ -64,6 +89,12 @@ class RankLoss:
         n_anchors = min(n_items, MAX_ANCHORS)
         places = np.searchsorted(below, (np.arange(n_anchors) + 0.5) / n_anchors * below[-1])
         return cls(loss.logits, loss.values, ranks / np.sqrt(weight @ ranks**2), weight, order[places])
+
+    @classmethod
+    def within_groups(cls, loss: MixtureLoss) -> MeanLoss:
+        """Return the mean of the rank losses of each group whose human scores differ."""
+        parts = [loss.take(rows) for rows in members(loss.group, loss.n_items)]
+        return MeanLoss(tuple(cls.of(one) for one in parts if (one.human != one.human[0]).any()), loss.sizes())
 
     def __call__(self, weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the loss and its gradient with respect to the weights."""

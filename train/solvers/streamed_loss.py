@@ -42,6 +42,8 @@ class StreamedLoss:
         As in `MixtureLoss`.
     weight : ndarray of shape (n_items,) or 1
         How much each item counts; their mean is 1.
+    group, n_groups
+        As in `MixtureLoss`.
     """
 
     file: IO[bytes]
@@ -51,6 +53,13 @@ class StreamedLoss:
     unit: float
     alpha: float
     weight: NDArray[np.float64] | float
+    group: NDArray[np.intp] | None = None
+    n_groups: int = 0
+
+    @property
+    def n_intercepts(self) -> int:
+        """As in `MixtureLoss`."""
+        return self.n_groups * len(self.values)
 
     @property
     def n_items(self) -> int:
@@ -59,7 +68,7 @@ class StreamedLoss:
 
     def __call__(self, weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         """Return the loss and its gradient with respect to the weights."""
-        total, gradient = 0.0, np.zeros(self.n_entries)
+        total, gradient = 0.0, np.zeros(len(weights))
         for block in self._blocks():
             value, slope = block(weights)
             share = len(block.human) / self.n_items
@@ -89,6 +98,7 @@ class StreamedLoss:
             yield MixtureLoss(
                 logits.astype(np.float64), targets, self.human[rows], self.values, self.unit, self.alpha, "squared",
                 self.weight[rows] if isinstance(self.weight, np.ndarray) else self.weight,
+                None if self.group is None else self.group[rows], self.n_groups,
             )  # fmt: skip
 
     def __enter__(self) -> StreamedLoss:

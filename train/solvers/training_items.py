@@ -35,7 +35,8 @@ def training_loss(train: Readouts, options: LayerOptions) -> MixtureLoss:
     loss = converged_loss(
         used_logits(train, options), train.human, scale=train.scale, target=train.target, weight=train.weight
     )
-    return replace(loss, group=level_groups(train)[1])
+    names, group = level_groups(train)
+    return replace(loss, group=group, n_groups=len(names))
 
 
 def level_groups(train: Readouts) -> tuple[list[str | None], NDArray[np.intp] | None]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
+from ..aggregator.group_intercepts import named_intercepts
 from ..aggregator.layer_options import Constraint
 from ..aggregator.strategy import Fitted, Learnt
 from .layer_mixture import FittedMixture, means_over_folds, padded
@@ -18,6 +19,7 @@ from .single_layer import entry_number, last_weighed
 
 if TYPE_CHECKING:
     from ..solvers.folds import Split
+    from ..solvers.minimise import Minimum
     from ..solvers.mixture_loss import MixtureLoss
 
 
@@ -57,7 +59,7 @@ class Early(FittedMixture):
     def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
         """Choose the last entry, and fit the weights up to it."""
         from ..solvers.layer_weights import fit_converged
-        from ..solvers.training_items import inner_folds, training_loss
+        from ..solvers.training_items import inner_folds, level_groups, training_loss
 
         constraint = self.options.constraint
         loss = training_loss(train, self.options)
@@ -73,7 +75,8 @@ class Early(FittedMixture):
             raise LagerError(f"there is no {self.name}: the entries are 0 to {loss.n_entries - 1}; name one of them")
         fit = fit_converged(loss.first(last + 1), constraint)
         training |= {"loss": fit.loss, "loss_uniform": fit.loss_uniform, **fit.settings}
-        return Learnt(padded(fit.weights, train.logits.shape[1]), {"last_entry": last}, training)
+        parameters = {"last_entry": last, **named_intercepts(level_groups(train)[0], fit.intercepts)}
+        return Learnt(padded(fit.weights, train.logits.shape[1]), parameters, training)
 
     def told(self, parameters: Mapping[str, Any]) -> Mapping[str, str]:
         """Return the last entry."""
@@ -93,11 +96,11 @@ def early_curve(loss: MixtureLoss, folds: list[Split], constraint: Constraint) -
     out = np.full((loss.n_entries, len(folds)), np.nan)
     for column, fold in enumerate(folds):
         train, test = loss.take(fold.train), loss.take(fold.test)
-        weights = np.zeros(0)
+        fit: Minimum | None = None
         for entry in range(loss.n_entries):  # each fit starts from the one before: one more entry changes little
-            start = np.append(weights, 0.0) if entry else np.ones(1)
-            weights = minimise(train.first(entry + 1), constraint, start=start).weights
-            scores = test.first(entry + 1).expected(weights)
+            start = np.ones(1) if fit is None else np.concatenate([fit.weights, [0.0], fit.intercepts])
+            fit = minimise(train.first(entry + 1), constraint, start=start)
+            scores = test.first(entry + 1).expected(fit.parameters)
             rho = level_spearman(scores, test.human, weight=test.weight, group=test.group)
             out[entry, column] = np.nan if rho is None else rho
     return out

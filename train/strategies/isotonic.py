@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
 from ..aggregator.aggregator import Aggregator
+from ..aggregator.group_intercepts import check_intercepts, item_intercepts, named_intercepts
 from ..aggregator.layer_options import Dataset
 from ..aggregator.parameter_checks import ascends, is_vector, need
 from ..aggregator.strategy import Fitted, Learnt, Need, Strategy
 from .tuned import LAGER_TUNED
+
+_MAX_TURNS = 200
+_SMALL_TURN = 1e-7  # of an intercept, on scales of a few points
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Isotonic(Strategy):
 
     The curve is fitted to scores of items that the strategy had not seen (out of fold, clusters whole), where the
     strategy needs fitting: scores of its own training items would make it look surer than it is. Between the steps'
-    ends it is linear, beyond them constant (pool adjacent violators; Zadrozny & Elkan 2002).
+    ends it is linear, beyond them constant (pool adjacent violators; Zadrozny & Elkan 2002). Where agreement counts
+    within groups, each has an intercept beside the one curve.
 
     Parameters
     ----------
@@ -82,7 +87,7 @@ class Isotonic(Strategy):
     def fit(self, train: Readouts, *, preset: str, seed: int) -> Learnt:
         """Fit the other strategy, and the curve to its scores."""
         from ..solvers.training_data import check_training_data
-        from ..solvers.training_items import inner_folds, item_weights
+        from ..solvers.training_items import inner_folds, item_weights, level_groups
 
         check_training_data(train.logits, train.human, train.scale)
         fitted = Aggregator.fitted(self.base, train, preset=preset, seed=seed)
@@ -98,9 +103,15 @@ class Isotonic(Strategy):
             raise LagerError(
                 f"{self.name}: {self.base.name} gives all {len(train)} items {scores[0]:g}, so no curve can be fitted"
             )
-        start, end = monotone_curve(scores, train.human, item_weights(train))
-        base = replace(fitted, training={}).as_json()
-        return Learnt(None, {"base": base, "from": start.tolist(), "to": end.tolist()}, training)
+        names, group = level_groups(train)
+        curve, intercepts = curve_within_groups(scores, train.human, item_weights(train), group)
+        parameters = {
+            "base": replace(fitted, training={}).as_json(),
+            "from": curve[0].tolist(),
+            "to": curve[1].tolist(),
+            **named_intercepts(names, intercepts),
+        }
+        return Learnt(None, parameters, training)
 
     def check(self, fitted: Fitted) -> None:
         """Raise `LagerError` unless there is the other strategy's aggregator, and a curve that ascends."""
@@ -111,11 +122,13 @@ class Isotonic(Strategy):
         right = is_vector(start) and len(start) > 1 and ascends(start, strictly=True)
         need(right, self.name, "an ascending list `from`")
         need(is_vector(end, len(start)) and ascends(end), self.name, "an ascending list `to` of the same length")
+        check_intercepts(self.name, fitted.parameters)
 
     def predict(self, fitted: Fitted, readouts: Readouts) -> NDArray[np.float64]:
-        """Return the other strategy's scores, bent."""
+        """Return the other strategy's scores, bent, with their group's intercept."""
         base = self._recalibrated(fitted).predict(readouts)
-        return np.interp(base, fitted.parameters["from"], fitted.parameters["to"])
+        bent = np.interp(base, fitted.parameters["from"], fitted.parameters["to"])
+        return np.asarray(bent + item_intercepts(fitted.parameters, readouts))
 
     def _recalibrated(self, fitted: Fitted) -> Aggregator:
         """Return the other strategy's aggregator, after checking that it is the one of the name."""
@@ -123,6 +136,29 @@ class Isotonic(Strategy):
         named = isinstance(raw, Mapping) and raw.get("strategy") == self.base.name
         need(named, self.name, "the `base` it is named for")
         return Aggregator.from_json(raw, lambda _: self.base)
+
+
+def curve_within_groups(
+    scores: NDArray[np.float64], human: NDArray[np.float64], weight: NDArray[np.float64], group: NDArray[np.intp] | None
+) -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the curve of `monotone_curve` beside an intercept for each group, their mean 0; shape (n_groups,).
+
+    One is fitted to what the other leaves, in turns: the sum of squares is convex in both and falls to its minimum.
+    """
+    curve = monotone_curve(scores, human, weight)
+    if group is None:
+        return curve, np.zeros(0)
+    total = np.bincount(group, weights=weight)
+    intercepts = np.zeros(len(total))
+    for _ in range(_MAX_TURNS):
+        left = human - np.interp(scores, *curve)
+        found = np.bincount(group, weights=weight * left) / total
+        moved = float(np.abs((found - found.mean()) - intercepts).max())
+        intercepts = found - found.mean()
+        curve = monotone_curve(scores, human - intercepts[group], weight)
+        if moved <= _SMALL_TURN:
+            break
+    return curve, intercepts
 
 
 def monotone_curve(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
+from ..aggregator.group_intercepts import GROUP_INTERCEPTS, check_intercepts, item_intercepts
 from ..aggregator.layer_options import WORDS
 from ..aggregator.mixing import mix_logits, mix_probabilities
 from ..aggregator.strategy import Fitted, Strategy
@@ -42,17 +43,20 @@ class LayerMixture(Strategy):
             raise LagerError(f"strategy {self.name} needs {n_entries} layer weights, got {got}")
         if not all(math.isfinite(w) for w in weights) or not any(weights):
             raise LagerError(f"layer weights of {self.name} must be finite and not all zero")
+        check_intercepts(self.name, fitted.parameters, len(fitted.scale))
 
     def predict_proba(self, fitted: Fitted, readouts: Readouts) -> NDArray[np.float64]:
         """Return the mixed distribution."""
         logits, weights = self.logits(fitted, readouts), np.array(fitted.weights)
+        offset = group_offsets(fitted, readouts)
         if self.mixes == "probabilities":
-            return mix_probabilities(logits, weights, second_softmax=fitted.preset == "release")
-        return mix_logits(logits, weights)
+            return mix_probabilities(logits, weights, offset=offset, second_softmax=fitted.preset == "release")
+        return mix_logits(logits, weights, offset=0.0 if offset is None else offset)
 
     def mixture(self, fitted: Fitted) -> tuple[object, ...] | None:
         """Return what decides the mixed distribution."""
-        return self.mixes, self.dataset, fitted.preset == "release", fitted.weights
+        by_group = tuple((name, *values) for name, values in fitted.parameters.get(GROUP_INTERCEPTS, {}).items())
+        return self.mixes, self.dataset, fitted.preset == "release", fitted.weights, by_group
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,14 @@ class FittedMixture(LayerMixture):
         if n >= (n_weights := fitted.n_layers + 1):
             return None
         return f"{n} items for {n_weights} weights: too few to tell layers apart; compare with lager-shrunk"
+
+
+def group_offsets(fitted: Fitted, readouts: Readouts) -> NDArray[np.float64] | None:
+    """Return what each item's group adds to its logits, shape (n_items, n_labels); None on another scale."""
+    if readouts.scale.values != fitted.scale.values:
+        return None
+    offsets = item_intercepts(fitted.parameters, readouts)
+    return offsets if isinstance(offsets, np.ndarray) else None
 
 
 def one_hot(entry: int, n_layers: int) -> tuple[float, ...]:

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
+from ..aggregator.group_intercepts import named_intercepts
 from ..aggregator.mixing import mix_logits, scale_position
 from ..aggregator.parameter_checks import is_vector, need
 from ..aggregator.strategy import Fitted, Learnt
-from .layer_mixture import FittedMixture, padded
+from .layer_mixture import FittedMixture, group_offsets, padded
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Scaled(FittedMixture):
         """Fit a temperature and a bias for each layer alone, then weights, each step by the loss of lager-tuned."""
         from ..solvers.layer_weights import fit_converged
         from ..solvers.minimise import minimise_scaling
-        from ..solvers.training_items import training_loss
+        from ..solvers.training_items import level_groups, training_loss
 
         loss = training_loss(train, self.options)
         position = scale_position(train.scale)
@@ -41,7 +42,11 @@ class Scaled(FittedMixture):
         training = {"n": len(train), "loss": fit.loss, "loss_uniform": fit.loss_uniform, **fit.settings}
         n_entries = train.logits.shape[1]
         # Slopes 1/T, not temperatures: a layer that knows nothing has an infinite one.
-        parameters = {"slopes": list(padded(slopes, n_entries)), "biases": list(padded(biases, n_entries))}
+        parameters = {
+            "slopes": list(padded(slopes, n_entries)),
+            "biases": list(padded(biases, n_entries)),
+            **named_intercepts(level_groups(train)[0], fit.intercepts),
+        }
         return Learnt(padded(fit.weights, n_entries), parameters, training)
 
     def check(self, fitted: Fitted) -> None:
@@ -56,7 +61,8 @@ class Scaled(FittedMixture):
         logits, weights = self.logits(fitted, readouts), np.array(fitted.weights)
         lean = float(weights @ np.array(fitted.parameters["biases"]))
         slopes = np.array(fitted.parameters["slopes"])
-        return mix_logits(logits, weights * slopes, offset=lean * scale_position(readouts.scale))
+        offset, by_group = lean * scale_position(readouts.scale), group_offsets(fitted, readouts)
+        return mix_logits(logits, weights * slopes, offset=offset if by_group is None else offset + by_group)
 
     def mixture(self, fitted: Fitted) -> None:
         """Return nothing: no other strategy has this distribution."""

@@ -48,7 +48,8 @@ def test_disagreement_changes_the_fit_and_release_takes_none(preset: str) -> Non
     released = [fit_strategy("lager-tuned", data, preset="release").weights for data in (TRAIN, asked)]
     assert released[0] == released[1]
     fitted = LagerAggregator(preset=preset).fit(TRAIN.logits, TRAIN.human, target=spread)
-    assert tuple(fitted.weights_) == fit_strategy("lager-tuned", asked, preset=preset).weights
+    ungrouped = replace(asked, group=None)  # plain arrays have no groups
+    assert tuple(fitted.weights_) == fit_strategy("lager-tuned", ungrouped, preset=preset).weights
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ def test_the_score_is_its_equation_written_out() -> None:
     fitted = fit_strategy("lager-scaled", TRAIN)
     slopes, biases = np.array(fitted.parameters["slopes"]), np.array(fitted.parameters["biases"])
     by_layer = slopes[:, None] * TEST.logits.astype(float) + biases[:, None] * np.linspace(-1, 1, 5)
-    mixed = np.einsum("l,nlk->nk", np.array(fitted.weights), by_layer)
+    intercepts = np.array([fitted.parameters["group_intercepts"][group] for group in TEST.group])
+    mixed = np.einsum("l,nlk->nk", np.array(fitted.weights), by_layer) + intercepts
     np.testing.assert_allclose(fitted.predict(TEST), softmax(mixed) @ SCALE.array)
 
 

@@ -36,8 +36,10 @@ def test_untuned_strategies_are_their_definitions() -> None:
 
 
 def test_tuned_strategies_all_use_the_weights_of_lager_tuned() -> None:
-    weights = np.array(fit_strategy("lager-tuned", TRAIN).weights)
-    mixed, by_layer = np.einsum("l,nlk->nk", weights, RAW), np.einsum("l,nlk->nk", weights, softmax(RAW, axis=-1))
+    fitted = fit_strategy("lager-tuned", TRAIN)
+    intercepts = np.array([fitted.parameters["group_intercepts"][group] for group in TEST.group])
+    leaning = RAW + intercepts[:, None]
+    mixed, by_layer = (np.einsum("l,nlk->nk", fitted.weights, one) for one in (leaning, softmax(leaning, axis=-1)))
     np.testing.assert_allclose(scores("lager-tuned"), softmax(mixed, axis=-1) @ VALUES)
     np.testing.assert_allclose(scores("lager-tuned-max"), mixed.argmax(axis=-1) + 1)
     np.testing.assert_allclose(scores("prob-tuned"), by_layer @ VALUES)
