@@ -11,7 +11,7 @@ import typer
 from ..data.errors import LagerError
 from ..data.files.out_folder import filling
 from ..data.progress import Progress
-from .options import Force
+from .options import Force, Raw
 from .output import show, tell
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def evaluate(
     sweep: Annotated[
         Path | None, typer.Option("--sweep", help="Folder of lager sweep, for its learning curves in the report.")
     ] = None,
+    raw: Raw = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON, not as a table.")] = False,
     force: Force = False,
 ) -> None:
@@ -123,7 +124,7 @@ def evaluate(
         if sweep is not None:
             evaluation = replace(evaluation, notes=(*evaluation.notes, *sweep_notes(sweep, evaluation)))
         show(evaluation.as_json, lambda: result_table(evaluation), as_json=as_json)
-        written, missing = ([], []) if out is None else write_outputs(evaluation, out, learning=learning)
+        written, missing = ([], []) if out is None else write_outputs(evaluation, out, learning=learning, raw=raw)
         tell(written=written, notes=missing)
 
 

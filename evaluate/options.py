@@ -17,4 +17,7 @@ AggregatorFiles = Annotated[
 ]
 Resamples = Annotated[int, typer.Option(min=0, help="Bootstrap resamples for the intervals; 0 for none.")]
 Force = Annotated[bool, typer.Option("--force", help="Apply an aggregator of other read-outs anyway.")]
+Raw = Annotated[
+    bool, typer.Option("--raw", help="CSV cells that a spreadsheet takes for formulas (=, +, -, @ first) as they are.")
+]
 FiguresAsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]

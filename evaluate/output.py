@@ -43,16 +43,17 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(printable(text, keep="\n\t"), encoding="utf-8")
 
 
-def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, raw: bool = False) -> None:
     """Write rows as CSV, as a whole or not at all; a column that a row lacks is empty there."""
     import polars as pl
 
-    write_csv_table(
-        path, pl.DataFrame([{name: row.get(name) for name in columns} for row in rows], infer_schema_length=None)
-    )
+    table = pl.DataFrame([{name: row.get(name) for name in columns} for row in rows], infer_schema_length=None)
+    write_csv_table(path, table, raw=raw)
 
 
-def write_csv_table(path: Path, table: pl.DataFrame) -> None:
-    """Write a table as CSV, as a whole or not at all."""
+def write_csv_table(path: Path, table: pl.DataFrame, *, raw: bool = False) -> None:
+    """Write a table as CSV, as a whole or not at all; what a spreadsheet takes for a formula is marked as text."""
+    from ..data.files.csv_cells import for_spreadsheets
+
     with replacing(path) as temporary:
-        table.write_csv(temporary)
+        (table if raw else for_spreadsheets(table)).write_csv(temporary)

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from ..errors import LagerError
+from ..files.csv_cells import from_spreadsheet
 from ..files.json_text import RECORD
 from ..files.text import open_text
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+#: What `lager select` adds to the columns of its records. A CSV file with both is its own: its cells lose
+#: the mark by which spreadsheets know texts.
+SELECTED = ("selection_score", "selection_rank")
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 Cells = list[str | None]
@@ -50,7 +54,11 @@ def open_csv(path: Path) -> Iterator[CsvTable]:
             raise LagerError(
                 f"{path}: the header names {', '.join(map(repr, repeated))} more than once: rename or remove columns"
             )
-        yield CsvTable(columns, _rows(cells, columns, reader, path))
+        rows = _rows(cells, columns, reader, path)
+        if set(SELECTED) <= set(columns):
+            columns = list(map(from_spreadsheet, columns))
+            rows = ([None if cell is None else from_spreadsheet(cell) for cell in row] for row in rows)
+        yield CsvTable(columns, rows)
 
 
 def _rows(cells: Iterator[list[str]], columns: list[str], reader: object, path: Path) -> Iterator[Cells]:

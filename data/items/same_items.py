@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from ..errors import LagerError
+from .values import label_text
 
 #: The column of a file of scores by which its prompts are known, in hexadecimal digits.
 PROMPT = "prompt_sha256"
@@ -33,9 +34,10 @@ def check_same_items(
         if any(row.get(name) is not None for row in rows) and not items[name].is_null().all():
             compared = True
             known = dict(zip(items["item_id"], items[name].cast(pl.String), strict=True))
-            found = [
-                (i, str(row[name]), known[i]) for i, row in zip(ids, rows, strict=True) if row.get(name) is not None
+            said = [
+                label_text(row.get(name), what=f"{path}: {name} of {i!r}") for i, row in zip(ids, rows, strict=True)
             ]
+            found = [(i, one, known[i]) for i, one in zip(ids, said, strict=True) if one is not None]
             _refuse([one for one in found if one[2] is not None and one[1] != one[2]], len(rows), name, path)
     hashes = (
         [(i, str(row[PROMPT]), prompts[i]) for i, row in zip(ids, rows, strict=True) if row.get(PROMPT)]

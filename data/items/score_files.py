@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ..errors import LagerError
 from ..scale import Scale
 from .same_items import PROMPT, check_same_items
-from .small_files import check_columns, parse_scores, read_ids, read_rows
+from .score_rows import ScoreRows
+from .small_files import check_columns, parse_scores
 from .values import label_text
 
 _LISTED = 3
@@ -45,9 +46,10 @@ def read_scores(
     path: Path, scale: Scale, *, items: pl.DataFrame, whose: str, prompts: Prompts | None = None
 ) -> dict[str, list[float]]:
     """Read a file with columns id and score."""
-    file = _read(path, "score", what="score file")
+    known = set(items["item_id"])
+    file = _read(path, "score", what="score file", known=known)
     check_columns(file.rows, ("id", "score"), path=path)
-    file.check_ids(set(items["item_id"]), where=f"in {whose}")
+    file.check_ids(known, where=f"in {whose}")
     file.check_items(items, prompts)
     file.check_scale(scale)
     return dict(zip(file.ids, file.scores, strict=True))
@@ -91,7 +93,7 @@ def read_external(
         name = column if plain else f"{path.stem}:{column}"
         if name in taken or any(name == other.name for other in out):
             raise LagerError(f"two judges would both be called {name}: rename a file or its column")
-        file = _read(path, column, what="file of external scores")
+        file = _read(path, column, what="file of external scores", known=row_of)
         scores = _join(file, row_of, scale)
         out.append(ExternalScores(name, scores, file.check_items(items, prompts)))
     return out
@@ -157,14 +159,15 @@ class _ScoreFile(NamedTuple):
             )
 
 
-def _read(path: Path, column: str, *, what: str) -> _ScoreFile:
+def _read(path: Path, column: str, *, what: str, known: Collection[str] | None = None) -> _ScoreFile:
     """Return what a file holds in its columns id and `column`, once both are found and every value is a score."""
-    rows = read_rows(path, what=what)
+    read = ScoreRows(path, what=what)
+    rows = read.rows
     columns = list(dict.fromkeys(name for row in rows for name in row))
     for name in ("id", column):
         if name not in columns:
             raise LagerError(f"{path} has no column {name!r}: {nearest(name, columns)}")
-    ids = read_ids(rows, path=path)
+    ids = read.ids(known)
     scores = [parse_scores(row.get(column), row=n, path=path, column=column) for n, row in enumerate(rows, start=1)]
     return _ScoreFile(path, column, rows, columns, ids, scores)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ...data.files.out_folder import filling
+from ..options import Raw
 from ..output import show, tell
 
 
@@ -30,6 +31,7 @@ def compare(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the table as JSON, CSV, Markdown, LaTeX and a report.")
     ] = None,
+    raw: Raw = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
     """Put several evaluations in one table: models down, benchmarks and conditions across, the mean last.
@@ -43,5 +45,5 @@ def compare(
     with filling(out, NAMES):
         compared = compare_runs(folders, metric=metric, level=level, strategies=strategy or ())
         show(compared.as_json, lambda: comparison_table(compared), as_json=as_json)
-        written, missing = ([], []) if out is None else write_comparison(compared, out)
+        written, missing = ([], []) if out is None else write_comparison(compared, out, raw=raw)
         tell(written=written, notes=missing)

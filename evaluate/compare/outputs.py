@@ -20,11 +20,11 @@ NAMES = ("compare.json", "compare.csv", "compare.md", "compare.tex", REPORT, FIG
 _COLUMNS = ("model", "strategy", "metric", "level", "column", "estimate", "low", "high", "in_sample", "reason")
 
 
-def write_comparison(compared: Compared, folder: Path) -> tuple[list[Path], list[str]]:
+def write_comparison(compared: Compared, folder: Path, *, raw: bool = False) -> tuple[list[Path], list[str]]:
     """Write the table as JSON, CSV, Markdown and LaTeX, and a report."""
     check_out(folder, NAMES)
     write_json(folder / "compare.json", compared.as_json(), indent=1)
-    write_csv(folder / "compare.csv", _tidy_rows(compared), _COLUMNS)
+    write_csv(folder / "compare.csv", _tidy_rows(compared), _COLUMNS, raw=raw)
     table = comparison_table(compared)
     write_text(folder / "compare.md", markdown(table))
     write_text(folder / "compare.tex", latex(table))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ...data.files.out_folder import filling
-from ...data.files.writing import replacing, write_json
-from ..options import DEFAULT_STRATEGIES, AggregatorFiles, FiguresAsJson, Force, Resamples, UnfittedStrategies
-from ..output import show, tell
+from ...data.files.writing import write_json
+from ..options import DEFAULT_STRATEGIES, AggregatorFiles, FiguresAsJson, Force, Raw, Resamples, UnfittedStrategies
+from ..output import show, tell, write_csv_table
 
 if TYPE_CHECKING:
     from ..tables.table import Table
@@ -38,6 +38,7 @@ def pairs(
         Path | None, typer.Option("--out", help="Folder for the figures, and each pair's preference.")
     ] = None,
     force: Force = False,
+    raw: Raw = False,
     as_json: FiguresAsJson = False,
 ) -> None:
     """Say which of two responses a judge prefers, how far people agree, and how far the order of showing them matters.
@@ -57,8 +58,7 @@ def pairs(
         if out is not None:
             written = [out / RESULTS, out / PREFERENCES]
             write_json(written[0], found.as_json(), indent=1)
-            with replacing(written[1]) as temporary:
-                found.table().write_csv(temporary)
+            write_csv_table(written[1], found.table(), raw=raw)
         tell(notes=found.notes, written=written)
 
 

@@ -36,7 +36,7 @@ _COLUMNS = (
 
 
 def write_outputs(
-    evaluation: Evaluation, folder: Path, *, learning: Sequence[LearningPoint] = ()
+    evaluation: Evaluation, folder: Path, *, learning: Sequence[LearningPoint] = (), raw: bool = False
 ) -> tuple[list[Path], list[str]]:
     """Write an evaluation's files into a folder."""
     check_out(folder, NAMES)
@@ -55,14 +55,14 @@ def write_outputs(
     if abstained is not None:
         content["abstention"] = abstained.as_json()
     write_json(folder / RESULTS_JSON, content, indent=1)
-    write_csv(folder / RESULTS_CSV, tidy_rows(evaluation), _COLUMNS)
+    write_csv(folder / RESULTS_CSV, tidy_rows(evaluation), _COLUMNS, raw=raw)
     table = result_table(evaluation)
     write_text(folder / RESULTS_MD, markdown(table))
     write_text(folder / RESULTS_TEX, latex(table))
-    write_csv_table(folder / SCORES_CSV, score_table(evaluation))
+    write_csv_table(folder / SCORES_CSV, score_table(evaluation), raw=raw)
     written = [folder / name for name in (RESULTS_JSON, RESULTS_CSV, RESULTS_MD, RESULTS_TEX, SCORES_CSV)]
     if abstained is not None and abstained.curves:
-        write_csv(folder / ABSTENTION_CSV, abstained.rows(), ABSTENTION_COLUMNS)
+        write_csv(folder / ABSTENTION_CSV, abstained.rows(), ABSTENTION_COLUMNS, raw=raw)
         written.append(folder / ABSTENTION_CSV)
     try:
         drawn = {"layers": layers, "depth": depth, "early": early, "abstained": abstained, "learning": learning}

@@ -15,7 +15,7 @@ from ...extract.options.command_line import with_options
 from ...extract.options.groups import PromptOptions, ReadOptions
 from ...extract.options.option import given_flags, options_of
 from ...extract.options.texts import parse_names
-from ..options import Force
+from ..options import Force, Raw
 
 if TYPE_CHECKING:
     from .score_cache import Scored
@@ -34,6 +34,7 @@ def score(
     ] = None,
     options: ReadOptions,
     force: Force = False,
+    raw: Raw = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a summary as JSON.")] = False,
 ) -> None:
     """Score new items with a fitted aggregator, from a cache or straight from a model.
@@ -50,7 +51,7 @@ def score(
         if named := [*(flag for flag, value in given.items() if value), *given_flags(options)]:
             names = ", ".join(named)
             raise LagerError(f"{names}: CACHE holds what the model said already; leave it out, or leave CACHE out")
-        scored = _score_cache(cache, aggregator, out, force=force)
+        scored = _score_cache(cache, aggregator, out, force=force, raw=raw)
     elif model is None or items is None:
         raise LagerError("there is nothing to score: give a CACHE, or both --model MODEL and --items ITEMS")
     else:
@@ -58,21 +59,21 @@ def score(
 
         scored = score_items(
             model, items, aggregator, out=out, options=options, group=tuple(parse_names(group or "")), force=force,
-            say=to_stderr, shown=True,
+            raw=raw, say=to_stderr, shown=True,
         )  # fmt: skip
     for note in scored.notes:
         typer.echo(f"note: {printable(note)}", err=True)
     typer.echo(canonical_json(_as_dict(scored)) if as_json else _summary(scored))
 
 
-def _score_cache(cache: Path, aggregator: Path, out: Path, *, force: bool) -> Scored:
+def _score_cache(cache: Path, aggregator: Path, out: Path, *, force: bool, raw: bool) -> Scored:
     """Score what a cache holds, with progress."""
     from ...data.cache.feature_cache import FeatureCache
     from .score_cache import score_cache
 
     opened = FeatureCache.open(cache)
     with Progress(opened.n_items) as progress:
-        return score_cache(opened, aggregator, out=out, force=force, advance=progress.advance)
+        return score_cache(opened, aggregator, out=out, force=force, raw=raw, advance=progress.advance)
 
 
 def _as_dict(scored: Scored) -> dict[str, Any]:

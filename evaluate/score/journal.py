@@ -17,10 +17,11 @@ import polars as pl
 
 from ...data.errors import LagerError
 from ...data.files.canonical import check_seal, seal
+from ...data.files.csv_cells import text_cell
 from ...data.files.locks import disown, own
 from ...data.files.writing import read_json, refuse_existing, replacing, write_json
 from ...data.scale import Scale
-from .scored_rows import PROBABILITY, schema
+from .scored_rows import PROBABILITY, TEXTS, schema
 
 ENDINGS = (".jsonl", ".csv", ".parquet")
 _WHAT = "score file"
@@ -39,6 +40,8 @@ class ScoreJournal:
         What is scored and by what, JSON types only: a run goes on only where this is the same.
     levels : sequence of float
         Of the intervals that rows have.
+    raw : bool
+        Leave cells of CSV as they are that a spreadsheet takes for formulas.
 
     Attributes
     ----------
@@ -54,9 +57,11 @@ class ScoreJournal:
         of something else.
     """
 
-    def __init__(self, out: Path, scale: Scale, of: dict[str, Any], *, levels: Sequence[float] = ()) -> None:
+    def __init__(
+        self, out: Path, scale: Scale, of: dict[str, Any], *, levels: Sequence[float] = (), raw: bool = False
+    ) -> None:
         check_output(out)
-        self.out, self.scale, self.levels, self._of = out, scale, tuple(levels), of
+        self.out, self.scale, self.levels, self._of, self._raw = out, scale, tuple(levels), of, raw
         self._rows = out.with_name(f"{out.name}.partial")
         self._state = out.with_name(f"{out.name}.partial.json")
         self.n_rows = self._n_bytes = 0
@@ -100,7 +105,10 @@ class ScoreJournal:
         else:
             with self._rows.open("rb") as rows, replacing(self.out) as temporary:  # a path would be read as a pattern
                 flat = pl.scan_ndjson(rows, schema=schema(self.scale, self.levels))
-                (flat.sink_csv if self.out.suffix == ".csv" else flat.sink_parquet)(temporary)
+                if self.out.suffix == ".csv":
+                    (flat if self._raw else flat.with_columns(map(text_cell, TEXTS))).sink_csv(temporary)
+                else:
+                    flat.sink_parquet(temporary)
             self._rows.unlink(missing_ok=True)
         self._state.unlink(missing_ok=True)
 

@@ -45,13 +45,14 @@ def score_cache(
     *,
     out: Path,
     force: bool = False,
+    raw: bool = False,
     advance: Callable[[int], None] | None = None,
 ) -> Scored:
     """Score every item of a cache; a run that was killed goes on where it stopped."""
     record = load_aggregator(aggregator)
     notes = check_applies(record, cache, force=force)
     of = {"aggregator": sha256_file(aggregator), "cache": cache.content_hash}
-    with ScoreJournal(out, cache.scale, of, levels=levels_of(record, cache.scale)) as journal:
+    with ScoreJournal(out, cache.scale, of, levels=levels_of(record, cache.scale), raw=raw) as journal:
         tally = Tally(record, journal)
         group = cache.column("group")
         first = 0

@@ -36,6 +36,7 @@ def score_items(
     options: ReadOptions | None = None,
     group: tuple[str, ...] = (),
     force: bool = False,
+    raw: bool = False,
     part: int = PART,
     say: Say,
     shown: bool = False,
@@ -53,7 +54,7 @@ def score_items(
         read_template(options.prompts.template, loaded)  # refuses one where items need none, before a model is loaded
     of = {"aggregator": sha256_file(aggregator), "items": items_hash(loaded), "options": as_json(options)}
     scale = scale_of(options.prompts, record)
-    with ScoreJournal(out, scale, of, levels=levels_of(record, scale)) as journal:
+    with ScoreJournal(out, scale, of, levels=levels_of(record, scale), raw=raw) as journal:
         tally = Tally(record, journal)
         with Progress(len(loaded), done=journal.n_rows, shown=shown) as progress:
             reader, notes = open_live(

@@ -20,6 +20,8 @@ from ...train.aggregator.conformal import Calibration
 from ...train.aggregator.mixing import entropy
 
 PROBABILITY = "p_"
+#: The columns of texts that come from items and models.
+TEXTS = ("id", "reason")
 
 
 def schema(scale: Scale, levels: Sequence[float] = ()) -> dict[str, Any]:

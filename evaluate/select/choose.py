@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...data.errors import LagerError
+from ...data.items.values import label_text
 from .near_duplicates import NearDuplicates
 from .records import Record
 
@@ -114,5 +115,5 @@ def _check_columns(records: Sequence[Record], columns: Sequence[str]) -> None:
 
 
 def _cell(record: Record, column: str) -> str:
-    value = record.row.get(column)
-    return "" if value is None else str(value)
+    """Return the value of a quota or the text that duplicates are told by, empty where it is missing."""
+    return label_text(record.row.get(column), what=f"record {record.record_id!r}: {column}") or ""

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ...data.errors import LagerError
+from ..options import Raw
 
 
 def select(
@@ -35,6 +36,7 @@ def select(
         typer.Option(metavar="COLUMN,...", help="Pass over texts that nearly repeat a better one's."),
     ] = None,
     similarity: Annotated[float, typer.Option(help="Share of word shingles in common that makes a duplicate.")] = 0.8,
+    raw: Raw = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Take the best records by a judge's scores, without near-duplicates, within quotas.
@@ -61,7 +63,7 @@ def select(
     if not choice.chosen:
         best = max(record.score for record in read.records)
         raise LagerError(f"no record reaches --threshold {threshold:g}: the best score is {best:g}")
-    write_records(choice.chosen, out)
+    write_records(choice.chosen, out, raw=raw)
     summary = {
         "records": len(read.records) + len(read.unscored),
         "unscored": len(read.unscored),

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...data.errors import LagerError
-from ...data.items.small_files import parse_id, parse_scores, read_ids, read_rows
+from ...data.items.score_rows import ScoreRows
+from ...data.items.small_files import parse_id, parse_scores, read_rows
 
 _LISTED = 3
 
@@ -41,19 +42,20 @@ def read_scored_records(
     scores: Path, *, column: str = "score", items: Path | None = None, average: bool = False
 ) -> ScoredRecords:
     """Read scores by id and join them to the records of another file."""
-    rows = read_rows(scores, what="score file")
+    file = ScoreRows(scores, what="score file")
+    rows, known = file.rows, None if items is None else _read_items(items)
     if not any(column in row for row in rows):
         columns = list(dict.fromkeys(name for row in rows for name in row))
         raise LagerError(f"{scores} has no column {column!r}: it has {', '.join(columns)}; name one with --column")
-    ids = read_ids(rows, path=scores)
+    ids = file.ids(None if average else known)
     found = [_one_score(row.get(column), number, scores, column) for number, row in enumerate(rows, start=1)]
     by_id = dict(zip(ids, found, strict=True))
     if average:
         by_id, rows_by_id = _means(by_id, scores), dict[str, dict[str, Any]]()
     else:
         rows_by_id = dict(zip(ids, rows, strict=True))
-    if items is not None:
-        rows_by_id = _read_items(items)
+    if known is not None:
+        rows_by_id = known
         if unknown := [i for i in by_id if i not in rows_by_id]:
             raise LagerError(
                 f"{scores}: {len(unknown)} of {len(by_id)} ids are not in {items} (first: "

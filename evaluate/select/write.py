@@ -10,11 +10,12 @@ from typing import Any
 import polars as pl
 
 from ...data.errors import LagerError
+from ...data.files.csv_cells import for_spreadsheets
 from ...data.files.writing import refuse_existing, replacing
+from ...data.items.csv_rows import SELECTED
 from .records import Record
 
 FORMATS = (".jsonl", ".json", ".csv", ".parquet")
-SCORE, RANK = "selection_score", "selection_rank"
 
 
 def check_out(path: Path) -> None:
@@ -24,7 +25,7 @@ def check_out(path: Path) -> None:
     refuse_existing(path, what="selection")
 
 
-def write_records(records: Sequence[Record], path: Path) -> None:
+def write_records(records: Sequence[Record], path: Path, *, raw: bool = False) -> None:
     """Write records, each with its id, its columns as they were, its score and its rank from 1."""
     check_out(path)
     rows = [_row(record, rank) for rank, record in enumerate(records, start=1)]
@@ -36,23 +37,23 @@ def write_records(records: Sequence[Record], path: Path) -> None:
         elif suffix == ".json":
             temporary.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         else:
-            _write_table(rows, temporary, suffix, path)
+            _write_table(rows, temporary, suffix, path, raw=raw)
 
 
 def _row(record: Record, rank: int) -> dict[str, Any]:
     """Return what is written of a record; its own columns are never overwritten."""
     row = {"id": record.record_id, **record.row}
-    if taken := [name for name in (SCORE, RANK) if name in record.row]:
+    if taken := [name for name in SELECTED if name in record.row]:
         raise LagerError(f"the records have a column {taken[0]!r} already: rename it, it would be overwritten")
-    return row | {SCORE: record.score, RANK: rank}
+    return row | dict(zip(SELECTED, (record.score, rank), strict=True))
 
 
-def _write_table(rows: list[dict[str, Any]], temporary: Path, suffix: str, path: Path) -> None:
+def _write_table(rows: list[dict[str, Any]], temporary: Path, suffix: str, path: Path, *, raw: bool) -> None:
     """Write CSV or Parquet, whose columns have one type each."""
     try:
         table = pl.DataFrame(rows, infer_schema_length=None)
         if suffix == ".csv":
-            table.write_csv(temporary)
+            (table if raw else for_spreadsheets(table)).write_csv(temporary)
         else:
             table.write_parquet(temporary)
     except (pl.exceptions.PolarsError, TypeError) as error:

@@ -40,4 +40,6 @@ def _text(cell: Cell) -> str:
 
 def escape_latex(text: str) -> str:
     """Return text that LaTeX sets as it is."""
-    return "".join(_SPECIAL.get(character, character) for character in " ".join(text.splitlines()))
+    escaped = "".join(_SPECIAL.get(character, character) for character in " ".join(text.splitlines())).lstrip()
+    # First in a row these two would be arguments of the end of the row before.
+    return f"{{{escaped[0]}}}{escaped[1:]}" if escaped.startswith(("[", "*")) else escaped

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from .table import Cell, Column, Table
+
+_SPECIAL = re.compile(r"[\\`*_\[\]<>|#~&$]")
+_LIST = re.compile(r"^(\s*\d*)([-+.)]\s)")  # where it begins a line
 
 
 def markdown(table: Table) -> str:
@@ -28,13 +32,12 @@ def _line(cells: Sequence[str]) -> str:
 
 def _text(cell: Cell) -> str:
     """Return a cell in Markdown."""
-    text = escape_markdown(cell.text) + cell.mark + (f" ({cell.note})" if cell.note else "")
+    text = escape_markdown(cell.text) + cell.mark + (f" ({escape_markdown(cell.note)})" if cell.note else "")
     text = " ".join(filter(None, [text, cell.interval()]))
     return f"**{text}**" if cell.best else text
 
 
 def escape_markdown(text: str) -> str:
     """Return text that Markdown shows as it is."""
-    for character in "\\`*_[]<>|":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.splitlines())
+    text = _SPECIAL.sub(r"\\\g<0>", " ".join(text.splitlines()))
+    return _LIST.sub(r"\1\\\2", text)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from ...data.items.values import label_text
 from .segments import narrow
 
 _NO_LABEL = "(none)"
@@ -32,7 +33,7 @@ class Labels:
     @classmethod
     def of(cls, column: ArrayLike | pl.Series) -> Labels:
         """Read a column of labels, of which the text counts, or None."""
-        text = column.cast(pl.String) if isinstance(column, pl.Series) else _text(np.asarray(column, dtype=object))
+        text = column if _is_text(column) else _text(np.asarray(column, dtype=object))
         names = text.drop_nulls().unique().sort()
         codes = text.cast(pl.Enum(names)).to_physical().cast(pl.Int32).fill_null(-1).to_numpy()
         return cls(names, narrow(codes.astype(np.intp), len(codes)))
@@ -70,4 +71,8 @@ def _text(column: NDArray[Any]) -> pl.Series:
     try:
         return pl.Series(column, dtype=pl.String, strict=True)
     except (TypeError, pl.exceptions.PolarsError):  # labels that are no text
-        return pl.Series([None if value is None else str(value) for value in column], dtype=pl.String)
+        return pl.Series([label_text(value, what="a label") for value in column], dtype=pl.String)
+
+
+def _is_text(column: ArrayLike | pl.Series) -> TypeGuard[pl.Series]:
+    return isinstance(column, pl.Series) and column.dtype == pl.String

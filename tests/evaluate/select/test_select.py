@@ -8,7 +8,7 @@ from lager.data.errors import LagerError
 from lager.data.items.small_files import read_rows
 from lager.data.templates.aspects import ASPECTS
 from lager.evaluate.select import choose
-from lager.evaluate.select.records import read_scored_records
+from lager.evaluate.select.records import Record, read_scored_records
 from support.published import write_jsonl
 
 
@@ -60,6 +60,15 @@ def test_a_record_without_the_column_is_a_group_by_itself(tmp_path):
     rows = [{"id": 0, "score": 3, "topic": "a"}, {"id": 1, "score": 2}, {"id": 2, "score": 1, "topic": None}]
     records = read_scored_records(write_jsonl(tmp_path / "s.jsonl", rows)).records
     assert [record.record_id for record in choose(records, quota="topic", per_group=1).chosen] == ["0", "1"]
+
+
+def test_a_quota_counts_values_and_not_how_they_are_printed(tmp_path):
+    topics = ["a", float("nan"), None, float("nan"), True]
+    records = [Record(str(n), 9 - n, {"topic": topic}) for n, topic in enumerate(topics)]
+    chosen = choose(records, quota="topic", per_group=1).chosen
+    assert [record.record_id for record in chosen] == ["0", "1", "4"]  # what has no topic is one group
+    with pytest.raises(LagerError, match="record '5': topic is a list, expected text or a number"):
+        choose([*records, Record("5", 1, {"topic": ["a"]})], quota="topic", per_group=1)
 
 
 def test_a_near_duplicate_gives_its_place_to_the_next_best(tmp_path):

@@ -100,6 +100,29 @@ def test_latex_has_a_rule_between_models_and_leaves_out_what_it_has_no_room_for(
     ]  # fmt: skip
 
 
+NAMES = ("[x]", "*a*", "# b", "- c", "1. d", "~~e~~", "&lt;f&gt;", "$g$", "h_i^j", r"k\l{m}%n", "o|p", "q\nr")
+
+
+def test_names_are_text_in_markdown_and_latex():
+    rows = tuple((name(one, one),) for one in NAMES)
+    table = Table((Column("name", "name"),), rows, headline=NAMES, notes=NAMES)
+    written = markdown(table).splitlines()
+    assert written[15:19] == [r"| \[x\] (\[x\]) |", r"| \*a\* (\*a\*) |", r"| \# b (\# b) |", r"| \- c (\- c) |"]
+    assert written[19:22] == [r"| 1\. d (1\. d) |", r"| \~\~e\~\~ (\~\~e\~\~) |", r"| \&lt;f\&gt; (\&lt;f\&gt;) |"]
+    assert written[22:24] == [r"| \$g\$ (\$g\$) |", r"| h\_i^j (h\_i^j) |"]
+    assert written[25:27] == [r"| o\|p (o\|p) |", "| q r (q r) |"]
+    assert written[0] == r"\[x\]  "
+    assert written[30:34] == [r"- \# b", r"- \- c", r"- 1\. d", r"- \~\~e\~\~"]
+    lines = latex(table).splitlines()
+    body = [line.removesuffix(r" \\").partition(" (")[0] for line in lines[lines.index(r"\midrule") + 1 : -2]]
+    assert body == [
+        "{[}x]", "{*}a*", r"\# b", "- c", "1. d",
+        r"\textasciitilde{}\textasciitilde{}e\textasciitilde{}\textasciitilde{}",
+        r"\&lt;f\&gt;", r"\$g\$", r"h\_i\textasciicircum{}j", r"k\textbackslash{}l\{m\}\%n", "o|p", "q r",
+    ]  # fmt: skip
+    assert all(line.startswith("% ") for line in lines[: lines.index("% needs \\usepackage{booktabs}")])
+
+
 def test_the_page_sorts_by_what_is_not_rounded_and_gives_reasons_and_keeps_the_foot_apart():
     page = render([TABLE], [], title="A & B", headline=TABLE.headline)
     assert '<td data-sort="0.5" class="best">0.500+<span class="sub">[0.250, 0.750]</span></td>' in page
