@@ -10,7 +10,7 @@ from .manifest import differing
 
 # Read-outs of earlier versions do not say these.
 _SETTINGS = ("config", "code")
-_SHOWN = 6
+_SHOWN, _LONGEST = 6, 80
 
 
 def differing_readouts(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
@@ -21,7 +21,7 @@ def differing_readouts(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> li
     return list(dict.fromkeys("weights" if name.startswith("weights.") else name for name in differing(mine, theirs)))
 
 
-def unlike(readout_id: str, known: Mapping[str, Any] | None, inputs: Mapping[str, Any]) -> list[str]:
+def unlike(readout_id: object, known: object, inputs: Mapping[str, Any]) -> list[str]:
     """Return the names under which read-outs of this id differ from those of `inputs`.
 
     `known` are what the id is the hash of; without them (earlier versions kept the id alone) its own parts are compared
@@ -29,15 +29,15 @@ def unlike(readout_id: str, known: Mapping[str, Any] | None, inputs: Mapping[str
     """
     if readout_id == sha256_json(inputs):
         return []
-    if known is not None:
+    if isinstance(known, Mapping):
         return differing_readouts(known, inputs)
     return [] if readout_id == sha256_json(_without_settings(inputs)) else ["weights, read-out or dtype"]
 
 
 def listed_names(names: list[str]) -> str:
-    """Return the first names that differ, for one line."""
+    """Return the first names that differ, for one line; a stranger's may be of any length."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN])}{more}"
+    return f"{', '.join(name[:_LONGEST] for name in names[:_SHOWN])}{more}"
 
 
 def _without_settings(inputs: Mapping[str, Any]) -> dict[str, Any]:

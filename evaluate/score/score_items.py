@@ -107,7 +107,7 @@ def _version_notes(journal: ScoreJournal, reader: LiveReader) -> list[str]:
 def _check_same_model(journal: ScoreJournal, reader: LiveReader) -> None:
     """Raise `LagerError` when the rows that are there were read with another model."""
     kept = journal.kept
-    if names := unlike(str(kept.get("readout_id")), kept.get("readout_inputs"), reader.readout_inputs):
+    if names := unlike(kept.get("readout_id"), kept.get("readout_inputs"), reader.readout_inputs):
         raise LagerError(
             f"{journal.out}.partial was begun with another model ({listed_names(names)} differ): remove it and "
             f"{journal.out.name}.partial.json, or choose another name for --out"

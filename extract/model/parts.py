@@ -166,6 +166,8 @@ def _check_states(states: dict[str, _State | None], layers: str, n_blocks: int, 
 def _pass_through(norm: tuple[nn.Module, ...], state: _State | None, *, device: torch.device) -> None:
     """Run the final norm on a state of its own; what does not give one for it raises."""
     assert state is not None
+    weights = [weight for module in norm for weight in module.parameters() if weight.device.type != "meta"]
+    device = weights[0].device if weights else device
     with torch.inference_mode():
         output: Any = torch.ones(state.shape, dtype=state.dtype, device=device)
         for module in norm:

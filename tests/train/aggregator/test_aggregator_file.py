@@ -211,6 +211,23 @@ def test_files_and_caches_of_earlier_versions_are_compared_by_the_parts_that_the
         check_applies(record(), cache(readout=earlier | {"dtype": "float16"}))
 
 
+def test_a_file_of_an_earlier_version_says_no_parts(saved: Path) -> None:
+    content = json.loads(saved.read_text())
+    del content["readout_inputs"]
+    saved.write_text(json.dumps(seal(content)))
+    loaded = load_aggregator(saved)
+    assert loaded.readout_inputs is None
+    assert check_applies(loaded, cache()) == []
+
+
+def test_names_of_settings_are_told_in_one_short_line() -> None:
+    many = {f"{n}{'x' * 200}\x1b[31m": n for n in range(50)}
+    with pytest.raises(LagerError, match=r"and 44 more differ") as found:
+        check_applies(record(), cache(readout=READOUT | {"config": READOUT["config"] | many}))
+    assert len(str(found.value)) < 800
+    assert "\x1b" not in str(found.value)
+
+
 def test_read_outs_that_are_not_those_of_the_id_are_refused(saved: Path) -> None:
     for inputs in ({"weights": "others"}, [], "text"):
         saved.write_text(json.dumps(seal({**json.loads(saved.read_text()), "readout_inputs": inputs})))
