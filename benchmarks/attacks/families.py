@@ -157,6 +157,13 @@ def tiny(family: str) -> Any:
     return auto.from_config(config, dtype=torch.float32).eval()
 
 
+WAYS: dict[str, dict[str, Any]] = {
+    "logits": {},
+    "hidden states": {"features": ["logits", "hidden"], "pooling": ["mean", "last"]},
+    "written": {"condition": "generate", "max_new_tokens": 5, "max_invalid": 1.0, "keep_text": True},
+}
+
+
 def try_family(family: str, folder: Path) -> tuple[str, str]:
     """Return what became of a family, and the line that says more."""
     try:
@@ -164,17 +171,26 @@ def try_family(family: str, folder: Path) -> tuple[str, str]:
         tiny_tokenizer().save_pretrained(folder / "model")
     except Exception as error:
         return "not built", line_of(error)
-    items = folder / "items.jsonl"
-    texts = ["Rate the text below from 1 to 5.", "Answer with a single score.", "the quick brown fox " * 6]
-    items.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in texts))
-    try:
-        cache = extract_features(folder / "model", items, cache=folder / "cache", device="cpu", quiet=True, scale="1-5")
-    except LagerError as error:
-        text = str(error)
-        return ("refused", text) if "\n" not in text else ("LINES", text)
-    except Exception as error:
-        return "RAISED", f"{line_of(error)} @ {place_of(error)}"
-    return "read", f"{cache.n_layers} layers, {int(cache.valid.sum())} of {cache.n_items} valid"
+    items, start = folder / "items.jsonl", "Rate the text below from 1 to 5. " * 4
+    texts = [f"{start}{text}" for text in ("a fox", "a lazy dog, yes", "the quick brown fox " * 5)]
+    items.write_text("".join(json.dumps({"prompt": text}) + "\n" for text in [*texts, "a score"]))
+    told = []
+    for way, options in WAYS.items():
+        try:
+            cache = extract_features(
+                folder / "model", items, cache=folder / way, device="cpu", quiet=True, scale="1-5", **options
+            )
+        except LagerError as error:
+            if "\n" in str(error):
+                return "LINES", str(error)
+            if way == "logits":
+                return "refused", str(error)
+            told.append(f"{way} refused: {error}")
+        except Exception as error:
+            return "RAISED", f"{way}: {line_of(error)} @ {place_of(error)}"
+        else:
+            told.append(f"{way} of {int(cache.valid.sum())} of {cache.n_items}")
+    return "read", "; ".join(told)
 
 
 def line_of(error: BaseException) -> str:

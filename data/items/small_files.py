@@ -107,7 +107,7 @@ def _read_parquet(path: Path) -> list[dict[str, Any]]:
 
 def parse_id(value: Any, *, row: int, path: Path) -> str:
     """Return an item id as str; numbers are written plainly, anything else is refused."""
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and value and "\0" not in value:  # text in HDF5 ends at a NUL
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)

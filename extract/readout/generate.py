@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...data.errors import LagerError
 from ..model.judge import Judge
+from .batches import is_out_of_memory
 from .self_check import allowed_difference
 
 
@@ -107,12 +108,22 @@ def _generate(judge: Judge, prompts: Sequence[NDArray[np.int32]], **settings: An
         do_sample=False, num_beams=1, use_cache=True, return_dict_in_generate=True, pad_token_id=judge.pad_id,
         **settings,
     )  # fmt: skip
-    with _plain_settings(judge.model):
-        return judge.model.generate(
-            input_ids=torch.from_numpy(ids).to(device),
-            attention_mask=torch.from_numpy(mask).to(device),
-            generation_config=config,
-        )
+    try:
+        with _plain_settings(judge.model):
+            return judge.model.generate(
+                input_ids=torch.from_numpy(ids).to(device),
+                attention_mask=torch.from_numpy(mask).to(device),
+                generation_config=config,
+            )
+    except Exception as error:  # what code of an unknown architecture raises cannot be foreseen
+        if is_out_of_memory(error):
+            raise
+        first = (str(error).strip() or "no message").splitlines()[0]
+        raise LagerError(
+            f"{type(judge.model).__name__} cannot write: looked for `generate` with padding on the left and a cache, "
+            f"and the model's code raised {type(error).__name__}: {first}; read prompts at their end (--condition "
+            "direct)"
+        ) from None
 
 
 @contextmanager

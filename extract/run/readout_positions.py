@@ -97,7 +97,8 @@ class AnswerPositions:
             for rows, answer in zip((alike[n] for n in batch), answers, strict=True):
                 reason, at, of_form = self._locate(answer)
                 read_at = np.concatenate([tokens[rows[0]], answer.ids[:at]])
-                text = self.judge.tokenizer.decode(answer.ids) if self.keep_text else ""
+                # Text in HDF5 ends at a NUL: its symbol stands for it.
+                text = self.judge.tokenizer.decode(answer.ids).replace("\0", "\u2400") if self.keep_text else ""
                 for i in rows:
                     reasons[i], tokens[i], form[i], texts[i] = reason, read_at, of_form, text
             self.advance(sum(len(alike[n]) for n in batch))

@@ -78,6 +78,7 @@ def test_take_keeps_fields_and_table_aligned(tmp_path):
         ('{"id": "a", "score": "good"}\n', "row 1: score is 'good'"),
         ('{"id": "a", "score": true}\n', "row 1: score is True"),
         ('{"id": 1.5}\n', "row 1: id is 1.5"),
+        ('{"id": "a\\u0000b"}\n', r"row 1: id is 'a\\x00b'"),
         ('{"prompt": 3}\n', "row 1: prompt is int"),
         ('{"messages": [{"content": "x"}]}\n', "row 1: messages"),
     ],

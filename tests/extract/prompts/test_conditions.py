@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from lager.data.errors import LagerError
+from lager.data.tools.verify import verify_cache
 from lager.extract.model.judge import load_judge
 from lager.extract.options.groups import LoadOptions, PromptOptions
 from lager.extract.prompts.condition import choose_condition
@@ -133,6 +134,28 @@ def test_generated_text_is_stored_only_when_asked_for(judge, items, tmp_path):
     written = [int(token) for token in own.sequences[0, int(kept.n_tokens[2]) :] if token != EOS]
     assert kept.items["generated"][2] == judge.tokenizer.decode(written)
     assert kept.items["generated"][2] not in (tmp_path / "plain" / "shards" / "00000.h5").read_bytes().decode("latin1")
+
+
+def test_a_nul_that_a_judge_writes_is_stored_as_its_symbol(items, tmp_path):
+    judge = talkative(tmp_path / "judge")
+    bias = torch.zeros(len(judge.parts.head.weight))
+    bias[judge.tokenizer.convert_tokens_to_ids("Ā")] = 100.0  # the byte 0
+    judge.model.lm_head.bias = torch.nn.Parameter(bias, requires_grad=False)
+    options = {"condition": "generate", "max_new_tokens": 3, "max_invalid": 1.0, "keep_text": True}
+    cache = run(judge, items, tmp_path / "cache", **options)
+    assert set(cache.read_shard(0).optional["generated"]) == {"\u2400" * 3}
+    assert verify_cache(cache.path) == []
+
+
+def test_a_model_that_cannot_write_is_told_in_one_line(items, tmp_path, monkeypatch):
+    judge = talkative(tmp_path / "judge")
+
+    def generate(**_):
+        raise ValueError("no cache\nat all")
+
+    monkeypatch.setattr(judge.model, "generate", generate)
+    with pytest.raises(LagerError, match=r"LlamaForCausalLM cannot write: .* raised ValueError: no cache; read"):
+        run(judge, items, tmp_path / "cache", condition="generate")
 
 
 def test_a_complete_cache_without_text_is_not_read_again_for_it(judge, items, tmp_path):
