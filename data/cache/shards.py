@@ -201,6 +201,15 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         raise LagerError(f"{path} cannot be read ({error}): it is damaged; restore it from a copy") from None
 
 
+def claimed_bytes(path: Path) -> int:
+    """Return how many bytes a shard claims to hold, from its headers alone."""
+    try:
+        with PlainHDF5(path) as file:
+            return file.claimed_bytes()
+    except (OSError, ValueError) as error:
+        raise LagerError(f"{path} cannot be read ({error}): it is damaged; restore it from a copy") from None
+
+
 def read_columns(path: Path, names: list[str], *, rows: int | None = None, part: range | None = None) -> dict[str, Any]:
     """Read some datasets of a shard."""
     try:

@@ -19,6 +19,7 @@ from ..files.writing import replacing
 from ..progress import Progress, Say, silent, to_stderr
 from ..tools.verify import verify_cache
 from .open import open_remote
+from .patience import in_time
 from .remote import MissingError, Remote
 from .transfer import DEFAULT_JOBS, fetch_file, in_parallel, part_name
 
@@ -68,7 +69,7 @@ def pull(url: str | Path, folder: str | Path, *, jobs: int = DEFAULT_JOBS, shown
 def read_remote_manifest(remote: Remote) -> RemoteManifest:
     """Read the manifest of a cache elsewhere and check its form, names, sizes and seal."""
     try:
-        content = remote.read(MANIFEST, limit=RECORD.size)
+        content = in_time(lambda: remote.read(MANIFEST, limit=RECORD.size), what=f"{remote.shown}/{MANIFEST}")
     except MissingError:
         raise MissingError(
             f"{remote.shown} holds no complete cache: it has no {MANIFEST}; give the URL of the folder that was pushed"

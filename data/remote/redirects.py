@@ -25,14 +25,18 @@ class SafeRedirects(urllib.request.HTTPRedirectHandler):
         self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> Any:
         """Return the next request, or raise `LagerError`."""
-        said = f"{scrubbed(req.full_url)} redirects to {scrubbed(newurl)}"
         before, after = urlsplit(req.full_url), urlsplit(newurl)
+        reason = None
         if after.scheme not in {"http", "https"}:
-            raise LagerError(f"{said}, which is no web address: refused")
-        if before.scheme == "https" and after.scheme != "https":
-            raise LagerError(f"{said}, without encryption: refused")
-        if before.hostname != after.hostname and (reason := _refusal(before.hostname, after.hostname)):
-            raise LagerError(f"{said}, {reason}: refused")
+            reason = "which is no web address"
+        elif before.scheme == "https" and after.scheme != "https":
+            reason = "without encryption"
+        elif before.hostname != after.hostname:
+            reason = _refusal(before.hostname, after.hostname)
+        if reason is not None:
+            if fp is not None:
+                fp.close()
+            raise LagerError(f"{scrubbed(req.full_url)} redirects to {scrubbed(newurl)}, {reason}: refused")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import LagerError
 from ..files.canonical import sha256_file
+from .patience import each_in_time
 from .remote import Remote, UnreachableError
 
 DEFAULT_JOBS = 8
@@ -111,7 +112,8 @@ def _append(
     size = entry["bytes"]
     with part.open("ab") as file:
         position = file.tell()
-        for offset, block in remote.blocks(entry["file"], start=position, size=size):
+        blocks = remote.blocks(entry["file"], start=position, size=size)
+        for offset, block in each_in_time(blocks, what=f"{remote.shown}/{entry['file']}", stop=stop):
             if stop.is_set():
                 raise LagerError("stopped, because another transfer failed")
             if offset != position:  # the server knows no ranges

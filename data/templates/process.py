@@ -12,6 +12,7 @@ from .child import MEGABYTES
 
 _CHILD = Path(__file__).with_name("child.py")
 _SECONDS_TO_START, _SECONDS = 60, 5
+_FREE, _MOST_GAIN = 32 << 20, 16  # characters
 
 
 class Failed(NamedTuple):
@@ -56,11 +57,26 @@ class TemplateProcess:
             self.close()
             raise LagerError(f"template {name}, line {answer['line']}: {answer['message']}; mend the template")
         self.variables = frozenset(answer["variables"])
+        self._left = _FREE
+        self._own = len(text)
 
     def render(self, values: Mapping[str, Any]) -> str | Failed:
-        """Return the prompt of one item, or how it failed; a `LagerError` when the template does not come to an end."""
+        """Return the prompt of one item, or how it failed; a `LagerError` when the template does not come to an end.
+
+        All prompts together may have `_FREE` characters more than `_MOST_GAIN` times the template's and the items'.
+        """
         answer = self._ask(dict(values), seconds=_SECONDS)
-        return answer["prompt"] if "prompt" in answer else Failed(answer["failed"])
+        if "prompt" not in answer:
+            return Failed(answer["failed"])
+        prompt: str = answer["prompt"]
+        given = self._own + sum(len(str(value)) for value in values.values())
+        self._left = min(_FREE, self._left + _MOST_GAIN * given - len(prompt))
+        if self._left < 0:
+            raise LagerError(
+                f"template {self._name} makes prompts of {len(prompt):,} characters from {given:,}, over and over: "
+                "mend it"
+            )
+        return prompt
 
     def _ask(self, question: Any, *, seconds: float) -> dict[str, Any]:
         answer = self._child.ask(question, seconds=seconds)

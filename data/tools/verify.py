@@ -10,8 +10,9 @@ import numpy as np
 
 from ..cache.manifest import ITEMS, MANIFEST, RUN, content_hash, items_hash, read_manifest, read_run
 from ..cache.read_item_table import read_item_table
-from ..cache.shards import ShardData, read_attributes, read_shard, row_digests
+from ..cache.shards import ShardData, claimed_bytes, read_attributes, read_shard, row_digests
 from ..errors import LagerError
+from ..files.bounds import most_bytes
 from ..files.canonical import sha256_file
 from ..files.location import only_folder
 from ..items.small_files import check_unique
@@ -55,8 +56,12 @@ def verify_cache(path: str | Path) -> list[Fault]:
     ids: list[str] = []
     prompts: list[bytes] = []
     digests: list[bytes] = []
+    claimed = stored = 0
     for entry in manifest["shards"]:
-        found, data = _check_shard(folder, manifest, entry)
+        found, data, claims = _check_shard(folder, manifest, entry)
+        claimed, stored = claimed + claims, stored + ((folder / entry["file"]).stat().st_size if claims else 0)
+        if claimed > most_bytes(stored):  # each by itself may be in bounds, and all together take hours
+            return [*faults, Fault("shards", f"they claim {claimed} bytes and store {stored}")]
         faults += found
         if data is not None:
             ids += data.item_id
@@ -81,17 +86,26 @@ def _guarded(file: str, check: Callable[[], object]) -> list[Fault]:
     return []
 
 
-def _check_shard(folder: Path, manifest: dict[str, Any], entry: dict[str, Any]) -> tuple[list[Fault], ShardData | None]:
+def _check_shard(
+    folder: Path, manifest: dict[str, Any], entry: dict[str, Any]
+) -> tuple[list[Fault], ShardData | None, int]:
+    """Return a shard's faults, its rows where they can be read, and how many bytes it claims to hold."""
     name = entry["file"]
     path = folder / name
     if not path.exists():
-        return [Fault(name, "is missing")], None
+        return [Fault(name, "is missing")], None, 0
     if (found := sha256_file(path)) != entry["sha256"]:
-        return [Fault(name, f"its sha256 is {found[:12]}..., the manifest says {str(entry['sha256'])[:12]}...")], None
+        return (
+            [Fault(name, f"its sha256 is {found[:12]}..., the manifest says {str(entry['sha256'])[:12]}...")],
+            None,
+            0,
+        )
     try:
+        if (claims := claimed_bytes(path)) > most_bytes(size := path.stat().st_size):
+            return [Fault(name, f"it claims {claims} bytes and stores {size}")], None, 0
         data, attributes = read_shard(path), read_attributes(path)
     except LagerError as error:
-        return [Fault(name, str(error))], None
+        return [Fault(name, str(error))], None, 0
     expected = (entry["rows"], manifest["n_entries"], manifest["n_labels"])
     wrong = []
     if data.logits.shape != expected or data.logits_normed.shape != expected:
@@ -100,4 +114,4 @@ def _check_shard(folder: Path, manifest: dict[str, Any], entry: dict[str, Any]) 
         wrong.append("it was read in another way than the manifest says (another fingerprint)")
     if not np.isfinite(data.logits[data.valid]).all() or not np.isfinite(data.logits_normed[data.valid, -1]).all():
         wrong.append("a valid row has a read-out that is not finite")
-    return [Fault(name, what) for what in wrong], data
+    return [Fault(name, what) for what in wrong], data, claims

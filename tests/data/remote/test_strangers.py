@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 from lager.data.cache.feature_cache import FeatureCache
 from lager.data.cache.manifest import file_entry
-from lager.data.cache.shards import read_shard, write_shard
+from lager.data.cache.shards import claimed_bytes, read_shard, write_shard
 from lager.data.errors import LagerError
+from lager.data.files import bounds
 from lager.data.files.canonical import seal, sha256_file
 from lager.data.remote.pull import pull
 from lager.data.run.cache_writer import CacheWriter
@@ -24,6 +25,20 @@ from support.caches import identity, make_cache, make_items
 def cache(tmp_path):
     make_cache(tmp_path / "cache")
     return tmp_path / "cache"
+
+
+def test_shards_that_unpack_to_too_much_are_told_before_they_are_read_each_and_together(cache, monkeypatch):
+    claimed = [claimed_bytes(path) for path in sorted((cache / "shards").glob("*.h5"))]
+    assert len(claimed) > 2
+    monkeypatch.setattr(bounds, "_MOST_GAIN", 0)
+    monkeypatch.setattr(bounds, "_FREE_BYTES", max(claimed))
+    faults = verify_cache(cache)
+    assert (faults[-1].file, faults[-1].what.split()[:4]) == (
+        "shards",
+        ["they", "claim", str(sum(claimed[:2])), "bytes"],
+    )
+    monkeypatch.setattr(bounds, "_FREE_BYTES", max(claimed) - 1)
+    assert any(fault.what.startswith(f"it claims {max(claimed)} bytes") for fault in verify_cache(cache))
 
 
 @pytest.mark.parametrize("name", ["items.parquet", "shards/00001.h5", "shards", "manifest.json", "run.json", "extra"])

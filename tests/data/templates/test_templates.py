@@ -123,6 +123,17 @@ def test_a_hostile_template_neither_runs_for_ever_nor_fills_the_memory(monkeypat
         Template("hostile", text).render({"response": "text"}, scale=SCALE)
 
 
+def test_prompts_that_grow_over_every_bound_are_refused_in_their_sum():
+    large = Template("large", "{{ 'x' * 15000000 }}")
+    for _ in range(2):
+        large.render({"response": "text"}, scale=SCALE)
+    with pytest.raises(LagerError, match=r"template large makes prompts of 15,000,000 characters from .*over and over"):
+        large.render({"response": "text"}, scale=SCALE)
+    common = Template("common", "y" * 100_000 + "{{ response }}")
+    for _ in range(500):
+        common.render({"response": "text"}, scale=SCALE)
+
+
 def test_a_template_that_was_stopped_stays_so_and_others_go_on(monkeypatch):
     monkeypatch.setattr(process, "_SECONDS", 0.5)
     endless = Template("endless", "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}")
