@@ -49,6 +49,19 @@ def test_the_parts_of_a_cache_make_the_cache_that_was_extracted_at_once(tmp_path
     assert verify_cache(tmp_path / "all") == []
 
 
+def test_a_cache_of_an_earlier_version_says_less_of_its_read_outs_and_is_joined(tmp_path):
+    def of(**more):
+        own = identity()
+        return {**own, "readout_inputs": {**own["readout_inputs"], **more}}
+
+    part(tmp_path / "a", range(13))
+    part(tmp_path / "b", range(13, 40), identity=of(config={"rope_theta": 1e4}))
+    assert merge_caches([tmp_path / "a", tmp_path / "b"], out=tmp_path / "all").cache.n_items == 40
+    part(tmp_path / "c", range(13, 40), identity=of(config={"rope_theta": 2e4}))
+    with pytest.raises(LagerError, match=r"\(config\.rope_theta differ\)"):
+        merge_caches([tmp_path / "b", tmp_path / "c"], out=tmp_path / "none")
+
+
 def test_an_item_of_several_caches_is_kept_once(tmp_path):
     part(tmp_path / "a", range(20))
     part(tmp_path / "b", [39, 3, 25, 19, 7])
