@@ -216,10 +216,16 @@ class CacheWriter:
         """Keep something in run.json, outside of the fingerprint, for a run that goes on."""
         if self.run.get(name) == value:
             return
-        with locked(self.path):
-            self._check_plan()
-            self.run = {**read_run(self.path), name: value}
-            write_json(self.path / RUN, sealed(self.run))
+        try:
+            with locked(self.path):
+                self._check_plan()
+                run = {**read_run(self.path), name: value}
+                with replacing(self.path / RUN, parents=False) as temporary:
+                    temporary.write_text(canonical_json(sealed(run)) + "\n", encoding="utf-8")
+        except (LagerError, OSError):
+            check_still_there(self.path)  # else that is why
+            raise
+        self.run = run
 
     def relabel(self, shard: int, data: ShardData, *, items: pl.DataFrame) -> None:
         """Give a shard that is done, and was read as `data`, other rows of the item table.
