@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from .estimators.lager import LagerAggregator
     from .estimators.probe import ProbeEstimator
     from .estimators.strategy import StrategyEstimator
-    from .files.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator, save_aggregator
+    from .files.aggregator_file import AggregatorRecord, in_sample, load_aggregator, save_aggregator
+    from .files.applies import check_applies
     from .solvers.folds import cluster_folds, cluster_holdout
     from .strategies.fit import derived, fit_strategy, untrained
     from .strategies.registry import expand, needs_fitting
@@ -43,6 +44,7 @@ _HOMES = {
     "LagerAggregator": "estimators.lager",
     "ProbeEstimator": "estimators.probe",
     "StrategyEstimator": "estimators.strategy",
+    "check_applies": "files.applies",
     "cluster_folds": "solvers.folds",
     "cluster_holdout": "solvers.folds",
     "derived": "strategies.fit",

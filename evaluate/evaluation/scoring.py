@@ -15,7 +15,8 @@ from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
 from ...train.aggregator.aggregator import Aggregator
 from ...train.aggregator.predictions import predict_all
-from ...train.files.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator
+from ...train.files.aggregator_file import AggregatorRecord, in_sample, load_aggregator
+from ...train.files.applies import check_applies
 from ...train.solvers.folds import Split, cluster_folds
 from ...train.strategies.fit import derived, fit_strategy, untrained, why_not
 from ...train.strategies.registry import lookup, needs_fitting

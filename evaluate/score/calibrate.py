@@ -13,7 +13,8 @@ from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
 from ...train.aggregator.conformal import Calibration, conformal_radii
 from ...train.aggregator.predictions import predict_all
-from ...train.files.aggregator_file import AggregatorRecord, check_applies, in_sample
+from ...train.files.aggregator_file import AggregatorRecord, in_sample
+from ...train.files.applies import check_applies
 from ...train.solvers.folds import cluster_codes, count_clusters
 
 

@@ -11,7 +11,8 @@ from ...data.errors import LagerError
 from ...data.progress import Say
 from ...data.scale import Scale
 from ...data.templates.template import Template, load_template
-from ...train.files.aggregator_file import AggregatorRecord, ReadFrom, check_applies_to, other_reading
+from ...train.files.aggregator_file import AggregatorRecord
+from ...train.files.applies import ReadFrom, check_applies_to, other_reading
 from ...train.files.prompt_settings import GIVEN, prompt_settings_of
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from ...data.cache.feature_cache import FeatureCache
 from ...data.cache.shards import ShardData, prompt_keys
 from ...data.files.canonical import sha256_file
 from ...data.scale import Scale
-from ...train.files.aggregator_file import AggregatorRecord, check_applies, in_sample, load_aggregator
+from ...train.files.aggregator_file import AggregatorRecord, in_sample, load_aggregator
+from ...train.files.applies import check_applies
 from .journal import ScoreJournal
 from .scored_rows import scored_rows
 

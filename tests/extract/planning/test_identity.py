@@ -6,7 +6,7 @@ import json
 import lager
 import pytest
 from lager.data.errors import LagerError
-from lager.train.files.aggregator_file import check_applies
+from lager.train.files.applies import check_applies
 from lager.train.training_run import train_on_cache
 from support.extraction import run, write_items
 from support.tiny_models import save_judge

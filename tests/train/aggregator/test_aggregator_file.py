@@ -14,12 +14,12 @@ from lager.data.scale import Scale
 from lager.train.estimators.lager import LagerAggregator
 from lager.train.files.aggregator_file import (
     AggregatorRecord,
-    check_applies,
     in_sample,
     load_aggregator,
     packed_keys,
     save_aggregator,
 )
+from lager.train.files.applies import check_applies
 from lager.train.files.prompt_settings import PromptSettings
 from lager.train.strategies.fit import fit_strategy
 from lager.train.strategies.registry import strategy_names
