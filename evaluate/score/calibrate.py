@@ -40,7 +40,6 @@ def calibrate(
     levels: Sequence[float] = (0.9,),
     leave_out_training: bool = False,
     force: bool = False,
-    seed: int = 42,
 ) -> Calibrated:
     """Find how wide intervals around an aggregator's scores must be; see `lager.train.aggregator.conformal`."""
     if not record.aggregator.definition.on_scale:
@@ -67,10 +66,10 @@ def calibrate(
         raise LagerError(f"cache {cache.path} has no item with a human score to calibrate on: give --scores, or others")
     used = readouts.take(rows)
     error = np.abs(predict_all({"": record.aggregator}, used)[""] - used.human)
-    radii = conformal_radii(error, used.cluster, levels=sorted(set(levels)), seed=seed)
+    n_clusters = count_clusters(used.cluster, len(rows))
+    radii = conformal_radii(error, n_clusters, levels=sorted(set(levels)))
     if used.cluster is None:
         notes.append("the cache declares no clusters: each item counts by itself; items of one text would not")
-    n_clusters = count_clusters(used.cluster, len(rows))
     calibration = Calibration(
         radii, cache.scale, len(rows), n_clusters, cache.readout_id, cache.fingerprint, cache.items_hash
     )

@@ -26,10 +26,9 @@ def calibrate(
         bool, typer.Option("--leave-out-training", help="Leave out the clusters of the aggregator's training items.")
     ] = False,
     force: Force = False,
-    seed: Annotated[int, typer.Option(help="Seed of the draws of one item a cluster.")] = 42,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Let scores come with an interval that holds the human score with a stated probability.
+    """Let scores come with an interval that holds the human score of a stated share of items.
 
     Example: lager calibrate cache/held-out --aggregator agg.json --out calibrated.json --level 0.8 --level 0.9
     """
@@ -41,9 +40,7 @@ def calibrate(
     opened = FeatureCache.open(cache)
     if scores is not None:
         opened = opened.with_scores(scores)
-    found = calibrated(
-        record, opened, levels=level or [0.9], leave_out_training=leave_out_training, force=force, seed=seed
-    )
+    found = calibrated(record, opened, levels=level or [0.9], leave_out_training=leave_out_training, force=force)
     save_aggregator(out, found.record)
     for note in found.notes:
         typer.echo(f"note: {printable(note)}", err=True)

@@ -8,58 +8,65 @@ from lager.data.errors import LagerError
 from lager.data.scale import Scale
 from lager.train.aggregator.conformal import Calibration, conformal_radii, fewest_clusters
 
-LEVELS = (0.8, 0.9, 0.95)
 SCALE = Scale.parse("1-5")
 
 
-def coverage(error, cluster, *, n_calibration, splits=200):
-    """Shares of items of new clusters that are covered: ndarray of shape (splits, n_levels)."""
-    names = np.unique(cluster)
-    shares = []
-    for split in range(splits):
-        drawn = np.random.default_rng(split).permutation(names)[:n_calibration]
-        calibrating = np.isin(cluster, drawn)
-        radii = conformal_radii(error[calibrating], cluster[calibrating], levels=LEVELS, seed=split)
-        shares.append([(error[~calibrating] <= radius).mean() for radius in radii.values()])
-    return np.array(shares)
+def drawn(rng, n_clusters, *, unequal, growth, likeness):
+    """Errors in clusters of 1 to some 40 items, or of 5; the spread may grow with a cluster's size."""
+    sizes = (
+        np.maximum(1, np.rint(rng.lognormal(1.3, 1.0, n_clusters))).astype(int) if unequal else np.full(n_clusters, 5)
+    )
+    cluster = np.repeat(np.arange(n_clusters), sizes)
+    noise = math.sqrt(likeness) * rng.normal(size=n_clusters)[cluster]
+    noise = noise + math.sqrt(1 - likeness) * rng.normal(size=len(cluster))
+    return np.abs(noise) * (1 + growth * np.log(sizes[cluster])), cluster
 
 
-@pytest.mark.parametrize("likeness", [0.0, 0.9], ids=["items-independent", "items-of-a-cluster-alike"])
-def test_mean_coverage_of_new_clusters_is_the_level_within_a_point(likeness):
-    rng = np.random.default_rng(3)
-    n_clusters, size = 600, 4
-    shared, own = rng.normal(size=(n_clusters, 1)), rng.normal(size=(n_clusters, size))
-    error = np.abs(math.sqrt(likeness) * shared + math.sqrt(1 - likeness) * own).ravel()
-    cluster = np.repeat([f"text{i}" for i in range(n_clusters)], size).astype(object)
-    shares = coverage(error, cluster, n_calibration=100)
-    assert np.abs(shares.mean(axis=0) - LEVELS).max() < 0.01
+@pytest.mark.parametrize("n_clusters", [20, 40])
+@pytest.mark.parametrize(
+    ("unequal", "growth", "likeness"),
+    [(False, 0, 0), (False, 0, 0.7), (True, 0, 0.7), (True, 0.5, 0), (True, 0.5, 0.7)],
+)
+def test_the_stated_share_of_items_is_covered_also_where_large_clusters_err_more(unequal, growth, likeness, n_clusters):
+    shape = {"unequal": unequal, "growth": growth, "likeness": likeness}
+    new, _ = drawn(np.random.default_rng(0), 5000, **shape)
+    covered = []
+    for seed in range(300):
+        error, _ = drawn(np.random.default_rng([1, seed]), n_clusters, **shape)
+        radii = conformal_radii(error, n_clusters, levels=[0.8, 0.9])
+        covered.append([(new <= radius).mean() for radius in radii.values()])
+    assert (np.mean(covered, axis=0) > np.array([0.8, 0.9]) - 0.025).all()
+    assert (np.mean(covered, axis=0) < np.array([0.8, 0.9]) + 0.05).all()
 
 
 def test_clusters_of_one_item_give_the_order_statistic_of_split_conformal():
     error = np.arange(1.0, 20.0)  # 19 items: ceil(20 * 0.9) = 18
-    assert conformal_radii(error, None, levels=[0.9, 0.95]) == {0.9: 18.0, 0.95: 19.0}
-    names = np.array([f"t{i}" for i in range(19)], dtype=object)
-    assert conformal_radii(error[::-1].copy(), names, levels=[0.9]) == {0.9: 18.0}
+    assert conformal_radii(error, 19, levels=[0.9, 0.95]) == {0.9: 18.0, 0.95: 19.0}
+    assert conformal_radii(error[::-1].copy(), 19, levels=[0.9]) == {0.9: 18.0}
 
 
-def test_large_clusters_do_not_outweigh_small_ones():
-    # One cluster of a thousand large errors among 99 of one small error each.
+def test_clusters_of_many_items_take_the_order_statistic_of_all_items_and_a_cluster_more():
+    error = np.arange(1.0, 41.0)  # 40 items in 10 clusters of 4: ceil(0.9 * 44) = 40, ceil(0.8 * 44) = 36
+    assert conformal_radii(error, 10, levels=[0.8, 0.9]) == {0.8: 36.0, 0.9: 40.0}
+
+
+def test_large_clusters_count_by_their_items():
+    # One cluster of a thousand large errors among 99 of one small error each: most items have large errors.
     error = np.concatenate([np.full(1000, 9.0), np.full(99, 1.0)])
-    cluster = np.array(["big"] * 1000 + [f"t{i}" for i in range(99)], dtype=object)
-    assert conformal_radii(error, cluster, levels=[0.9]) == {0.9: 1.0}
+    assert conformal_radii(error, 100, levels=[0.9]) == {0.9: 9.0}
 
 
 def test_too_few_clusters_for_a_level_are_refused_with_the_number_that_it_takes():
     assert [fewest_clusters(level) for level in (0.5, 0.8, 0.9, 0.95, 0.99)] == [1, 4, 9, 19, 99]
-    conformal_radii(np.ones(19), None, levels=[0.95])
+    conformal_radii(np.ones(19), 19, levels=[0.95])
     with pytest.raises(LagerError, match=r"level 0\.95 takes at least 19 .* got 18"):
-        conformal_radii(np.ones(18), None, levels=[0.95])
+        conformal_radii(np.ones(18), 18, levels=[0.95])
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, 90.0, math.nan])
 def test_a_level_that_is_no_probability_is_refused(level):
     with pytest.raises(LagerError, match="between 0 and 1"):
-        conformal_radii(np.ones(50), None, levels=[level])
+        conformal_radii(np.ones(50), 50, levels=[level])
 
 
 def test_intervals_stay_on_the_scale_and_missing_scores_have_none():
