@@ -1,7 +1,8 @@
 """Renders one template for another process, which may stop this one; run as a script, it needs jinja2 alone.
 
 It reads a line of JSON with the template's text and answers with the fields that the text mentions; then, for each
-line with the values of an item, it answers with the prompt. What fails is answered as ``failed``, by its kind.
+line with the values of an item, it answers with the prompt. What fails is answered as ``failed``, by its kind. The
+text of a chat template comes as ``{"chat": TEXT}``.
 """
 
 from __future__ import annotations
@@ -12,16 +13,43 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 import jinja2
-from jinja2 import meta
+from jinja2 import meta, nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MEGABYTES = 1024
+WITHOUT_END = "a prompt without end"
 _MOST_CHARACTERS = 16 << 20  # of a prompt
 
 
 def sandbox() -> jinja2.Environment:
     """Return where templates run: they can print their fields and nothing else."""
     return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
+
+
+class _Generation(Extension):
+    """The tag of chat templates around what the model writes; it changes no text."""
+
+    tags = frozenset({"generation"})  # type: ignore[assignment]  # nothing changes it
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def chat_sandbox() -> jinja2.Environment:
+    """Return where chat templates do what they do in transformers, as far as time and size go."""
+    made = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation]
+    )
+    made.filters["tojson"] = json.dumps
+    made.globals |= {"raise_exception": _refuse, "strftime_now": str}
+    return made
+
+
+def _refuse(message: str) -> None:
+    raise jinja2.TemplateError(message)
 
 
 def mentioned(text: str) -> list[str]:
@@ -35,7 +63,10 @@ def main() -> None:
     source, target = sys.stdin.buffer, sys.stdout.buffer
     try:
         text = json.loads(source.readline())
-        template, names = sandbox().from_string(text), mentioned(text)
+        if isinstance(text, dict):
+            template, names = chat_sandbox().from_string(text["chat"]), []
+        else:
+            template, names = sandbox().from_string(text), mentioned(text)
     except jinja2.TemplateSyntaxError as error:
         _answer(target, {"line": error.lineno, "message": error.message})
         return
@@ -52,7 +83,7 @@ def _rendered(template: jinja2.Template, values: dict[str, Any]) -> dict[str, An
         prompt = template.render(values)
     except Exception as error:  # anything that a template does is its own fault, and told by its kind
         return {"failed": "UndefinedError" if isinstance(error, jinja2.UndefinedError) else type(error).__name__}
-    return {"prompt": prompt} if len(prompt) <= _MOST_CHARACTERS else {"failed": "a prompt without end"}
+    return {"prompt": prompt} if len(prompt) <= _MOST_CHARACTERS else {"failed": WITHOUT_END}
 
 
 def _answer(target: BinaryIO, answer: dict[str, Any]) -> None:

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 from ..errors import LagerError
 from ..files.child_process import ChildProcess
-from .child import MEGABYTES
+from .child import MEGABYTES, WITHOUT_END
 
 _CHILD = Path(__file__).with_name("child.py")
 _SECONDS_TO_START, _SECONDS = 60, 5
+_ENDLESS = {"MemoryError", WITHOUT_END}
 _FREE, _MOST_GAIN = 32 << 20, 16  # characters
 
 
@@ -25,6 +26,24 @@ class Failed(NamedTuple):
     """
 
     kind: str
+
+
+def check_chat_ends(text: str, values: Mapping[str, Any]) -> None:
+    """Raise `LagerError` where a chat template, given these values, takes too long or too much memory.
+
+    It is rendered here to see that alone; whatever else may be wrong with it is told by who renders it in earnest.
+    """
+    child = ChildProcess(_CHILD)
+    try:
+        started = child.ask({"chat": text}, seconds=_SECONDS_TO_START)
+        answer = child.ask(dict(values), seconds=_SECONDS) if started and "variables" in started else started
+    finally:
+        child.close()
+    if answer is None or _ENDLESS & {answer.get("failed"), answer.get("message")}:
+        raise LagerError(
+            f"the chat template took more than {_SECONDS:g} s or {MEGABYTES} MiB of memory for one prompt: give "
+            "another one with --chat-template FILE, or none"
+        )
 
 
 class TemplateProcess:

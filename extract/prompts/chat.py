@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ...data.errors import LagerError
 from ...data.files.text import read_text
+from ...data.templates.process import check_chat_ends
 
 # Llama 3.1's own default. A prompt with today's date would not be the same prompt tomorrow.
 DEFAULT_CHAT_ARGS: Mapping[str, Any] = {"enable_thinking": False, "date_string": "26 Jul 2024"}
 _DATE_FORMAT = "%d %b %Y"
 _DIRECTIVES = "aAbBcdfHIjmMpSUwWxXyYZzGuVDeFhnRtT"
+# Words and signs by which a template of one loop may still take long, or write much.
+_REPEATS = re.compile(
+    r"[*~]|%\s*\(|\d{4}|\b(range|macro|set|call|format|center|indent|recursive|join|replace|repeat)\b"
+)
 _NONE = "none"
 _MAX_BYTES = 1 << 20
 _GLIBC_UNPADDED = {"%-d": "{0.day}", "%-m": "{0.month}", "%-H": "{0.hour}", "%-I": "{0.hour}", "%-M": "{0.minute}"}
@@ -37,6 +43,7 @@ class Chat:
     tokenizer: Any
     template: str
     args: Mapping[str, Any]
+    _tried: set[str] = field(default_factory=set, repr=False, compare=False)
 
     def render(self, messages: Sequence[Mapping[str, Any]]) -> str:
         """Return the text of a conversation, up to where the judge's answer begins or, if it has begun, goes on."""
@@ -52,6 +59,10 @@ class Chat:
         import jinja2
 
         roles = ", ".join(str(message.get("role")) for message in messages)
+        if roles not in self._tried and not is_short(self.template):
+            tokens = getattr(self.tokenizer, "special_tokens_map", {})
+            check_chat_ends(self.template, {"messages": list(messages), **tokens, **self.args, **how})
+        self._tried.add(roles)
         try:
             text: str = self.tokenizer.apply_chat_template(
                 [dict(message) for message in messages],
@@ -67,7 +78,15 @@ class Chat:
                 f"the chat template refuses messages of the roles {roles} ({type(error).__name__}): some models take "
                 "no system message, or want user and assistant in turns"
             ) from None
-        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
+        except (
+            TypeError,
+            ValueError,
+            ArithmeticError,
+            LookupError,
+            AttributeError,
+            RecursionError,
+            MemoryError,
+        ) as error:
             raise LagerError(self._failure(roles, type(error).__name__, **how)) from None
         return text
 
@@ -88,6 +107,11 @@ class Chat:
             f"the chat template fails on messages of the roles {roles} ({kind}): give another one with "
             "--chat-template FILE, or none"
         )
+
+
+def is_short(template: str) -> bool:
+    """Return whether a chat template comes to an end by its form: one loop over what it is given, nothing repeated."""
+    return len(re.findall(r"\bfor\b", template)) <= 1 and not _REPEATS.search(template)
 
 
 def own_template(tokenizer: Any) -> str | None:

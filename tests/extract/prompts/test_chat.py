@@ -6,10 +6,11 @@ import pytest
 from lager.cli import main_or_raise
 from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
+from lager.data.templates import process
 from lager.data.templates.template import Template
 from lager.evaluate.score.score_items import score_items
 from lager.extract.options.groups import LoadOptions, PromptOptions, ReadOptions
-from lager.extract.prompts.chat import find_chat, load_chat_template
+from lager.extract.prompts.chat import DEFAULT_CHAT_ARGS, Chat, find_chat, is_short, load_chat_template
 from lager.extract.prompts.notices import prompt_notices
 from lager.extract.prompts.prompt_format import PromptFormat
 from lager.extract.run.reread import reread_sample
@@ -192,3 +193,38 @@ def test_the_command_takes_the_template_and_tells_of_rendered_prompts(place, tmp
     once = FeatureCache.open(tmp_path / "once")
     assert once.items["text"].to_list() == [RENDERED]
     assert once.read_shard(0).n_tokens[0] < FeatureCache.open(tmp_path / "twice").read_shard(0).n_tokens[0]
+
+
+NESTED = "{% for i in range(99999) %}{% for j in range(99999) %}@{% endfor %}{% endfor %}"
+ENDLESS = {
+    "runs": NESTED.replace("@", ""),
+    "writes": NESTED.replace("@", "{{ i }}"),
+    "doubles": "{% set x = messages[0]['content'] %}" + "{% set x = x ~ x %}" * 60 + "{{ x }}",
+    "repeats": "{{ 'a' * 10 ** 9 }}",
+}
+
+
+@pytest.mark.parametrize("way", ENDLESS)
+def test_a_chat_template_that_does_not_end_is_one_line(monkeypatch, way):
+    monkeypatch.setattr(process, "_SECONDS", 0.5)
+    chat = Chat(tiny_tokenizer(chat_template=ENDLESS[way]), ENDLESS[way], DEFAULT_CHAT_ARGS)
+    with pytest.raises(LagerError, match="took more than 0\\.5 s or 1024 MiB of memory for one prompt"):
+        chat.render(MESSAGES[:1])
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ 1 / 0 }}", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "{{ messages[7]['content'] }}"]
+)
+def test_a_chat_template_that_fails_is_one_line(text):
+    with pytest.raises(LagerError, match=r"the chat template (fails on|refuses) messages of the roles user"):
+        Chat(tiny_tokenizer(chat_template=text), text, DEFAULT_CHAT_ARGS).render(MESSAGES[:1])
+
+
+def test_the_forms_of_real_chat_templates_are_rendered_as_before():
+    text = (
+        "{%- set ns = namespace(n=0) %}{% for m in messages %}{% for part in [m['content']] %}"
+        "{% if not part %}{% break %}{% endif %}{% generation %}{{ part | tojson }}{% endgeneration %}"
+        "{% endfor %}{% endfor %}{{ strftime_now('%Y') }}"
+    )
+    assert not is_short(text)
+    assert Chat(tiny_tokenizer(chat_template=text), text, DEFAULT_CHAT_ARGS).render(MESSAGES[:1]) == '"Rate it"2024'
