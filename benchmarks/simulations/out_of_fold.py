@@ -45,14 +45,27 @@ def out_of_fold(readouts: Readouts, strategy: str) -> tuple[NDArray[np.float64],
     return by_model[fold, np.arange(len(fold))], FoldScores(by_model, fold)
 
 
+def within_folds(human: NDArray[np.float64], scores: NDArray[np.float64], fold: NDArray[np.intp]) -> list[float]:
+    """Return the mean of each fold's own figures, weighted by its items: what only compares items of one model."""
+    found, sizes = [], np.bincount(fold)
+    for number in range(N_FOLDS):
+        rows = fold == number
+        metrics = evaluate_scores(human[rows], {"j": scores[rows]}, metrics=METRICS, resamples=0)["j"].metrics
+        found.append([np.nan if one.estimate is None else one.estimate for one in metrics.values()])
+    there = ~np.isnan(found)
+    weight = there * sizes[:, None]
+    with np.errstate(invalid="ignore"):
+        return list((np.nan_to_num(found) * weight).sum(axis=0) / weight.sum(axis=0))
+
+
 def figures(readouts: Readouts, strategy: str) -> NDArray[np.float64]:
-    """Return the metrics of the scores put together as they are, and on one footing: shape (2, n_metrics)."""
+    """Return the metrics of scores put together as they are, on one footing, and within folds: (3, n_metrics)."""
     scores, folded = out_of_fold(readouts, strategy)
     rows = []
     for given in (None, {"j": folded}):
         found = evaluate_scores(readouts.human, {"j": scores}, folded=given, metrics=METRICS, resamples=0)["j"].metrics
         rows.append([np.nan if one.estimate is None else one.estimate for one in found.values()])
-    return np.array(rows)
+    return np.array([*rows, within_folds(readouts.human, scores, folded.fold)])
 
 
 def main() -> None:
@@ -62,15 +75,15 @@ def main() -> None:
     parser.add_argument("--clusters", default="8,20,50")
     parser.add_argument("--strategies", default="group-mean,ridge,best-layer,ordinal,lager-tuned")
     options = parser.parse_args()
-    print("| strategy | clusters | as they are | on one footing | simulation error | undefined, % |")
-    print("|---|---|---|---|---|---|")
+    print("| strategy | clusters | as they are | on one footing | within folds | simulation error | undefined, % |")
+    print("|---|---|---|---|---|---|---|")
     for n_clusters in map(int, options.clusters.split(",")):
         for strategy in options.strategies.split(","):
             runs = range(options.replications)
             found = np.array([figures(draw(n_clusters, number), strategy) for number in runs])
             defined = ~np.isnan(found[:, 1, 0])
             if not defined.any():
-                means, error = ("- / - / -", "- / - / -"), "-"
+                means, error = ("- / - / -",) * 3, "-"
             else:
                 means = tuple(" / ".join(f"{one:+.3f}" for one in row) for row in np.nanmean(found, axis=0))
                 error = f"{np.nanstd(found[:, 1, 0]) / np.sqrt(defined.sum()):.3f}"
