@@ -243,7 +243,7 @@ def test_an_aggregator_of_another_model_is_refused_and_can_be_forced(caches, run
     save_trained(tmp_path / "other", tmp_path / "agg.json")
     code, _, err = run(caches / "test", "--aggregator", tmp_path / "agg.json")
     assert code == 1
-    assert "another model" in err
+    assert "weights differ" in err
     content = run_json(caches / "test", "--aggregator", tmp_path / "agg.json", "--force", "--resamples", "0")
     assert any("forced" in note for note in content["notes"])
 
