@@ -27,16 +27,27 @@ def in_parallel(work: Callable[[Any, threading.Event], None], things: Iterable[A
     """
     if jobs < 1:
         raise LagerError(f"--jobs {jobs}: expected at least 1")
-    stop = threading.Event()
+    stop, failed = threading.Event(), list[BaseException]()
+
+    def one(thing: Any) -> None:
+        if stop.is_set():
+            return
+        try:
+            work(thing, stop)
+        except BaseException as error:  # here, so that this thread begins nothing more
+            failed.append(error)
+            stop.set()
+            raise
+
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            futures = [pool.submit(work, thing, stop) for thing in things]
+            futures = [pool.submit(one, thing) for thing in things]
             for future in as_completed(futures):
                 future.result()
-        except BaseException:
+        except BaseException as error:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
+            raise (failed[0] if error in failed else error) from None
 
 
 def fetch_file(

@@ -274,7 +274,7 @@ def test_an_interrupt_ends_a_pull_from_a_server_that_trickles(server, tmp_path, 
         time.sleep(0.01)
     monkeypatch.setattr(web_server_module, "_SLOW_BLOCK", 1)
     running.send_signal(signal.SIGINT)
-    running.communicate(timeout=10)
+    running.communicate(timeout=45)
     assert running.returncode != 0
 
 
