@@ -66,7 +66,7 @@ def test_names_and_texts_are_escaped_everywhere(out):
     assert "alert('x')" not in page
     assert "&lt;script&gt;alert(&#39;x&#39;)" in page
     assert "a_b &amp; &lt;c&gt;" in page
-    assert r"a\_b & \<c\>" in (out / "results.md").read_text()
+    assert r"a\_b \& \<c\>" in (out / "results.md").read_text()
     assert r"a\_b \& \textless{}c\textgreater{}" in (out / "results.tex").read_text()
 
 
