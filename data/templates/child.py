@@ -8,6 +8,7 @@ text of a chat template comes as ``{"chat": TEXT}``.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -25,7 +26,22 @@ _MOST_CHARACTERS = 16 << 20  # of a prompt
 
 def sandbox() -> jinja2.Environment:
     """Return where templates run: they can print their fields and nothing else."""
-    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, keep_trailing_newline=False)
+    return ImmutableSandboxedEnvironment(
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=False, finalize=_printed
+    )
+
+
+class NoTextError(jinja2.TemplateError):
+    """A template prints what is no text; the message is the kind, such as ``list``."""
+
+
+def _printed(value: Any) -> Any:
+    """Return a value that a template prints, as it is; lists and the like would reach a judge as Python writes them."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_endless = isinstance(value, float) and not math.isfinite(value)
+    if value is None or isinstance(value, str | jinja2.Undefined) or (is_number and not is_endless):
+        return value
+    raise NoTextError(type(value).__name__)
 
 
 class _Generation(Extension):
@@ -81,6 +97,8 @@ def main() -> None:
 def _rendered(template: jinja2.Template, values: dict[str, Any]) -> dict[str, Any]:
     try:
         prompt = template.render(values)
+    except NoTextError as error:
+        return {"failed": "NoTextError", "message": error.message}
     except Exception as error:  # anything that a template does is its own fault, and told by its kind
         return {"failed": "UndefinedError" if isinstance(error, jinja2.UndefinedError) else type(error).__name__}
     return {"prompt": prompt} if len(prompt) <= _MOST_CHARACTERS else {"failed": WITHOUT_END}

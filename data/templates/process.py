@@ -22,10 +22,14 @@ class Failed(NamedTuple):
     Attributes
     ----------
     kind : str
-        ``UndefinedError`` when it needs a field that is not there, else the name of an error.
+        ``UndefinedError`` when it needs a field that is not there, ``NoTextError`` when it prints what is no text, else
+        the name of an error.
+    printed : str
+        The kind of what is no text.
     """
 
     kind: str
+    printed: str = ""
 
 
 def check_chat_ends(text: str, values: Mapping[str, Any]) -> None:
@@ -86,7 +90,7 @@ class TemplateProcess:
         """
         answer = self._ask(dict(values), seconds=_SECONDS)
         if "prompt" not in answer:
-            return Failed(answer["failed"])
+            return Failed(answer["failed"], answer.get("message", ""))
         prompt: str = answer["prompt"]
         given = self._own + sum(len(str(value)) for value in values.values())
         self._left = min(_FREE, self._left + _MOST_GAIN * given - len(prompt))

@@ -19,7 +19,7 @@ from ..errors import LagerError
 from ..files.text import read_text
 from ..scale import Scale
 from .aspects import ASPECTS
-from .child import mentioned, sandbox
+from .child import NoTextError, mentioned, sandbox
 from .process import Failed, TemplateProcess
 
 REASONING = "-reasoning"
@@ -33,6 +33,7 @@ BUNDLED = (
 )
 _OPTIONAL = ("instruction", "source", "reference", "criterion", "rubric")
 _MAX_BYTES = 1 << 20
+_NO_TEXT = {"list": "a list", "dict": "an object", "bool": "true or false"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Template:
 
     Fields of the item are variables of their own name. ``scale.labels``, ``scale.lowest`` and ``scale.highest`` name
     the score labels. The fields `instruction`, `source`, `reference`, `criterion` and `rubric` are empty where an item
-    has none; any other field that the text uses must be there.
+    has none; any other field that the text uses must be there. Only text and finite numbers can be printed: of lists,
+    objects, true and false the text makes what it needs.
 
     Parameters
     ----------
@@ -97,12 +99,25 @@ class Template:
                 f"template {self.name} needs {', '.join(missing)}, which the item lacks: it has "
                 f"{', '.join(sorted(fields)) or 'no fields'}; rename the columns or choose another template"
             )
+        if prompt.kind == "NoTextError":
+            raise LagerError(self._prints_no_text(prompt.printed, values))
         # The error's own text may quote a field, so only its kind is told.
         raise LagerError(f"template {self.name} failed on an item with {prompt.kind}: mend it")
+
+    def _prints_no_text(self, kind: str, values: Mapping[str, Any]) -> str:
+        """Return what is said of a value that would reach the judge as Python writes it."""
+        fields = [name for name in sorted(self.variables & set(values)) if type(values[name]).__name__ == kind]
+        return (
+            f"template {self.name} prints {_NO_TEXT.get(kind, f'a value of the kind {kind}')} "
+            f"({', '.join(fields) or 'in a field, or made by the template'}), expected text or a finite number: give "
+            "text, or a template that makes text of it, as {{ FIELD | join(' ') }} does of a list"
+        )
 
     def _render_ours(self, values: Mapping[str, Any]) -> str | Failed:
         try:
             return self._compiled.render(values)
+        except NoTextError as error:
+            return Failed("NoTextError", error.message or "")
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
             return Failed("UndefinedError" if isinstance(error, jinja2.UndefinedError) else type(error).__name__)
 

@@ -144,9 +144,37 @@ def test_a_template_that_was_stopped_stays_so_and_others_go_on(monkeypatch):
 
 
 def test_a_template_goes_to_another_process_as_its_text():
-    template = Template("mine", "{{ response }} and {{ other.name }}")
+    template = Template("mine", "{{ response }} and {{ other.name | tojson }}")
     before = template.render({"response": "ä", "other": {"name": [1, None, 0.5]}}, scale=SCALE)
-    assert before == "ä and [1, None, 0.5]"
+    assert before == "ä and [1, null, 0.5]"
     again = pickle.loads(pickle.dumps(template))
     assert again == template
     assert again.variables == {"response", "other"}
+
+
+NO_TEXT = [(["It has", "roses."], "a list"), ({"a": "x"}, "an object"), (True, "true or false")]
+
+
+@pytest.mark.parametrize("template", [load_template("direct"), Template("mine", "{{ source }}, {{ response }}")])
+@pytest.mark.parametrize(("value", "told"), NO_TEXT)
+def test_what_is_no_text_does_not_reach_the_judge_as_python_writes_it(template, value, told):
+    with pytest.raises(LagerError, match=rf"prints {told} \(response\), expected text .*join\(' '\)") as caught:
+        template.render({"source": "one", "response": value}, scale=SCALE)
+    assert "roses" not in str(caught.value)
+    assert "one" in template.render({"source": "one", "response": 4.5}, scale=SCALE)
+
+
+@pytest.mark.parametrize("text", ["{{ [1, 2] }}", "{{ a.b }}", "{{ a.n * a.n }}", "{{ scale }}", "{{ range(3) }}"])
+def test_parts_of_fields_and_what_a_template_makes_are_no_text_either(text):
+    with pytest.raises(LagerError, match="in a field, or made by the template"):
+        Template("mine", text).render({"a": {"b": [1], "n": 1e300}}, scale=SCALE)
+
+
+def test_templates_make_text_of_lists_objects_and_truths():
+    text = (
+        "{% for turn in turns %}{{ turn.who }}: {{ turn.n }};{% endfor %} {{ words | join(' ') }} {{ words | tojson }}"
+        "{% if good %} yes{% endif %} {{ none }}{% macro m(x) %}<{{ x }}>{% endmacro %}{{ m(words[0]) }}"
+    )
+    fields = {"turns": [{"who": "A", "n": 1}, {"who": "B", "n": 2.5}], "words": ["It has", "roses."], "good": True}
+    prompt = Template("mine", text).render(fields, scale=SCALE)
+    assert prompt == 'A: 1;B: 2.5; It has roses. ["It has", "roses."] yes None<It has>'
