@@ -25,6 +25,8 @@ TABLE_SCHEMA: dict[str, Any] = {
     "cluster": pl.String,
     "system": pl.String,
 }
+#: What tells pairs; they name no group where all three are kept, since a group would be one pair.
+PAIR_COLUMNS = ("pair", "side", "preferred")
 _ROLES = ("messages", "prompt")
 #: The fields that the bundled templates put into prompts.
 TEMPLATE_FIELDS = frozenset(
@@ -221,7 +223,7 @@ class RowForm:
         table: dict[str, list[Any]] = {
             "item_id": [parse_id(row["id"], row=n, path=path) if "id" in row else str(n - 1) for n, row in numbered],
             "scores": [parse_scores(row.get("score"), row=n, path=path) for n, row in numbered],
-            "group": joined(self.group),
+            "group": joined(self._grouping()),
             "cluster": joined(self.cluster),
             "system": joined(("system",)),
         }
@@ -229,6 +231,11 @@ class RowForm:
         for name in extra:
             table[name] = joined((name,))
         return table, tuple(item_fields(row, self.kind, where=where) for row, where in zip(rows, places, strict=True))
+
+    def _grouping(self) -> tuple[str, ...]:
+        """Return the columns that name an item's group: of those to keep, the ones that do not tell pairs."""
+        is_pairs = set(PAIR_COLUMNS) <= set(self.group)
+        return tuple(name for name in self.group if not (is_pairs and name in PAIR_COLUMNS))
 
 
 def _kind(columns: Sequence[str]) -> Kind:

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import LagerError
 
 _MISSING_KINDS = ("NAType", "NaTType")  # of pandas, which is not imported for them
+_EXACT = 2**53  # whole numbers below it are themselves as floats
 _WRITTEN_AS_TEXT = (datetime.date, datetime.time, datetime.timedelta, Decimal)
 
 
@@ -39,10 +40,15 @@ def plain_value(value: Any, *, what: str) -> Any:
 
 
 def label_text(value: Any, *, what: str) -> str | None:
-    """Return the name of a group, cluster or system as text, None where it is missing; `LagerError` for a list."""
+    """Return the name of a group, cluster or system as text, None where it is missing; `LagerError` for a list.
+
+    1.0 is called 1: JSON lines that others wrote may have both in one column.
+    """
     value = plain_value(value, what=what)
     if isinstance(value, list | dict):
         raise LagerError(f"{what} is a {type(value).__name__}, expected text or a number")
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        value = int(value)
     return None if value is None else str(value)
 
 

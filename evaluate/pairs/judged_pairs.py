@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from ...data.cache.feature_cache import FeatureCache
+from ..agreement.intervals import NO_RESAMPLES
 from ..evaluation.scoring import choose_aggregators, scores_and_distributions
 from .pair_agreement import FIGURES, PairEstimate, pair_agreement
 from .preferences import Preferences, preferences
@@ -41,6 +42,7 @@ class JudgedPairs(NamedTuple):
         return {
             "layout": pairs.layout,
             "pairs": len(pairs),
+            "without_preferred": int(np.isnan(pairs.preferred).sum()),
             "human_ties": int((pairs.preferred == 0.5).sum()),
             "groups": 0 if pairs.group is None else len(set(pairs.group)),
             "strategies": [
@@ -86,4 +88,17 @@ def judge_pairs(
     for name in found:
         if left := len(pairs) - result.n_scored(name):
             notes.append(f"{name}: {left} of {len(pairs)} pairs have an item without a score and are left out")
-    return result
+    if unknown := int(np.isnan(pairs.preferred).sum()):
+        notes.append(f"{unknown} of {len(pairs)} pairs have no `preferred`: no figure that needs it is of them")
+    return result._replace(notes=notes + _without_interval(figures))
+
+
+def _without_interval(figures: Mapping[str, Mapping[str, PairEstimate]]) -> list[str]:
+    """Return a note for each strategy and reason why figures have no interval, but for that none was asked for."""
+    notes = []
+    for strategy, of_strategy in figures.items():
+        reasons = {figure.reason: None for figure in of_strategy.values() if figure.reason not in (None, NO_RESAMPLES)}
+        for reason in reasons:
+            names = [name for name, figure in of_strategy.items() if figure.reason == reason]
+            notes.append(f"{strategy}: no interval of {', '.join(names)}: {reason}")
+    return notes

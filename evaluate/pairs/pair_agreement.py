@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..agreement.bootstrap import ClusterBootstrap
+from ..agreement.intervals import NO_RESAMPLES, Interval
 from ..agreement.jackknife import SPACES, effective_number, jackknife_interval
 from .preferences import Preferences
 from .read_pairs import Pairs
@@ -36,6 +37,8 @@ class PairEstimate(NamedTuple):
         Over all pairs, whatever their group.
     n : int
         Pairs that it is of.
+    reason : str or None
+        Why there is no interval.
     """
 
     value: float | None
@@ -43,6 +46,7 @@ class PairEstimate(NamedTuple):
     high: float | None
     pooled: float | None
     n: int
+    reason: str | None
 
 
 def pair_agreement(
@@ -79,6 +83,7 @@ def per_pair(preferred: NDArray[np.float64], found: Preferences) -> dict[str, ND
     return out
 
 
+SINGLE_PAIRS = "every group is a single pair"
 #: On what the intervals are taken; the others are shares.
 _SPACES = {"brier": "error", "position_bias": "difference"}
 
@@ -94,16 +99,18 @@ def _figure(
     there = np.flatnonzero(~np.isnan(values))
     values, group, cluster = values[there], _codes(group[there]), cluster[there]
     means = _group_means(values, group, np.ones((len(values), 1)))
-    low = high = None
-    if bootstrap.resamples:
+    found = Interval(None, None, 0, NO_RESAMPLES)
+    if bootstrap.resamples and 1 < len(values) == len(means):
+        found = Interval(None, None, 0, SINGLE_PAIRS)
+    elif bootstrap.resamples:
         parts = bootstrap.parts(cluster)
         without = np.concatenate([_group_means(values, group, weight) for weight in parts.left_out()], axis=1)
         changes = np.where(np.isnan(without), np.nan, without - means)
         known = (~np.isnan(changes)).sum(axis=0)  # a group that has no pair left changes as the others do
         change = np.divide(np.nansum(changes, axis=0), known, out=np.full(len(known), np.nan), where=known > 0)
         space, effective = SPACES[_SPACES.get(name, "share")], effective_number(parts.sizes.astype(np.float64))
-        low, high, *_ = jackknife_interval(float(means.mean()), means.mean() + change, effective, space)
-    return PairEstimate(float(means.mean()), low, high, float(values.mean()), len(values))
+        found = jackknife_interval(float(means.mean()), means.mean() + change, effective, space)
+    return PairEstimate(float(means.mean()), found.low, found.high, float(values.mean()), len(values), found.reason)
 
 
 def _group_means(

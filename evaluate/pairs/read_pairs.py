@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
+from ...data.items.items import PAIR_COLUMNS
 
 Layout = Literal["responses", "orders"]
-COLUMNS = ("pair", "side", "preferred")
 _PREFERRED = {"A": 1.0, "tie": 0.5, "B": 0.0}
 
 
@@ -49,13 +49,13 @@ class Pairs:
 
 def read_pairs(cache: FeatureCache) -> Pairs:
     """Return the pairs of a cache."""
-    missing = [name for name in COLUMNS if name not in cache.items.columns]
+    missing = [name for name in PAIR_COLUMNS if name not in cache.items.columns]
     if missing:
         raise LagerError(
             f"cache {cache.path} has no column {', '.join(missing)}: extract a set of pairs (benchmark:llmbar, "
             "benchmark:judgebench), or items with these columns named by --group"
         )
-    items = cache.items.select(*COLUMNS, "group", "cluster").with_row_index("row")
+    items = cache.items.select(*PAIR_COLUMNS, "group", "cluster").with_row_index("row")
     sides = items.group_by("pair", maintain_order=True).agg(
         pl.col("row").filter(pl.col("side") == "A").alias("a"),
         pl.col("row").filter(pl.col("side") == "B").alias("b"),

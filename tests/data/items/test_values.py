@@ -62,8 +62,8 @@ def test_nan_is_no_field_no_group_and_no_cluster(tmp_path, ending):
         {"id": "c", "response": "z", "rubric": nan, "cluster": nan, "group": nan, "system": nan},
     ]
     items = open_items(write(tmp_path, rows, ending=ending)).part(range(3))
-    assert items.table["cluster"].to_list() == [None, "7.0", None]
-    assert items.table["group"].to_list() == [None, "1.0", None]
+    assert items.table["cluster"].to_list() == [None, "7", None]
+    assert items.table["group"].to_list() == [None, "1", None]
     assert items.table["system"].to_list() == [None, "0.5", None]
     assert items.fields[0] == {"response": "x"}
     assert items.fields[1]["rubric"] == 2.5
@@ -75,6 +75,15 @@ def test_an_infinite_value_is_refused_with_its_row(tmp_path, ending, column):
     rows = [{"id": "a", "response": "x", column: 1.0}, {"id": "b", "response": "y", column: float("inf")}]
     with pytest.raises(LagerError, match=f"row 2: {column} is inf"):
         open_items(write(tmp_path, rows, ending=ending))
+
+
+def test_a_whole_float_names_the_group_and_cluster_of_its_integer(tmp_path):
+    values = [1, 1.0, -0.0, 0, 2.5, 1e300, "1.0"]
+    rows = [{"id": str(n), "response": value, "group": value, "cluster": value} for n, value in enumerate(values)]
+    items = open_items(write(tmp_path, rows)).part(range(len(values)))
+    assert items.table["group"].to_list() == ["1", "1", "0", "0", "2.5", "1e+300", "1.0"]
+    assert items.table["cluster"].to_list() == items.table["group"].to_list()
+    assert [repr(fields["response"]) for fields in items.fields[:2]] == ["1", "1.0"]
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".parquet"])

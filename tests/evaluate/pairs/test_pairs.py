@@ -11,6 +11,7 @@ from lager.data.cache.shard_rows import take_rows
 from lager.data.cache.shards import ShardData
 from lager.data.errors import LagerError
 from lager.data.items.items import TABLE_SCHEMA
+from lager.data.open_items import open_items
 from lager.data.run.cache_writer import CacheWriter
 from lager.data.scale import Scale
 from lager.evaluate.pairs.judged_pairs import judge_pairs
@@ -171,3 +172,36 @@ def test_figures_and_intervals_are_whole_where_the_output_is_piped(tmp_path, cap
     assert all(word in printed for word in ("consistent", "both right", "bias to first", "[low, high]: 95 % bootstrap"))
     main_or_raise(["pairs", str(cache.path), "--resamples", "0"])
     assert "[low, high]" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("named", "groups"), [(("kind",), ["easy", "hard"]), ((), [None, None])])
+def test_columns_that_tell_pairs_are_kept_and_name_no_group(tmp_path, named, groups):
+    rows = [
+        {"id": f"{kind}{n}{side}", "response": "x", "kind": kind, "pair": f"{kind}{n}", "side": side, "preferred": "A"}
+        for kind in ("easy", "hard") for n in range(2) for side in "AB"
+    ]  # fmt: skip
+    path = tmp_path / "items.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    table = open_items(path, group=[*named, "pair", "side", "preferred"]).part(range(8)).table
+    assert table["group"].unique(maintain_order=True).to_list() == list(dict.fromkeys(groups))
+    assert table["pair"].to_list() == [row["pair"] for row in rows]
+    assert table["side"].to_list() == ["A", "B"] * 4
+    assert open_items(path, group=["pair"]).part(range(8)).table["group"].n_unique() == 4
+
+
+def test_a_reason_is_told_where_there_is_no_interval(tmp_path, capsys):
+    labels, preferred = [(5, 1), (1, 5), (5, 1)], ["A", "A", None]
+    cache = pair_cache(tmp_path / "alone", certain(*labels), preferred, groups=["x", "y", "z"])
+    main_or_raise(["pairs", str(cache.path), "--strategy", "e-score", "--json"])
+    printed = capsys.readouterr()
+    told = json.loads(printed.out)
+    assert told["without_preferred"] == 1
+    assert told["strategies"][0]["figures"]["accuracy"]["reason"] == "every group is a single pair"
+    assert "e-score: no interval of accuracy, ties, brier: every group is a single pair" in printed.err
+    assert "1 of 3 pairs have no `preferred`" in printed.err
+    same = pair_cache(tmp_path / "same", certain((5, 1), (5, 1)), ["A", "A"])
+    reason = judge_pairs(same, ["e-score"]).figures["e-score"]["accuracy"].reason
+    assert reason == "the figure is the same without any one cluster"
+    found = judge_pairs(cache, ["e-score"], resamples=0)
+    assert found.figures["e-score"]["accuracy"].reason == "no resamples"
+    assert not any("interval" in note for note in found.notes)

@@ -84,7 +84,7 @@ def test_labels_are_in_the_order_of_their_text_and_none_is_left_out() -> None:
     assert Labels.of([10, 9, None]).names.to_list() == ["10", "9"]
     for column in ([1.0, float("nan"), None], np.array([1.0, np.nan, np.nan]), pl.Series([1.0, float("nan"), None])):
         labels = Labels.of(column)
-        assert (labels.names.to_list(), labels.codes.tolist()) == (["1.0"], [0, -1, -1])
+        assert (labels.names.to_list(), labels.codes.tolist()) == (["1"], [0, -1, -1])
     assert Labels.of(pl.Series(["y", None, "x"])).codes.tolist() == [1, -1, 0]
     assert Labels.of([None, None]).segments()[0] == ("(none)",)
 
