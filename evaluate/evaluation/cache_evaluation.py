@@ -13,7 +13,7 @@ from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
 from ...data.items.score_files import ExternalScores, read_external
 from ...train.aggregator.aggregator import Aggregator
-from ...train.aggregator.group_intercepts import GROUP_INTERCEPTS
+from ...train.aggregator.learnt_groups import Ungrouped, learnt_groups, without_learnt_group
 from ...train.aggregator.presets import check_preset
 from ...train.strategies.registry import expand, needs_fitting
 from ..agreement.agreement import evaluate_scores
@@ -28,8 +28,6 @@ from .scoring import NO_SOURCE, CacheScorer, StrategyScores
 
 Progress = Callable[[str, float], None]
 _LOW_MASS = 0.5
-_LISTED = 3
-_BY_GROUP = ("group_means", GROUP_INTERCEPTS)
 
 
 def evaluate_cache(
@@ -235,19 +233,16 @@ def _joined_by_number(judges: Sequence[ExternalScores], cache: FeatureCache) -> 
 
 
 def _unseen_groups(aggregators: Mapping[str, Sequence[Aggregator]], cache: FeatureCache) -> list[str]:
-    """Return a note on strategies that learnt by group and have not seen some of the cache's groups."""
+    """Return a note on strategies that learnt by group, in a fold or all, and did not see the groups of some items."""
     column = cache.column("group")
-    groups = set() if column is None else {group for group in column if group is not None}
+    group, n = None if column is None else column[cache.valid], int(cache.valid.sum())
     notes = []
     for name, fitted in aggregators.items():
-        means = [one.parameters[key] for one in fitted for key in _BY_GROUP if key in one.parameters]
-        if missing := sorted({group for of in means for group in groups - set(of)}):
-            known = ", ".join(sorted({group for of in means for group in of})[:_LISTED]) or "none"
-            shown = ", ".join(missing[:_LISTED])
-            notes.append(
-                f"{name}: {len(missing)} of {len(groups)} groups were not in its training data ({shown}; it knows "
-                f"{known}): their items get the mean of all"
-            )
+        without = np.zeros(n, dtype=bool)
+        for one in fitted:
+            without |= without_learnt_group(one, cache.scale, group, n)
+        known = {name for one in fitted for name in learnt_groups(one, cache.scale) or ()}
+        notes += [f"{name}: {line}" for line in Ungrouped().plus(without, group).note(known)]
     return notes
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
 from ...train.aggregator.conformal import Calibration, conformal_radii
+from ...train.aggregator.learnt_groups import without_learnt_group
 from ...train.aggregator.predictions import predict_all
 from ...train.files.aggregator_file import AggregatorRecord, in_sample
 from ...train.files.applies import check_applies
@@ -61,6 +62,15 @@ def calibrate(
         seen = _whole_clusters(seen, readouts.cluster)
         notes.append(f"{int((seen & labelled).sum())} items in clusters with training items are left out")
         labelled &= ~seen
+    without = without_learnt_group(record.aggregator, cache.scale, readouts.group, len(labelled)) & labelled
+    if without.any():
+        if without.sum() == labelled.sum():
+            raise LagerError(
+                f"no labelled item of cache {cache.path} is in a group that the aggregator learnt, and only items of "
+                "these have intervals: extract with --group, or train on items without groups"
+            )
+        labelled &= ~without
+        notes.append(f"{int(without.sum())} items are left out, as they are in no group that the aggregator learnt")
     rows = np.flatnonzero(labelled)
     if not len(rows):
         raise LagerError(f"cache {cache.path} has no item with a human score to calibrate on: give --scores, or others")

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any, overload
 import polars as pl
 
 from ...data.errors import LagerError
+from ...data.items.item_table import object_column
 from ...data.items.items import TABLE_SCHEMA, Items, Kind, item_fields
-from ...data.items.values import each_value
+from ...data.items.values import each_value, label_text
 from ...data.progress import silent, to_stderr
 from ...data.scale import Scale
 from ...extract.options.groups import ReadOptions
 from ...extract.options.option import make
 from ...train.aggregator.aggregator import Aggregator
+from ...train.aggregator.learnt_groups import Ungrouped, without_learnt_group
 from ...train.files.aggregator_file import AggregatorRecord, load_aggregator
 from .open_model import open_live, reading_note
-from .score_cache import levels_of
+from .score_cache import levels_of, ungrouped_note
 from .score_items import PART
 from .scored_rows import PROBABILITY, interval_names, scored_rows
 
@@ -47,7 +49,7 @@ class Score:
         Why not, empty where there is.
     intervals : dict of float to (float, float), or None
         For each level the aggregator was calibrated at, between which numbers the human score lies with that
-        probability; None without a calibration or a score.
+        probability; None without a calibration, a score, or a group that the aggregator needs and knows.
     """
 
     score: float | None
@@ -125,7 +127,7 @@ class ItemJudge:
         self._reader, self.notes = open_live(model, self._record, how, say=say, force=force)
         self.scale: Scale = self._reader.prompt_format.scale
         self._quiet = quiet
-        self._read_before = False
+        self._read_before = self._told_ungrouped = False
         self._tell(self.notes)
 
     @overload
@@ -143,7 +145,8 @@ class ItemJudge:
             The template's fields, such as ``instruction=..., response=...``; or ``prompt=...``; or ``messages=...``, a
             list of messages or a list of such lists. Where any has several values, that many items are scored, in
             batches, and
-            fields with one value are the same for all. None and NaN are missing values.
+            fields with one value are the same for all. None and NaN are missing values. ``group=...`` names the items'
+            groups, for an aggregator that learnt by group; a template that mentions `group` gets it too.
 
         Returns
         -------
@@ -160,29 +163,34 @@ class ItemJudge:
         return scores[0] if single else scores
 
     def score_items(self, items: Sequence[Mapping[str, Any]]) -> list[Score]:
-        """Score items given as one mapping of fields each, in batches."""
+        """Score items given as one mapping of fields each, in batches; `group` among them names an item's group."""
         if not items:
             return []
         kind = _kind(items)
         from ...extract.prompts.inputs import unused_columns
 
-        out: list[Score] = []
+        out, ungrouped = list[Score](), Ungrouped()
         for start in range(0, len(items), PART):
             part = [dict(item) for item in items[start : start + PART]]
             some = _items(part, kind, first=start)
             data = self._reader.read(some)
             calibration = self._record.calibration_for(self.scale)
-            rows = scored_rows(self._record.aggregator, data, scale=self.scale, calibration=calibration)
+            aggregator, group = self._record.aggregator, object_column(some.table, "group")
+            rows = scored_rows(aggregator, data, scale=self.scale, group=group, calibration=calibration)
+            without = without_learnt_group(aggregator, self.scale, group, len(data)) & data.valid
+            ungrouped = ungrouped.plus(without, group)
             levels = levels_of(self._record, self.scale)
             out += [_score(row, self.scale, levels) for row in rows.iter_rows(named=True)]
+        late: list[str] = []
         if not self._read_before:
             self._read_before = True
-            late = [
-                *unused_columns(self._reader.prompt_format.template, some),
-                *reading_note(self._record, self._reader),
-            ]
-            self.notes += late
-            self._tell(late)
+            late += unused_columns(self._reader.prompt_format.template, some)
+            late += reading_note(self._record, self._reader)
+        if ungrouped.n and not self._told_ungrouped:
+            self._told_ungrouped = True
+            late += ungrouped_note(self._record, self.scale, ungrouped, remedy="give group=...")
+        self.notes += late
+        self._tell(late)
         return out
 
     def _tell(self, lines: Sequence[str]) -> None:
@@ -238,12 +246,15 @@ def _kind(items: Sequence[Mapping[str, Any]]) -> Kind:
 def _items(rows: Sequence[dict[str, Any]], kind: Kind, *, first: int) -> Items:
     """Return items under numbers, without labels."""
     ids = [str(first + n) for n in range(len(rows))]
-    if kind != "fields" and (bad := [i for i, row in zip(ids, rows, strict=True) if set(row) != {kind}]):
+    if kind != "fields" and (bad := [i for i, row in zip(ids, rows, strict=True) if set(row) - {"group"} != {kind}]):
         raise LagerError(
-            f"item {bad[0]!r}: expected {kind} alone, as in the first item; fields beside it reach no judge"
+            f"item {bad[0]!r}: expected {kind} alone, or with group, as in the first item; fields beside it reach no "
+            "judge"
         )
-    table = pl.DataFrame({"item_id": ids}).with_columns(
-        pl.lit(None, dtype=dtype).alias(name) for name, dtype in TABLE_SCHEMA.items() if name != "item_id"
+    groups = [label_text(row.get("group"), what=f"item {i!r}: group") for i, row in zip(ids, rows, strict=True)]
+    known = pl.DataFrame({"item_id": ids, "group": groups}, schema_overrides={"group": pl.String})
+    table = known.with_columns(
+        pl.lit(None, dtype=dtype).alias(name) for name, dtype in TABLE_SCHEMA.items() if name not in known.columns
     )
     fields = tuple(item_fields(row, kind, where=f"item {i!r}") for i, row in zip(ids, rows, strict=True))
     return Items(tuple(ids), fields, kind, table)
@@ -256,5 +267,5 @@ def _score(row: Mapping[str, Any], scale: Scale, levels: Sequence[float]) -> Sco
     ends = zip(levels, interval_names(levels), strict=True) if row["valid"] and levels else ()
     return Score(
         row["score"], proba if known else None, row["entropy"], row["score_mass"], bool(row["valid"]), row["reason"],
-        {level: (row[low], row[high]) for level, (low, high) in ends} or None,
+        {level: (row[low], row[high]) for level, (low, high) in ends if row[low] is not None} or None,
     )  # fmt: skip

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...data.cache.feature_cache import FeatureCache
 from ...data.cache.shards import ShardData, prompt_keys
 from ...data.files.canonical import sha256_file
 from ...data.scale import Scale
+from ...train.aggregator.learnt_groups import Ungrouped, learnt_groups, without_learnt_group
 from ...train.files.aggregator_file import AggregatorRecord, in_sample, load_aggregator
 from ...train.files.applies import check_applies
 from .journal import ScoreJournal
@@ -65,13 +67,20 @@ def score_cache(
             if advance is not None:
                 advance(shard["rows"])
         journal.finish()
-    return tally.scored(notes)
+    return tally.scored(notes, remedy="extract with --group")
 
 
 def levels_of(record: AggregatorRecord, scale: Scale) -> list[float]:
     """Return the levels of the intervals that scores on this scale have."""
     calibration = record.calibration_for(scale)
     return [] if calibration is None else list(calibration.radii)
+
+
+def ungrouped_note(record: AggregatorRecord, scale: Scale, counts: Ungrouped, *, remedy: str) -> list[str]:
+    """Return a line on items that are in no group which the aggregator learnt, and how to give it."""
+    unheld = " and no interval" if levels_of(record, scale) else ""
+    known = learnt_groups(record.aggregator, scale) or frozenset[str]()
+    return [f"{line}{unheld}; {remedy}" for line in counts.note(known)]
 
 
 class Tally:
@@ -87,10 +96,10 @@ class Tally:
         self.record, self.journal = record, journal
         self.n_valid = int(journal.kept.get("valid", 0))
         self.n_in_sample = int(journal.kept.get("in_sample", 0))
+        n, n_items, unknown = journal.kept.get("ungrouped", Ungrouped())
+        self.ungrouped = Ungrouped(n, n_items, tuple(unknown))
 
-    def append(
-        self, data: ShardData, *, group: np.ndarray[tuple[int], np.dtype[np.object_]] | None, **keep: Any
-    ) -> None:
+    def append(self, data: ShardData, *, group: NDArray[np.object_] | None, **keep: Any) -> None:
         """Score and write the next rows; `keep` is remembered with the counts."""
         scale = self.journal.scale
         calibration = self.record.calibration_for(scale)
@@ -98,10 +107,14 @@ class Tally:
         self.n_valid += int(data.valid.sum())
         if self.record.training_rows:
             self.n_in_sample += int(in_sample(self.record, prompt_keys(data.prompt_sha256)).sum())
-        self.journal.append(rows, keep={"valid": self.n_valid, "in_sample": self.n_in_sample, **keep})
+        without = without_learnt_group(self.record.aggregator, scale, group, len(data)) & data.valid
+        self.ungrouped = self.ungrouped.plus(without, group)
+        counts = {"valid": self.n_valid, "in_sample": self.n_in_sample, "ungrouped": list(self.ungrouped)}
+        self.journal.append(rows, keep={**counts, **keep})
 
-    def scored(self, notes: list[str]) -> Scored:
-        """Return the counts."""
+    def scored(self, notes: list[str], *, remedy: str) -> Scored:
+        """Return the counts; `remedy` says how items get groups."""
+        notes = [*notes, *ungrouped_note(self.record, self.journal.scale, self.ungrouped, remedy=remedy)]
         if self.n_in_sample:
             notes = [*notes, f"{self.n_in_sample} of {self.journal.n_rows} items are among the training items"]
         return Scored(self.journal.out, self.journal.n_rows, self.n_valid, self.n_in_sample, notes)

@@ -69,7 +69,7 @@ def score_items(
             for start in range(journal.n_rows, len(loaded), part):
                 _append(tally, reader, loaded.part(range(start, min(start + part, len(loaded)))))
         journal.finish()
-    return tally.scored([*notes, *reading_note(record, reader)])
+    return tally.scored([*notes, *reading_note(record, reader)], remedy="give --group")
 
 
 def _append(tally: Tally, reader: LiveReader, some: Items) -> None:

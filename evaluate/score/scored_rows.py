@@ -17,6 +17,7 @@ from ...data.cache.shards import ShardData
 from ...data.scale import Scale
 from ...train.aggregator.aggregator import Aggregator
 from ...train.aggregator.conformal import Calibration
+from ...train.aggregator.learnt_groups import without_learnt_group
 from ...train.aggregator.mixing import entropy
 
 PROBABILITY = "p_"
@@ -74,7 +75,7 @@ def scored_rows(
     group : ndarray of shape (n_rows,), dtype object, optional
         For `group-mean`, and what has an intercept for each group.
     calibration : Calibration, optional
-        On this scale; with it rows have intervals.
+        On this scale; with it rows have intervals, null where the mean of all groups stands for the row's own.
 
     Returns
     -------
@@ -95,7 +96,8 @@ def scored_rows(
         if aggregator.has_proba:
             proba[rows] = aggregator.predict_proba(readouts)
     levels = [] if calibration is None else list(calibration.radii)
-    ends = [] if calibration is None else calibration.intervals(score).values()
+    held = np.where(without_learnt_group(aggregator, scale, group, n), np.nan, score)
+    ends = [] if calibration is None else calibration.intervals(held).values()
     columns = {
         "id": data.item_id,
         "score": score,

@@ -1,6 +1,7 @@
 """`lager calibrate`, and the intervals that scores have then."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -104,3 +105,14 @@ def test_an_aggregator_whose_numbers_are_no_scores_is_refused(held_out, tmp_path
         calibrate(lengths, held_out)
     means = train_on_cache(make_cache(tmp_path / "u", 20), strategy="group-mean").record
     assert calibrate(means, held_out).record.calibration is not None  # a score, and a baseline for widths
+
+
+def test_items_of_no_group_that_was_learnt_are_left_out(held_out, tmp_path):
+    record = train_on_cache(make_cache(tmp_path / "t", 60, seed=1), strategy="ridge").record
+    groups = [None if i < 50 else f"criterion{i % 2}" for i in range(200)]
+    table = held_out.items.with_columns(pl.Series("group", groups, dtype=pl.String))
+    found = calibrate(record, replace(held_out, items=table))
+    assert found.record.calibration.n == 150
+    assert "49 items are left out, as they are in no group that the aggregator learnt" in found.notes
+    with pytest.raises(LagerError, match=r"no labelled item of cache .* is in a group that the aggregator learnt"):
+        calibrate(record, replace(held_out, items=table.with_columns(pl.lit("style").alias("group"))))

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from lager.data.errors import LagerError
 from lager.data.open_items import load_items
+from lager.evaluate.score.calibrate import calibrate
 from lager.evaluate.score.score_items import score_items
 from lager.train.files.aggregator_file import save_aggregator
 from lager.train.training_run import train_on_cache
@@ -83,6 +84,54 @@ def test_fields_that_the_template_leaves_out_are_told_once(place, tmp_path, caps
     assert any("does not hold criterion of the items" in note for note in scored.notes)
     run(place / "model", tmp_path / "items.jsonl", tmp_path / "c", template=place / "plain.jinja", quiet=False)
     assert "does not hold criterion of the items" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def grouped(place):
+    """An aggregator with means for two groups, and intervals."""
+    rows = [
+        f'{{"id": "q{i}", "response": "{TEXTS[i % 3]} {i}", "score": {1 + 2 * (i % 2)}, "group": "g{i % 2}"}}'
+        for i in range(20)
+    ]
+    (place / "grouped.jsonl").write_text("\n".join(rows))
+    (place / "other.jsonl").write_text("\n".join(row.replace('."', '!"').replace(". ", "! ") for row in rows))
+    template = place / "plain.jinja"
+    train, other = (
+        run(place / "model", place / f"{name}.jsonl", place / f"{name}-cache", template=template)
+        for name in ("grouped", "other")
+    )
+    return calibrate(train_on_cache(train, strategy="group-mean").record, other, levels=[0.8]).record
+
+
+def test_a_group_reaches_what_was_learnt_by_group_and_without_one_there_is_no_interval(place, grouped):
+    judge = lager.Judge(place / "model", grouped, quiet=True)
+    known = judge.score(response=TEXTS, group=np.array(["g0", "g1", "g0"]))
+    assert [float(one) for one in known] == pytest.approx([1.0, 3.0, 1.0])
+    assert all(list(one.intervals) == [0.8] for one in known)
+    assert float(judge.score(response=TEXTS[0], group="g1")) == pytest.approx(3.0)
+    assert [float(one) for one in judge.score(response=TEXTS, group="g0")] == pytest.approx([1.0] * 3)
+    assert judge.notes == []
+    rows = [{"response": TEXTS[0], "group": "g1"}, {"response": TEXTS[1]}, {"response": TEXTS[2], "group": "G1"}]
+    one, missing, unknown = judge.score_items(rows)
+    assert (float(one), float(missing), float(unknown)) == pytest.approx((3.0, 2.0, 2.0))
+    assert one.intervals is not None
+    assert (missing.intervals, unknown.intervals) == (None, None)
+    assert judge.notes == [
+        "the aggregator has an intercept or mean for each group (g0, g1): 2 of 3 items are in none of these (they "
+        "have G1), and get the mean of all and no interval; give group=..."
+    ]
+    judge.score(response=TEXTS[0])
+    assert len(judge.notes) == 1  # told once
+    with pytest.raises(LagerError, match="item '0': group is a dict, expected text or a number"):
+        judge.score(response=TEXTS[0], group={"a": 1})
+
+
+def test_a_group_may_stand_beside_a_prompt(place, grouped):
+    judge = lager.Judge(place / "model", grouped, quiet=True)
+    scores = judge.score(prompt=["Rate it.", "Rate this."], group=["g0", "g1"])
+    assert [float(one) for one in scores] == pytest.approx([1.0, 3.0])
+    with pytest.raises(LagerError, match="expected prompt alone, or with group"):
+        judge.score(prompt="Rate it.", length=3)
 
 
 def test_what_cannot_be_read_has_no_number(judge):

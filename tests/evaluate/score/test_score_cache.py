@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ import pytest
 from lager.cli import main_or_raise
 from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
+from lager.evaluate.score.calibrate import calibrate
 from lager.evaluate.score.score_cache import score_cache
 from lager.train.aggregator.aggregator import Aggregator
 from lager.train.files.aggregator_file import load_aggregator, save_aggregator
@@ -96,6 +98,46 @@ def test_any_strategy_scores_and_one_without_a_distribution_has_none(cache, tmp_
     assert valid["score"].is_finite().all()
     has_proba = load_aggregator(aggregator).aggregator.has_proba
     assert valid["entropy"].is_null().any() == (not has_proba)
+
+
+def regrouped(cache, groups):
+    """Return a cache of the same read-outs whose items have other groups."""
+    return replace(cache, items=cache.items.with_columns(pl.Series("group", groups, dtype=pl.String)))
+
+
+@pytest.mark.parametrize("strategy", ["ridge", "group-mean"])
+def test_items_of_no_group_that_was_learnt_get_the_mean_of_all_no_interval_and_a_note(tmp_path, strategy):
+    train = make_cache(tmp_path / "train", 60, seed=1)
+    held_out = make_cache(tmp_path / "held-out", 100, seed=2, first=1000, clusters=30)
+    record = calibrate(train_on_cache(train, strategy=strategy).record, held_out).record
+    save_aggregator(tmp_path / "a.json", record)
+    new = make_cache(tmp_path / "new", 40, seed=3, first=3000, invalid=frozenset({6}))
+    whole = score_cache(new, tmp_path / "a.json", out=tmp_path / "whole.parquet")
+    assert not any("in none of these" in note for note in whole.notes)
+    groups = [None if i < 10 else "style" if i < 12 else f"criterion{i % 2}" for i in range(40)]
+    part = score_cache(regrouped(new, groups), tmp_path / "a.json", out=tmp_path / "part.parquet")
+    (note,) = [note for note in part.notes if "in none of these" in note]
+    assert note == (
+        "the aggregator has an intercept or mean for each group (criterion0, criterion1): 11 of 40 items are in none "
+        "of these (they have style), and get the mean of all and no interval; extract with --group"
+    )
+    whole, part = read(tmp_path / "whole.parquet"), read(tmp_path / "part.parquet")
+    assert part[12:].equals(whole[12:])
+    assert whole.filter("valid")["low"].is_not_null().all()
+    assert part["low"][:12].is_null().all()
+    assert part["high"][:12].is_null().all()
+    valid = new.valid[:12]
+    if strategy == "ridge":
+        learnt = record.aggregator.parameters["group_intercepts"]
+        own = np.array([learnt[f"criterion{i % 2}"] for i in range(12)])
+        linear = whole["score"][:12].to_numpy() - own
+        expected = linear + np.mean(list(learnt.values()))
+    else:
+        expected = np.full(12, record.aggregator.parameters["mean"])
+    np.testing.assert_allclose(part["score"][:12].to_numpy()[valid], expected[valid], atol=1e-9)
+    nothing = score_cache(regrouped(new, [None] * 40), tmp_path / "a.json", out=tmp_path / "none.parquet")
+    assert any("39 of 40 items are in none of these, and" in note for note in nothing.notes)
+    assert read(tmp_path / "none.parquet")["low"].is_null().all()
 
 
 class KilledError(Exception):

@@ -244,3 +244,36 @@ def test_the_group_column_reaches_group_mean(place, tmp_path):
     score_items(place / "judge", place / "new.jsonl", tmp_path / "means.json", out=tmp_path / "s.parquet", say=print)
     by_group = table(tmp_path / "s.parquet")["score"].drop_nulls().n_unique()
     assert by_group == 2
+
+
+def test_items_without_the_group_column_are_counted_in_a_note_also_after_a_kill(place, tmp_path, monkeypatch):
+    from lager.data.cache.feature_cache import FeatureCache
+
+    record = train_on_cache(FeatureCache.open(place / "cache"), strategy="ridge").record
+    save_aggregator(tmp_path / "ridge.json", record)
+    rows = [json.loads(line) for line in (place / "new.jsonl").read_text().splitlines()]
+    rows = [row | {"group": "g9"} if n == 9 else row for n, row in enumerate(rows)]
+    for row in rows[:3]:
+        del row["group"]
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    append = ScoreJournal.append
+
+    def dies(self, rows, **options):
+        if self.n_rows == 8:
+            raise KilledError
+        append(self, rows, **options)
+
+    def run_on():
+        return score_items(
+            place / "judge", tmp_path / "new.jsonl", tmp_path / "ridge.json", out=tmp_path / "s.jsonl", part=4,
+            say=lambda line: None,
+        )  # fmt: skip
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ScoreJournal, "append", dies)
+        with pytest.raises(KilledError):
+            run_on()
+    assert [note for note in run_on().notes if "in none of these" in note] == [
+        "the aggregator has an intercept or mean for each group (g0, g1): 4 of 11 items are in none of these (they "
+        "have g9), and get the mean of all; give --group"
+    ]
