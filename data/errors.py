@@ -40,6 +40,13 @@ _ADVICE = {
 }
 
 
+def cannot_write(path: object, error: OSError) -> LagerError:
+    """Return why a file or folder cannot be made, with what to do: of a name that is too long, a shorter one."""
+    is_name = error.errno == errno.ENAMETOOLONG
+    advice = _ADVICE[errno.ENAMETOOLONG] if is_name else "choose a folder you can write to"
+    return LagerError(f"cannot write {path}: {error.strerror or error}; {advice}")
+
+
 def from_system(error: OSError) -> LagerError:
     """Return what the system refused as one line: which file, why, what to do."""
     reason = error.strerror or str(error) or type(error).__name__

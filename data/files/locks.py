@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..errors import LagerError
+from ..errors import LagerError, cannot_write
 from ..progress import Say
 from ..safe_text import printable
 
@@ -98,7 +98,7 @@ def own(path: Path, *, what: str) -> FileLock:
     except OSError as error:
         if error.errno in _NO_LOCKS:
             return FileLock(None, path)
-        raise LagerError(f"cannot write {path}: {error.strerror or error}; choose a folder you can write to") from None
+        raise cannot_write(path, error) from None
     if lock is None:
         raise LagerError(f"{what} is being written already ({_owner(path)}): wait for its end, or choose another name")
     return lock

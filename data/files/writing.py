@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import LagerError
+from ..errors import LagerError, cannot_write
 from .canonical import canonical_json
 from .json_text import RECORD, Limits, parse_json
 
@@ -30,7 +30,7 @@ def replacing(path: Path, *, keep_existing: bool = False, parents: bool = True) 
         path.parent.mkdir(parents=parents, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_TEMPORARY, dir=path.parent)
     except OSError as error:
-        raise LagerError(f"cannot write {path}: {error.strerror or error}; choose a folder you can write to") from None
+        raise cannot_write(path, error) from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -123,7 +123,7 @@ def new_folder(path: Path, *, what: str) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=_TEMPORARY, dir=path.parent))
     except OSError as error:
-        raise LagerError(f"cannot write {path}: {error.strerror or error}; choose a folder you can write to") from None
+        raise cannot_write(path, error) from None
     try:
         with _failures_told(path):
             yield temporary

@@ -35,7 +35,10 @@ class ScoreRows:
             return written
         if known is None:
             return plain
-        return [it if it in known and one not in known else one for one, it in zip(plain, written, strict=True)]
+        found = [it if it in known and one not in known else one for one, it in zip(plain, written, strict=True)]
+        # An apostrophe that others wrote was taken off those known, if they come from a CSV file too.
+        bare = [_plain(one) if one not in known and _plain(one) in known else one for one in found]
+        return bare if self._marks and len(set(bare)) == len(bare) else found
 
 
 def _plain(cell: Any) -> Any:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..cache.manifest import MANIFEST, read_manifest
-from ..errors import LagerError
+from ..errors import LagerError, cannot_write
 from ..files.json_text import RECORD
 from ..files.locks import only_process
 from ..files.writing import replacing
@@ -160,9 +160,7 @@ def _tidy(staging: Path, manifest: RemoteManifest) -> None:
             if path.is_symlink() or not (path.is_dir() or (listed and path.is_file())):
                 path.unlink()
     except OSError as error:
-        raise LagerError(
-            f"cannot write {staging}: {error.strerror or error}; choose a folder you can write to"
-        ) from None
+        raise cannot_write(staging, error) from None
 
 
 def _check_space(staging: Path, total: int) -> None:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import LagerError
+from ..errors import cannot_write
 
 WORKERS = "workers"
 CLAIMS = "claims"
@@ -112,9 +112,7 @@ def make_folders(cache: Path) -> None:
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise LagerError(
-                f"cannot write {cache}: {error.strerror or error}; choose a folder you can write to"
-            ) from None
+            raise cannot_write(cache, error) from None
         return
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -162,8 +162,9 @@ class ItemJudge:
         scores = self.score_items(rows)
         return scores[0] if single else scores
 
-    def score_items(self, items: Sequence[Mapping[str, Any]]) -> list[Score]:
-        """Score items given as one mapping of fields each, in batches; `group` among them names an item's group."""
+    def score_items(self, items: Iterable[Mapping[str, Any]] | pl.DataFrame) -> list[Score]:
+        """Score items, one mapping of fields each or a frame of polars or pandas; `group` names an item's group."""
+        items = _mappings(items)
         if not items:
             return []
         kind = _kind(items)
@@ -233,6 +234,23 @@ def _many(name: str, value: Any) -> list[Any] | None:
     values = each_value(value, what=name)
     is_conversation = name == "messages" and values is not None and all(isinstance(one, Mapping) for one in values)
     return None if is_conversation else values
+
+
+def _mappings(items: Any) -> list[Mapping[str, Any]]:
+    """Return the rows of a frame, or what an iterable gives, once all are mappings with names that are text."""
+    if isinstance(items, pl.DataFrame):
+        return list(items.iter_rows(named=True))
+    if hasattr(items, "to_dict") and hasattr(items, "columns"):  # of pandas, which is not imported for it
+        items = items.to_dict("records")
+    expected = "expected a list of mappings, each with an item's fields, or a frame of polars or pandas"
+    if isinstance(items, str | bytes | Mapping) or not isinstance(items, Iterable):
+        raise LagerError(f"items is a {type(items).__name__}: {expected}")
+    rows = list(items)
+    for number, row in enumerate(rows):
+        if not isinstance(row, Mapping) or not all(isinstance(name, str) for name in row):
+            what = "a mapping with names that are no text" if isinstance(row, Mapping) else f"a {type(row).__name__}"
+            raise LagerError(f"item {number} is {what}: {expected}")
+    return rows
 
 
 def _kind(items: Sequence[Mapping[str, Any]]) -> Kind:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...data.cache.manifest import MANIFEST
-from ...data.errors import LagerError
+from ...data.errors import LagerError, cannot_write
 from ...data.files.canonical import canonical_json
 from ...data.files.writing import read_json, write_json
 from ...data.items.items import ItemIds, RowForm
@@ -107,5 +107,5 @@ def _take(claim: Path, key: str, cache: Path) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        raise LagerError(f"cannot write {cache}: {error.strerror or error}; choose a folder you can write to") from None
+        raise cannot_write(cache, error) from None
     return True

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from lager.data.errors import LagerError
 from lager.data.files.csv_cells import for_spreadsheets, from_spreadsheet
+from lager.data.items.score_files import read_external, read_human_scores
 from lager.data.items.score_rows import ScoreRows
 
 IDS = ["-a", "'-a", "''=b", "=1+1", "@c", "+d", "\te", "\rf", "'g", "-1.5", "+2e3", "plain", "*", "^h$", "-"]
@@ -43,3 +44,15 @@ def test_ids_that_others_wrote_with_an_apostrophe_are_theirs(tmp_path):
     path.write_text("id,score\n'-a,1\n'-a,2\n")
     with pytest.raises(LagerError, match="repeat an id"):
         ScoreRows(path, what="score file").ids()
+
+
+def test_ids_with_an_apostrophe_of_others_join_between_two_files(tmp_path):
+    human, judged = tmp_path / "a.csv", tmp_path / "out.csv"
+    human.write_text("id,score\n'=x,1\ny,2\n")
+    items = read_human_scores(human, None)
+    for written in ("'=x", "''=x", "=x"):  # by others, by `lager score` of the item '=x, by --raw of the item =x
+        judged.write_text(f"id,score\n{written},4\ny,5\n")
+        assert read_external([f"{judged}:score"], items, None)[0].scores.tolist() == [4, 5]
+    judged.write_text("id,score\n'=x,4\n''=x,5\n")
+    with pytest.raises(LagerError, match="'=x"):
+        read_external([f"{judged}:score"], items, None)

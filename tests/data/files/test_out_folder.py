@@ -3,10 +3,13 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from lager.data.errors import LagerError
+from lager.data.files.locks import own
 from lager.data.files.out_folder import UNFINISHED, filling
+from lager.data.files.writing import replacing
 
 NAMES = ("results.json", "figures")
 WRITES = """
@@ -67,3 +70,16 @@ def test_files_that_were_there_are_refused_and_no_lock_is_left(tmp_path):
     with pytest.raises(LagerError, match="figures exists already"), filling(tmp_path, NAMES):
         pytest.fail("filled")
     assert [one.name for one in tmp_path.iterdir()] == ["figures"]
+
+
+def test_a_name_that_is_too_long_wants_a_shorter_one(tmp_path):
+    name = "n" * 250  # what is added to it makes it too long
+    with (
+        pytest.raises(LagerError, match="File name too long; choose a shorter name"),
+        replacing(tmp_path / name),
+    ):
+        pytest.fail("no such name can be had")
+    with pytest.raises(LagerError, match="File name too long; choose a shorter name"):
+        own(tmp_path / f"{name}.partial.lock", what="the file")
+    with pytest.raises(LagerError, match="choose a folder you can write to"):
+        own(Path("/dev/null/a.lock"), what="the file")

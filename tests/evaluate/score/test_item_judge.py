@@ -2,6 +2,7 @@
 
 import lager
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from lager.data.errors import LagerError
@@ -44,6 +45,21 @@ def test_it_reads_as_in_training_and_says_what_lager_score_says(place, judge, tm
     np.testing.assert_allclose([float(score) for score in scores], table["score"].to_numpy(), atol=1e-5)
     np.testing.assert_allclose([score.score_mass for score in scores], table["score_mass"].to_numpy(), atol=1e-6)
     assert judge.notes == []
+
+
+def test_items_come_as_any_iterable_of_mappings_or_a_frame(judge):
+    rows = [{"response": text, "instruction": " Be strict."} for text in TEXTS]
+    expected = judge.score_items(rows)
+    for items in (pd.DataFrame(rows), pl.DataFrame(rows), iter(rows), tuple(rows)):
+        assert judge.score_items(items) == expected
+    assert judge.score_items(pd.DataFrame()) == judge.score_items(iter(())) == []
+    for items, told in (
+        (TEXTS, "item 0 is a str: expected a list of mappings"), (rows[0], "items is a dict: expected"),
+        ("text", "items is a str"), (None, "items is a NoneType"), (pl.LazyFrame(rows), "items is a LazyFrame"),
+        (pd.DataFrame([["x"]]), "item 0 is a mapping with names that are no text"), (pd.Series(TEXTS), "is a str"),
+    ):  # fmt: skip
+        with pytest.raises(LagerError, match=told):
+            judge.score_items(items)
 
 
 def test_one_item_gives_a_score_and_lists_give_one_each(judge):
