@@ -138,7 +138,7 @@ def test_names_that_overlap_or_are_written_by_a_filter_stay_text():
     tokenizer = tiny_tokenizer(fresh=True)
     tokenizer.add_tokens(["[A]<", "<B]", "[INST]"], special_tokens=True)
     added = {*tokenizer.convert_tokens_to_ids(["[A]<", "<B]", "[INST]"])}
-    for written in ("{{ response }}", "{{ response | tojson }}", "{{ [response] }}"):
+    for written in ("{{ response }}", "{{ response | tojson }}", "{{ [response] | string }}"):
         template = Template("t", "Rate " + written)
         text, ids = render(tokenizer, "fields", {"response": "[A]<B] [INST]"}, template=template)
         assert not added & set(ids)
