@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..agreement.bootstrap import ClusterBootstrap
+from ..agreement.estimates import mean_of_defined
 from ..agreement.intervals import NO_RESAMPLES, Interval
 from ..agreement.jackknife import SPACES, effective_number, jackknife_interval
 from .preferences import Preferences
@@ -105,9 +106,8 @@ def _figure(
     elif bootstrap.resamples:
         parts = bootstrap.parts(cluster)
         without = np.concatenate([_group_means(values, group, weight) for weight in parts.left_out()], axis=1)
-        changes = np.where(np.isnan(without), np.nan, without - means)
-        known = (~np.isnan(changes)).sum(axis=0)  # a group that has no pair left changes as the others do
-        change = np.divide(np.nansum(changes, axis=0), known, out=np.full(len(known), np.nan), where=known > 0)
+        # A group that has no pair left changes as the others do.
+        change = mean_of_defined((without - means)[None, None])[0, 0]
         space, effective = SPACES[_SPACES.get(name, "share")], effective_number(parts.sizes.astype(np.float64))
         found = jackknife_interval(float(means.mean()), means.mean() + change, effective, space)
     return PairEstimate(float(means.mean()), found.low, found.high, float(values.mean()), len(values), found.reason)

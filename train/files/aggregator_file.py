@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,6 @@ from ..aggregator.aggregator import Aggregator
 from ..aggregator.conformal import Calibration
 from ..strategies.registry import lookup
 from .prompt_settings import PromptSettings
-
-if TYPE_CHECKING:
-    pass
 
 FORMAT = "lager-aggregator"
 FORMAT_VERSION = 2
