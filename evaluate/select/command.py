@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ...data.errors import LagerError
+from ...data.safe_text import printable
 from ..options import Raw
 
 
@@ -71,8 +72,11 @@ def select(
         "over_quota": choice.over_quota,
         "selected": len(choice.chosen),
         "lowest_score": choice.chosen[-1].score,
+        "notes": read.notes,
         "out": str(out),
     }
+    for note in read.notes:
+        typer.echo(f"note: {printable(note)}", err=True)
     if as_json:
         typer.echo(json.dumps(summary, indent=2))
     else:

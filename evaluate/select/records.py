@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ...data.errors import LagerError
 from ...data.items.score_rows import ScoreRows
 from ...data.items.small_files import parse_id, parse_scores, read_rows
+from .same_records import check_same_records, number_note
 
 _LISTED = 3
 
@@ -32,17 +33,18 @@ class Record(NamedTuple):
 
 
 class ScoredRecords(NamedTuple):
-    """Records with a score in the order of their file, and the ids of those without one."""
+    """Records with a score in the order of their file, the ids of those without one, and what should be known."""
 
     records: list[Record]
     unscored: list[str]
+    notes: list[str]
 
 
 def read_scored_records(
     scores: Path, *, column: str = "score", items: Path | None = None, average: bool = False
 ) -> ScoredRecords:
     """Read scores by id and join them to the records of another file."""
-    file = ScoreRows(scores, what="score file")
+    file, notes = ScoreRows(scores, what="score file"), list[str]()
     rows, known = file.rows, None if items is None else _read_items(items)
     if not any(column in row for row in rows):
         columns = list(dict.fromkeys(name for row in rows for name in row))
@@ -54,18 +56,20 @@ def read_scored_records(
         by_id, rows_by_id = _means(by_id, scores), dict[str, dict[str, Any]]()
     else:
         rows_by_id = dict(zip(ids, rows, strict=True))
-    if known is not None:
+    if known is not None and items is not None:
         rows_by_id = known
         if unknown := [i for i in by_id if i not in rows_by_id]:
             raise LagerError(
                 f"{scores}: {len(unknown)} of {len(by_id)} ids are not in {items} (first: "
                 f"{', '.join(map(repr, unknown[:_LISTED]))}); {_hint(unknown[0], average)}"
             )
+        if not check_same_records(rows, ids, known, scores=scores, items=items, average=average):
+            notes = number_note(ids, scores, items)
         by_id = {i: by_id.get(i) for i in rows_by_id}
     records = [Record(i, score, rows_by_id.get(i, {})) for i, score in by_id.items() if score is not None]
     if not records:
         raise LagerError(f"{scores}: none of the {len(by_id)} records has a score in column {column!r}")
-    return ScoredRecords(records, [i for i, score in by_id.items() if score is None])
+    return ScoredRecords(records, [i for i, score in by_id.items() if score is None], notes)
 
 
 def _one_score(value: Any, number: int, path: Path, column: str) -> float | None:

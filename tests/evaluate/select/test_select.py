@@ -163,6 +163,37 @@ def test_an_output_is_neither_overwritten_nor_of_an_unknown_kind(tmp_path, score
     assert "ends in .jsonl" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["instruction", "prompt_sha256", "group"])
+def test_scores_of_other_records_under_the_same_row_numbers_are_refused(tmp_path, name):
+    values = [f"value {n}" for n in range(5)]
+    items = write_jsonl(tmp_path / "items.jsonl", [{name: one} for one in values])
+    rows = [{"id": n, "score": n, name: one} for n, one in enumerate(values)]
+    path = write_jsonl(tmp_path / "s.jsonl", rows)
+    assert read_scored_records(path, items=items).notes == []
+    for row in rows[:2]:
+        row[name] = "another"
+    with pytest.raises(LagerError, match=rf"2 of 5 scores are of other records .*'0' has {name} 'another' there"):
+        read_scored_records(write_jsonl(path, rows), items=items)
+
+
+def test_prompts_of_another_template_and_criteria_of_a_record_are_no_other_records(tmp_path):
+    items = write_jsonl(tmp_path / "items.jsonl", [{"prompt_sha256": f"{n}", "group": "g"} for n in range(3)])
+    path = write_jsonl(tmp_path / "s.jsonl", [{"id": n, "score": n, "prompt_sha256": f"x{n}"} for n in range(3)])
+    assert len(read_scored_records(path, items=items).records) == 3
+    write_jsonl(path, [{"id": f"{n}/a", "score": n, "group": "a", "prompt_sha256": f"{n}"} for n in range(3)])
+    assert len(read_scored_records(path, items=items, average=True).records) == 3
+
+
+def test_a_note_says_where_only_row_numbers_join(tmp_path, capsys):
+    items = write_jsonl(tmp_path / "items.jsonl", [{"text": f"Text {n}"} for n in range(3)])
+    path = write_jsonl(tmp_path / "s.jsonl", [{"id": n, "score": n} for n in range(3)])
+    assert run(path, "--items", items, "--count", 1, "--out", tmp_path / "out.jsonl") == 0
+    assert "joined by row numbers; nothing in s.jsonl says" in capsys.readouterr().err
+    items = write_jsonl(tmp_path / "items.jsonl", [{"id": f"r{n}"} for n in range(3)])
+    write_jsonl(path, [{"id": f"r{n}", "score": n} for n in range(3)])
+    assert read_scored_records(path, items=items).notes == []
+
+
 def test_scores_of_other_records_are_refused_with_a_hint(tmp_path):
     items = write_jsonl(tmp_path / "items.jsonl", [{"text": "a"}])
     path = write_jsonl(tmp_path / "s.jsonl", [{"id": "0/accuracy", "score": 1.0}])
