@@ -1,7 +1,6 @@
 """Any number of workers make the same cache, help each other out, and say what went wrong."""
 
 import json
-import shutil
 import sys
 import threading
 import time
