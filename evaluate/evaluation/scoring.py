@@ -152,10 +152,18 @@ class CacheScorer:
             for name in members:
                 self._add(_Source(name, _variant(run.record.aggregator, name), "train", run.record))
 
-    def add_folds(self, names: Sequence[str], n_folds: int, *, progress: Callable[[float], None] | None = None) -> None:
+    def add_folds(
+        self,
+        names: Sequence[str],
+        n_folds: int,
+        *,
+        everywhere: bool = False,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
         """Score every labelled item by parameters fitted without its fold; folds keep clusters whole.
 
-        What cannot be fitted without one of the folds is skipped with the reason: its scores would be of other items.
+        With `everywhere`, each fold's model scores the items without a human score too, in `FoldScores.by_model`. What
+        cannot be fitted without one of the folds is skipped with the reason: its scores would be of other items.
         """
         rows, folds = labelled_folds(self.readouts, n_folds, self.seed)
         labelled = self.readouts.take(rows)
@@ -169,6 +177,7 @@ class CacheScorer:
         out = {name: np.full(len(self.readouts), np.nan) for name in names}
         unseen = np.zeros(self.cache.n_items, dtype=np.intp)
         places = self._valid[rows]
+        to_score, scored = (self.readouts, self._valid) if everywhere else (labelled, places)
         for done, fold in enumerate(folds, start=1):
             unseen[places[fold.test]] = done - 1
             train = labelled.take(fold.train)
@@ -185,9 +194,9 @@ class CacheScorer:
                 fitted |= {name: _variant(one, name) for name in members}
             for name, aggregator in fitted.items():
                 self.aggregators.setdefault(name, []).append(aggregator)
-            for name, scores in predict_all(fitted, labelled).items():
-                by_model[name][done - 1, places] = scores
-                out[name][rows[fold.test]] = scores[fold.test]
+            for name, scores in predict_all(fitted, to_score).items():
+                by_model[name][done - 1, scored] = scores
+                out[name][rows[fold.test]] = scores[rows[fold.test] if everywhere else fold.test]
             if progress is not None:
                 progress(done / n_folds)
         self.fold = np.zeros(self.cache.n_items, dtype=np.intp)
