@@ -1,9 +1,10 @@
-"""Aggregator files, format version 2: one JSON object, nothing in it is ever executed.
+"""Aggregator files, format versions 2 and 3: one JSON object, nothing in it is ever executed.
 
 A file says which read-outs the aggregator was fitted on (`readout_id`), how their prompts were read (`fingerprint`),
 and, by the first 8 bytes of each prompt's sha256, which prompts it has seen, so that evaluating on a subset, or on the
 same items in another order, is still recognised as in-sample. Those keys are sorted, distinct and stored together in
-base64: 11 bytes per training item. Version 1 had a list of their 16 hexadecimal digits; it is still read.
+base64: 11 bytes per training item. Version 1 had a list of their 16 hexadecimal digits; it is still read. Version 3 is
+of files with what a reader of version 2 would pass over, and score without: intercepts of groups.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ from ...data.scale import Scale
 from ...data.version import VERSION
 from ..aggregator.aggregator import Aggregator
 from ..aggregator.conformal import Calibration
+from ..aggregator.group_intercepts import GROUP_INTERCEPTS
 from ..strategies.registry import lookup
 from .prompt_settings import PromptSettings
 
 FORMAT = "lager-aggregator"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _KEY = np.dtype(">u8")
 _HEX_KEY = re.compile("[0-9a-f]{16}")
@@ -109,7 +111,7 @@ def save_aggregator(path: str | Path, record: AggregatorRecord | Aggregator) -> 
     aggregator = record.aggregator
     content = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": _version_for(aggregator),
         **aggregator.as_json(),
         "readout_id": record.readout_id,
         "readout_inputs": record.readout_inputs,
@@ -125,6 +127,11 @@ def save_aggregator(path: str | Path, record: AggregatorRecord | Aggregator) -> 
     if record.calibration is not None:
         content["calibration"] = record.calibration.as_json()
     write_json(path, seal(content), indent=1)
+
+
+def _version_for(aggregator: Aggregator) -> int:
+    """Return the lowest version whose readers score by all that the file holds."""
+    return FORMAT_VERSION if GROUP_INTERCEPTS in aggregator.parameters else 2
 
 
 def load_aggregator(path: str | Path) -> AggregatorRecord:

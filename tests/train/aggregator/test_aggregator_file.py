@@ -11,6 +11,8 @@ import pytest
 from lager.data.errors import LagerError
 from lager.data.files.canonical import seal, sha256_json
 from lager.data.scale import Scale
+from lager.data.version import VERSION
+from lager.train.aggregator.aggregator import Aggregator
 from lager.train.estimators.lager import LagerAggregator
 from lager.train.files.aggregator_file import (
     AggregatorRecord,
@@ -22,7 +24,7 @@ from lager.train.files.aggregator_file import (
 from lager.train.files.applies import check_applies
 from lager.train.files.prompt_settings import PromptSettings
 from lager.train.strategies.fit import fit_strategy
-from lager.train.strategies.registry import strategy_names
+from lager.train.strategies.registry import lookup, strategy_names
 from support.readouts import SCALE, simulate
 
 DATA = simulate(80)
@@ -72,7 +74,7 @@ def test_round_trip_gives_identical_predictions(name: str, preset: str, tmp_path
 def test_the_file_is_plain_json_with_the_documented_fields(saved: Path) -> None:
     content = json.loads(saved.read_text())
     assert content["format"] == "lager-aggregator"
-    assert content["format_version"] == 2
+    assert content["format_version"] == 3  # it has an intercept for each group
     assert (content["strategy"], content["preset"], content["n"], content["n_layers"]) == (
         "lager-tuned",
         "converged",
@@ -82,6 +84,30 @@ def test_the_file_is_plain_json_with_the_documented_fields(saved: Path) -> None:
     assert len(content["weights"]) == 9
     assert content["scale"] == {"labels": list("12345"), "values": [1, 2, 3, 4, 5]}
     assert {"fingerprint", "items_hash", "readout_id", "training", "library_version", "self_sha256"} <= set(content)
+
+
+def test_files_without_intercepts_are_what_they_were_to_the_byte(tmp_path: Path) -> None:
+    plain = Aggregator(lookup("lager-tuned"), "converged", Scale.parse("1-3"), 1, (0.25, 0.75), {}, {"n": 2, "seed": 4})
+    save_aggregator(tmp_path / "a.json", AggregatorRecord(plain, training_rows=b"abcdefgh", fingerprint="f" * 64))
+    expected = {
+        "format": "lager-aggregator", "format_version": 2, "strategy": "lager-tuned", "preset": "converged",
+        "weights": [0.25, 0.75], "parameters": {}, "scale": {"labels": ["1", "2", "3"], "values": [1.0, 2.0, 3.0]},
+        "n_layers": 1, "training": {"n": 2, "seed": 4}, "readout_id": None, "readout_inputs": None,
+        "fingerprint": "f" * 64, "items_hash": None, "n": 2, "training_rows": "YWJjZGVmZ2g=", "reading": None,
+        "library_version": VERSION,
+    }  # fmt: skip
+    assert (tmp_path / "a.json").read_text() == json.dumps(seal(expected), indent=1) + "\n"
+
+
+def test_a_file_with_intercepts_is_refused_by_readers_that_would_pass_them_over(tmp_path: Path) -> None:
+    grouped = replace(DATA, group=np.array(["a", "b"] * 40, dtype=object))
+    save_aggregator(tmp_path / "a.json", fitted := fit_strategy("ridge", grouped))
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert content["format_version"] == 3
+    for version in (3, 2):  # what was written before there was a version 3 has them too
+        (tmp_path / "a.json").write_text(json.dumps(seal({**content, "format_version": version})))
+        np.testing.assert_array_equal(load_aggregator(tmp_path / "a.json").aggregator.predict(grouped),
+                                      fitted.predict(grouped))  # fmt: skip
 
 
 def test_an_estimator_fitted_on_arrays_can_be_saved(tmp_path: Path) -> None:
@@ -120,7 +146,7 @@ def test_an_edited_weight_is_noticed(saved: Path) -> None:
     ("change", "message"),
     [
         ({"format": "lager-cache"}, "no aggregator file"),
-        ({"format_version": 3}, "format version 3, this lager reads up to 2: install a newer"),
+        ({"format_version": 4}, "format version 4, this lager reads up to 3: install a newer"),
         ({"format_version": 0}, "format version 0"),
         ({"format_version": "1"}, "format version 1"),
         ({"format_version": True}, "format version True"),
