@@ -125,6 +125,8 @@ class Settled(NamedTuple):
             return not_applicable(f"for pooled figures only, these are of level {self.level}")
         if self.labelled.cluster is not None:
             return not_applicable("clusters are declared, so items are not independent")
+        if self.labelled.together is not None:
+            return not_applicable("rows of one prompt are not independent")
         scores = self.labelled.scores
         return williams_of(self.labelled.human[rows], scores[name][rows], scores[baseline][rows])
 

@@ -32,6 +32,7 @@ def evaluate_scores(
     group: ArrayLike | pl.Series | None = None,
     cluster: ArrayLike | pl.Series | None = None,
     system: ArrayLike | pl.Series | None = None,
+    together: ArrayLike | pl.Series | None = None,
     annotators: Sequence[Sequence[float]] | pl.Series | None = None,
     folded: Mapping[str, FoldScores] | None = None,
     level: str | None = None,
@@ -61,6 +62,9 @@ def evaluate_scores(
     group, cluster, system : array-like or polars.Series of shape (n_items,), optional
         Labels: what agreement is averaged over, what is resampled as a whole (else single items), what wrote the
         text. Items whose group or system is None form one more; an item whose cluster is None is one by itself.
+    together : array-like or polars.Series of shape (n_items,), optional
+        Labels of what is resampled as a whole where no `cluster` is given, such as rows of one prompt. Unlike those of
+        a cluster, pairs of its items are not what `pairwise_accuracy` counts.
     annotators : sequence of n_items sequences of float, or polars.Series of lists, optional
         Every annotator's score of each item, where they are kept; gives the human reference.
     folded : mapping of str to FoldScores, optional
@@ -112,7 +116,9 @@ def evaluate_scores(
         raise LagerError(f"{resamples} resamples: expected 0 (no intervals) or more; 1000 is usual")
     names = check_metrics(metrics)
     chosen = choose_level(level, grouped=group is not None, systems=system is not None)
-    labelled = LabelledScores.check(human, scores, group=group, cluster=cluster, system=system, folded=folded)
+    labelled = LabelledScores.check(
+        human, scores, group=group, cluster=cluster, system=system, together=together, folded=folded
+    )
     n_clusters, cluster_codes = labelled.cluster_codes()
     context = Context(
         labels=None if scale is None else np.sort(scale.array),
@@ -154,7 +160,7 @@ def evaluate_scores(
         coverage=float(scored.mean()),
         n_labelled=len(labelled),
         n_groups=None if labelled.group is None else len(labelled.group.segments()[0]),
-        n_clusters=None if labelled.cluster is None else n_clusters,
+        n_clusters=None if labelled.cluster is labelled.together is None else n_clusters,
         resamples=resamples,
         seed=seed,
         strategies=strategies,

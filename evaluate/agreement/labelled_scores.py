@@ -29,6 +29,8 @@ class LabelledScores:
         Each judge's scores, NaN where it has none.
     group, cluster, system : Labels or None
         None where nothing is declared.
+    together : Labels or None
+        What is drawn or left out as a whole where no clusters are declared.
     folded : mapping of str to FoldScores
         Judges that were fitted by folds.
     """
@@ -38,6 +40,7 @@ class LabelledScores:
     group: Labels | None
     cluster: Labels | None
     system: Labels | None
+    together: Labels | None = None
     folded: Mapping[str, FoldScores] = field(default_factory=dict)
 
     @classmethod
@@ -49,6 +52,7 @@ class LabelledScores:
         group: ArrayLike | pl.Series | None,
         cluster: ArrayLike | pl.Series | None,
         system: ArrayLike | pl.Series | None,
+        together: ArrayLike | pl.Series | None = None,
         folded: Mapping[str, FoldScores] | None = None,
     ) -> LabelledScores:
         """Read arrays as a user gives them."""
@@ -73,6 +77,7 @@ class LabelledScores:
             _labels(group, "group", labelled),
             _labels(cluster, "cluster", labelled),
             _labels(system, "system", labelled),
+            _labels(together if cluster is None else None, "together", labelled),
             {name: one.take(labelled) for name, one in (folded or {}).items()},
         )
 
@@ -94,21 +99,20 @@ class LabelledScores:
 
     def cluster_codes(self) -> tuple[int, NDArray[np.intp]]:
         """Return the number of clusters and each item's; an item without one is a cluster by itself."""
-        if self.cluster is None:
-            return len(self), np.arange(len(self))
-        return self.cluster.clusters()
+        whole = self.together if self.cluster is None else self.cluster
+        return (len(self), np.arange(len(self))) if whole is None else whole.clusters()
 
     def take(self, rows: NDArray[np.bool_], names: Sequence[str]) -> LabelledScores:
         """Return some judges' scores of some rows."""
         folded = {name: one.take(rows) for name, one in self.folded.items() if name in names}
         if rows.all():
             return replace(self, scores={name: self.scores[name] for name in names}, folded=folded)
-        group, cluster, system = (
-            None if column is None else column.take(rows) for column in (self.group, self.cluster, self.system)
+        group, cluster, system, together = (
+            None if column is None else column.take(rows)
+            for column in (self.group, self.cluster, self.system, self.together)
         )
-        return LabelledScores(
-            self.human[rows], {name: self.scores[name][rows] for name in names}, group, cluster, system, folded
-        )
+        scores = {name: self.scores[name][rows] for name in names}
+        return LabelledScores(self.human[rows], scores, group, cluster, system, together, folded)
 
 
 def _check_folded(folded: Mapping[str, FoldScores], judged: Mapping[str, NDArray[np.float64]]) -> None:

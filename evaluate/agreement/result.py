@@ -198,7 +198,7 @@ class Agreement:
     n_groups : int or None
         Groups among the labelled items, None where none are declared.
     n_clusters : int or None
-        Clusters among them, None where none are declared and items are drawn one by one.
+        Clusters among them, or what else is drawn whole; None where items are drawn one by one.
     resamples, seed : int
         The bootstrap; at most so many parts are left out by the jackknife.
     strategies : tuple of StrategyAgreement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,6 @@ import numpy as np
 from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
 from ...data.items.score_files import ExternalScores, read_external
-from ...train.aggregator.aggregator import Aggregator
-from ...train.aggregator.learnt_groups import Ungrouped, learnt_groups, without_learnt_group
 from ...train.aggregator.presets import check_preset
 from ...train.strategies.registry import expand, needs_fitting
 from ..agreement.agreement import evaluate_scores
@@ -25,6 +23,7 @@ from .evaluated_items import evaluated_items
 from .evaluation import Evaluation, reading_notes
 from .score_ranges import Range, choose_source, ranges_of, ranges_on, threshold_note
 from .scoring import NO_SOURCE, CacheScorer, StrategyScores
+from .unseen_groups import unseen_groups
 
 Progress = Callable[[str, float], None]
 _LOW_MASS = 0.5
@@ -128,6 +127,7 @@ def evaluate_cache(
         group=group_series(cache.items, by, level=level),
         cluster=_declared_clusters(cache),
         system=label_series(cache.items, "system"),
+        together=cache.clusters.cluster if cache.clusters.n_prompts else None,
         annotators=cache.items["scores"],
         folded={one.name: one.folded for one in scored if one.folded is not None},
         level=level,
@@ -161,7 +161,7 @@ def evaluate_cache(
             *scorer.notes,
             *cache.clusters.notes,
             *_joined_by_number(judges, cache),
-            *_unseen_groups(scorer.aggregators, cache),
+            *unseen_groups(scorer.aggregators, cache, cache.column("group")),
             *reading_notes(agreement),
             *threshold_note(shown, range_source, threshold),
             *_low_mass(about["score_mass"]),
@@ -230,20 +230,6 @@ def _joined_by_number(judges: Sequence[ExternalScores], cache: FeatureCache) -> 
         f"{', '.join(names)}: joined by row numbers; nothing in the file says that its items are those of "
         f"{cache.path.name}"
     ]
-
-
-def _unseen_groups(aggregators: Mapping[str, Sequence[Aggregator]], cache: FeatureCache) -> list[str]:
-    """Return a note on strategies that learnt by group, in a fold or all, and did not see the groups of some items."""
-    column = cache.column("group")
-    group, n = None if column is None else column[cache.valid], int(cache.valid.sum())
-    notes = []
-    for name, fitted in aggregators.items():
-        without = np.zeros(n, dtype=bool)
-        for one in fitted:
-            without |= without_learnt_group(one, cache.scale, group, n)
-        known = {name for one in fitted for name in learnt_groups(one, cache.scale) or ()}
-        notes += [f"{name}: {line}" for line in Ungrouped().plus(without, group).note(known)]
-    return notes
 
 
 def _in_order(scored: Sequence[StrategyScores], names: Sequence[str]) -> tuple[StrategyScores, ...]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+import polars as pl
+
+from ...data.cache.prompt_clusters import PromptClusters, with_prompts_whole
 from ...data.errors import LagerError
 from ...data.items.item_table import mean_scores
+from ...data.items.same_items import PROMPT
 from ...data.items.score_files import read_external, read_human_scores
 from ...data.scale import Scale
 from ..agreement.agreement import evaluate_scores
@@ -40,12 +45,14 @@ def evaluate_score_files(
         raise LagerError("there is nothing to evaluate: give a CACHE, or --scores FILE and --external FILE:COLUMN")
     items = read_human_scores(scores, scale)
     judges = read_external(external, items, scale)
+    prompts = _prompts(items)
     agreement = evaluate_scores(
         mean_scores(items["scores"]),
         {judge.name: judge.scores for judge in judges},
         group=group_series(items, by, level=level),
         cluster=label_series(items, "cluster"),
         system=label_series(items, "system"),
+        together=prompts.cluster,
         annotators=items["scores"].to_list(),
         level=level,
         scale=scale,
@@ -57,7 +64,7 @@ def evaluate_score_files(
         seed=seed,
         progress=None if progress is None else lambda done: progress("resampling", done),
     )
-    notes = reading_notes(agreement)
+    notes = [*prompts.notes, *reading_notes(agreement)]
     if scale is None:
         notes.append("metrics of labels are left out: give --scale for them")
     return Evaluation(
@@ -76,3 +83,11 @@ def evaluate_score_files(
         shown=tuple(shown),
         notes=tuple(notes),
     )
+
+
+def _prompts(items: pl.DataFrame) -> PromptClusters:
+    """Return the clusters of items that have no declared ones: rows of one prompt, where hashes say which these are."""
+    if label_series(items, "cluster") is not None or (hashes := label_series(items, PROMPT)) is None:
+        return PromptClusters(None, 0, 0)
+    known = hashes.fill_null(items["item_id"] + " has no hash")
+    return with_prompts_whole(None, np.unique(known.to_numpy(), return_inverse=True)[1].astype(np.uint64))

@@ -11,7 +11,7 @@ import polars as pl
 
 from ...data.cache.feature_cache import FeatureCache
 from ..agreement.intervals import NO_RESAMPLES
-from ..evaluation.scoring import choose_aggregators, scores_and_distributions
+from ..evaluation.applied import choose_aggregators, scores_and_distributions
 from .pair_agreement import FIGURES, PairEstimate, pair_agreement
 from .preferences import Preferences, preferences
 from .read_pairs import Pairs, read_pairs
@@ -88,6 +88,8 @@ def judge_pairs(
     for name in found:
         if left := len(pairs) - result.n_scored(name):
             notes.append(f"{name}: {left} of {len(pairs)} pairs have an item without a score and are left out")
+    if pairs.n_shared:
+        notes.append(f"{pairs.n_shared} prompts are in several pairs: pairs that share one are one cluster")
     if unknown := int(np.isnan(pairs.preferred).sum()):
         notes.append(f"{unknown} of {len(pairs)} pairs have no `preferred`: no figure that needs it is of them")
     return result._replace(notes=notes + _without_interval(figures))

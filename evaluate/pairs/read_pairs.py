@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ...data.cache.feature_cache import FeatureCache
+from ...data.cache.prompt_clusters import PromptClusters, with_prompts_whole
 from ...data.errors import LagerError
 from ...data.items.items import PAIR_COLUMNS
 
@@ -32,7 +33,9 @@ class Pairs:
     preferred : ndarray of shape (n_pairs,)
         What people prefer: 1 for A, 0 for B, 0.5 for neither, NaN where that is not known.
     group, cluster : ndarray of shape (n_pairs,), dtype object, or None
-        Of the pairs; without a declared cluster a pair is its own.
+        Of the pairs; without a declared cluster a pair is its own. Pairs that share a prompt are in one cluster.
+    n_shared : int
+        Prompts that pairs share which are of several clusters otherwise.
     """
 
     layout: Layout
@@ -41,6 +44,7 @@ class Pairs:
     preferred: NDArray[np.float64]
     group: NDArray[np.object_] | None
     cluster: NDArray[np.object_]
+    n_shared: int = 0
 
     def __len__(self) -> int:
         """Return the number of pairs."""
@@ -74,15 +78,29 @@ def read_pairs(cache: FeatureCache) -> Pairs:
             f"`preferred` (A, B or tie); so are {len(wrong)} of {len(sides)} pairs (was --limit given? It splits pairs)"
         )
     name = sides["pair"].cast(pl.String).to_numpy().astype(object)
-    cluster = name if sides["cluster"].is_null().all() else sides["cluster"].to_numpy().astype(object)
+    cluster = name
+    if not sides["cluster"].is_null().all():
+        declared = sides["cluster"].to_numpy().astype(object)
+        cluster = np.array([f"pair {own}" if one is None else one for one, own in zip(declared, name, strict=True)])
+    rows = np.column_stack([sides["a"].list.first().to_numpy(), sides["b"].list.first().to_numpy()]).astype(np.intp)
+    joined = _joined(cache, rows, cluster)
     return Pairs(
         "orders" if list(cache.scale.labels) == ["A", "B"] else "responses",
         name,
-        np.column_stack([sides["a"].list.first().to_numpy(), sides["b"].list.first().to_numpy()]).astype(np.intp),
+        rows,
         sides["preferred"]
         .replace_strict(_PREFERRED, default=None, return_dtype=pl.Float64)
         .fill_null(np.nan)
         .to_numpy(),
         None if sides["group"].is_null().all() else sides["group"].to_numpy().astype(object),
-        cluster,
+        cluster if joined.cluster is None else joined.cluster[::2],
+        joined.n_prompts,
     )
+
+
+def _joined(cache: FeatureCache, rows: NDArray[np.intp], cluster: NDArray[np.object_]) -> PromptClusters:
+    """Return the clusters of both items of each pair, joined where pairs share a prompt, such as one of a response."""
+    prompts = np.unique(cache.prompt_keys()[rows.ravel()], return_inverse=True)[1].astype(np.uint64)
+    invalid = ~cache.valid[rows.ravel()]  # some have no prompt to speak of
+    prompts[invalid] = rows.size + np.flatnonzero(invalid)
+    return with_prompts_whole(np.repeat(cluster, 2), prompts)

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
-from ...data.items.item_table import object_column
 from ...data.scale import Scale
 from ..agreement.agreement import evaluate_scores
 from ..agreement.result import Estimate
+from ..evaluation.applied import choose_aggregators, scores_and_distributions
 from ..evaluation.readings import check_same_items, reading_differences
-from ..evaluation.scoring import choose_aggregators, scores_and_distributions
 
 _WITH_PEOPLE, _WITH_EACH_OTHER = ("spearman", "pearson"), ("spearman", "kendall")
 
@@ -94,12 +93,10 @@ def prompt_sensitivity(
     untold = _check_items(caches, rows)
     first = next(iter(caches.values()))
     some = rows[next(iter(caches))]
-    labels: dict[str, Any] = {
-        name: None if (column := object_column(first.items, name)) is None else column[some]
-        for name in ("group", "cluster")
-    }
+    columns = {"group": first.column("group"), "cluster": first.clusters.cluster}
+    labels = {name: None if column is None else column[some] for name, column in columns.items()}
     scores: dict[str, dict[str, NDArray[np.float64]]] = {}
-    notes = [*_what_differs(caches), *untold]
+    notes = [*_what_differs(caches), *untold, *first.clusters.notes]
     for name, cache in caches.items():
         chosen, doubts = choose_aggregators(cache, strategies, aggregators, force=force)
         notes += [f"{name}: {doubt}" for doubt in doubts]

@@ -27,6 +27,7 @@ from ..evaluation.readings import reading_differences
 from .cells import DrawBy, Row, SweepData, Work, plan, run_work
 from .ranking import write_tables
 from .store import SweepStore, key_of
+from .unlabelled_groups import unlabelled_groups
 
 FORMAT_VERSION = 2
 # Batches of work handed out at once where a backend cannot give results back one by one.
@@ -77,6 +78,7 @@ def run_sweep(
     """Fit every strategy on draws and folds of one cache and compare its scores with human scores."""
     data, notes = _data(train, test, level=level, preset=preset, folds=folds, seed=seed, draw=draw)
     names, skipped = _possible(expand(strategies), data)
+    notes += unlabelled_groups(data, sizes, seeds=seeds, names=names)
     work, too_large = plan(names, n_labelled=len(data.train), folds=folds, sizes=sizes, seeds=seeds)
     if too_large:
         notes.append(

@@ -8,7 +8,9 @@ import pytest
 from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
 from lager.data.run.cache_writer import CacheWriter
+from lager.evaluate.agreement.agreement import evaluate_scores
 from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
+from lager.evaluate.evaluation.file_evaluation import evaluate_score_files
 from lager.evaluate.evaluation.scoring import labelled_folds
 from lager.evaluate.score.calibrate import calibrate
 from lager.evaluate.sweep.cells import drawn_rows
@@ -16,8 +18,10 @@ from lager.evaluate.sweep.sweep import run_sweep
 from lager.train.aggregator.aggregator import Aggregator
 from lager.train.files.aggregator_file import AggregatorRecord, in_sample
 from lager.train.strategies.fit import fit_strategy
+from lager.train.strategies.registry import lookup
 from lager.train.training_run import train_on_cache
 from support.caches import identity, make_items, make_shard, write
+from support.published import write_jsonl
 
 TOLD = "100 prompts repeat, in 300 rows"
 
@@ -97,3 +101,37 @@ def test_inner_folds_calibration_and_sweeps_take_a_prompt_as_one_cluster(tmp_pat
     done = run_sweep(cache, rater_rows(tmp_path / "t", seed=9), tmp_path / "sweep", strategies=["lager"], sizes=[20],
                      seeds=1, folds=0, jobs=1)  # fmt: skip
     assert sum(TOLD in note for note in done.notes) == 1
+
+
+def test_intervals_leave_out_prompts_whole_and_pairs_are_of_all_items(cache):
+    found = evaluate_cache(cache, ["lager"], resamples=200).agreement
+    prompt = cache.prompt_keys().astype(str)
+    same = evaluate_scores(
+        cache.mean_scores, {"lager": scores_of(cache)}, cluster=prompt, scale=cache.scale, resamples=200, seed=42
+    )
+    assert found.n_clusters == 100
+    for metric in ("spearman", "mae", "qwk"):
+        assert found["lager"].metrics[metric] == same["lager"].metrics[metric]
+    alone = evaluate_scores(cache.mean_scores, {"lager": scores_of(cache)}, scale=cache.scale, resamples=200, seed=42)
+    pairs = [one["lager"].metrics["pairwise_accuracy"].estimate for one in (found, alone, same)]
+    assert pairs[0] == pairs[1]
+    assert pairs[2] == pytest.approx(0.5)  # of a prompt the judge says one thing
+
+
+def test_files_of_scores_take_rows_of_one_prompt_as_a_cluster(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [{"id": str(n), "score": int(rng.integers(1, 6)), "prompt_sha256": f"p{n // 3}"} for n in range(60)]
+    human = write_jsonl(tmp_path / "human.jsonl", rows)
+    judge = write_jsonl(tmp_path / "judge.jsonl", [{"id": row["id"], "score": 3 + rng.normal()} for row in rows])
+    found = evaluate_score_files(human, [f"{judge}:score"], resamples=100)
+    assert found.agreement.n_clusters == 20
+    assert "20 prompts repeat, in 60 rows" in " ".join(found.notes)
+    for row in rows:
+        row["prompt_sha256"] = row["id"]
+    again = evaluate_score_files(write_jsonl(human, rows), [f"{judge}:score"], resamples=100)
+    assert again.agreement.n_clusters is None
+
+
+def scores_of(cache):
+    readouts = cache.readouts()
+    return Aggregator.untrained(lookup("lager"), 4, cache.scale, "converged").predict(readouts)

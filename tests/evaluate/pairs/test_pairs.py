@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,8 @@ from lager.data.run.cache_writer import CacheWriter
 from lager.data.scale import Scale
 from lager.evaluate.pairs.judged_pairs import judge_pairs
 from lager.evaluate.pairs.read_pairs import read_pairs
-from lager.train.files.aggregator_file import save_aggregator
+from lager.train.files.aggregator_file import AggregatorRecord, save_aggregator
+from lager.train.strategies.fit import fit_strategy
 from lager.train.training_run import train_on_cache
 from scipy import stats
 from support.caches import make_cache
@@ -24,7 +26,7 @@ from support.caches import make_cache
 RATING, ORDER = Scale.parse("1-5"), Scale.parse("A=1,B=0")
 
 
-def pair_cache(path, final, preferred, *, scale=RATING, groups=None, invalid=frozenset(), sides="AB"):
+def pair_cache(path, final, preferred, *, scale=RATING, groups=None, invalid=frozenset(), sides="AB", prompts=None):
     """A cache of pairs: `final` (n_pairs, 2, n_labels) are the last layer's logits, the layers before know nothing."""
     final = np.asarray(final, np.float32)
     n = 2 * len(final)
@@ -33,7 +35,8 @@ def pair_cache(path, final, preferred, *, scale=RATING, groups=None, invalid=fro
     valid = np.array([row not in invalid for row in range(n)])
     logits[~valid] = np.nan
     ids = [f"{pair}/{side}" for pair in range(len(final)) for side in "AB"]
-    hashes = b"".join(hashlib.sha256(name.encode()).digest() for name in ids)
+    told = ids if prompts is None else map(str, prompts)
+    hashes = b"".join(hashlib.sha256(name.encode()).digest() for name in told)
     shard = ShardData(
         item_id=ids, prompt_sha256=np.frombuffer(hashes, np.uint8).reshape(n, 32), n_tokens=np.full(n, 9, np.int32),
         logits=logits, logits_normed=logits, logsumexp=np.where(valid, 9.0, np.nan).astype(np.float32),
@@ -151,6 +154,31 @@ def test_aggregators_score_pairs_too(tmp_path):
         judge_pairs(cache, [], aggregators=[tmp_path / "a.json"])
     with pytest.raises(LagerError, match="needs fitting"):
         judge_pairs(cache, ["lager-tuned"])
+
+
+def test_groups_that_an_aggregator_has_not_learnt_are_told(tmp_path):
+    final = np.random.default_rng(0).normal(size=(20, 2, 5))
+    seen, other = (
+        pair_cache(tmp_path / name, final, ["A"] * 20, groups=groups * 10)
+        for name, groups in (("seen", ["a", "b"]), ("other", ["a", "c"]))
+    )
+    readouts = replace(seen.readouts(), human=np.random.default_rng(1).integers(1, 6, 40).astype(float))
+    save_aggregator(tmp_path / "a.json", AggregatorRecord(fit_strategy("ridge", readouts), seen.readout_id))
+    notes = [judge_pairs(one, [], aggregators=[tmp_path / "a.json"], resamples=0).notes for one in (seen, other)]
+    said = "an intercept or mean for each group (a, b): 20 of 40 items are in none of these (they have c)"
+    assert [any(said in note for note in some) for some in notes] == [False, True]
+
+
+def test_pairs_that_share_a_response_are_one_cluster(tmp_path):
+    rng = np.random.default_rng(0)
+    alone = pair_cache(tmp_path / "a", rng.normal(size=(8, 2, 5)), ["A"] * 8)
+    assert read_pairs(alone).n_shared == 0
+    assert list(read_pairs(alone).cluster) == [f"p{i}" for i in range(8)]
+    shared = pair_cache(tmp_path / "b", rng.normal(size=(8, 2, 5)), ["A"] * 8, prompts=[*range(14), 0, 3])
+    assert read_pairs(shared).n_shared == 2
+    assert [len(set(read_pairs(shared).cluster[[0, 1, 7]])), len(set(read_pairs(shared).cluster))] == [1, 6]
+    notes = judge_pairs(shared, ["lager"], resamples=20).notes
+    assert "2 prompts are in several pairs: pairs that share one are one cluster" in notes
 
 
 def test_what_is_no_pair_is_refused(tmp_path):

@@ -11,6 +11,8 @@ from lager.data.errors import LagerError
 from lager.data.run.cache_writer import CacheWriter
 from lager.data.scale import Scale
 from lager.evaluate.sensitivity.compare_prompts import prompt_sensitivity
+from lager.train.files.aggregator_file import save_aggregator
+from lager.train.training_run import train_on_cache
 from scipy.stats import kendalltau, spearmanr
 from support.caches import identity, make_cache, make_items, make_shard, write
 from support.tiny_models import save_judge
@@ -141,3 +143,18 @@ def test_human_scores_on_the_scales_of_two_caches_are_the_same(prompts, tmp_path
     doubled = half.items.with_columns((pl.col("scores").list.eval(2 * pl.element() - 1)).alias("scores"))
     found = prompt_sensitivity({"one": prompts["one"], "o": replace(half, items=doubled)}, ["length"], resamples=0)
     assert found.n_items == 59
+
+
+def test_groups_that_an_aggregator_has_not_learnt_are_told_under_every_prompt(prompts, tmp_path):
+    save_aggregator(tmp_path / "a.json", train_on_cache(prompts["one"], strategy="ridge").record)
+    assert not any("intercept" in note for note in told(prompts, tmp_path))
+    renamed = {
+        name: replace(cache, items=cache.items.with_columns(pl.col("group").replace("criterion1", "style")))
+        for name, cache in prompts.items()
+    }
+    said = "an intercept or mean for each group (criterion0, criterion1)"
+    assert [note.partition(":")[0] for note in told(renamed, tmp_path) if said in note] == ["one", "two"]
+
+
+def told(prompts, folder):
+    return prompt_sensitivity(prompts, [], aggregators=[folder / "a.json"], resamples=0, force=True).notes

@@ -17,10 +17,11 @@ from lager.cli import main
 from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
 from lager.evaluate.sweep import sweep as sweep_module
-from lager.evaluate.sweep.cells import derived_seed, drawn_rows, plan
+from lager.evaluate.sweep.cells import SweepData, derived_seed, drawn_rows, plan
 from lager.evaluate.sweep.engine import joblib_engine
 from lager.evaluate.sweep.ranking import learning_curve, ranking
 from lager.evaluate.sweep.sweep import run_sweep
+from lager.evaluate.sweep.unlabelled_groups import unlabelled_groups
 from lager.train.solvers.folds import cluster_folds
 from lager.train.solvers.rank_correlation import spearman
 from lager.train.strategies.fit import derived, fit_strategy
@@ -215,6 +216,24 @@ def test_what_cannot_be_done_is_said(caches, tmp_path):
     assert any("left out sizes 500: the training cache has 80 labels" in note for note in done.notes)
     assert any("prompts of the test cache are in the training cache too" in note for note in done.notes)
     assert any("are the same" in note for note in sweep((caches[0], caches[0]), tmp_path / "t", seeds=0).notes)
+
+
+def test_groups_without_labels_are_told(caches, tmp_path):
+    train, test = caches
+    renamed = replace(test, items=test.items.with_columns(pl.col("group").replace("criterion1", "style")))
+    options = {"strategies": ["ridge"], "sizes": [6], "seeds": 3, "folds": 0, "jobs": 1}
+    notes = run_sweep(train, renamed, tmp_path / "a", **options).notes
+    assert any(
+        "44 of 89 items of the test cache are in groups without a training label (style)" in one for one in notes
+    )
+    data = SweepData(train.readouts(), test.readouts(), "group", "converged", 0, 42)
+    lacking = sum(len(set(data.train.group[drawn_rows(data.train, 3, draw, seed=42)])) == 1 for draw in range(40))
+    assert lacking
+    assert unlabelled_groups(data, [3], seeds=40, names=["ridge"]) == [
+        f"draws without a label of some group, which gets the mean of the others: {lacking} of 40 of 3 labels"
+    ]
+    assert unlabelled_groups(data, [3], seeds=40, names=["lager"]) == []
+    assert unlabelled_groups(data._replace(level="pooled"), [3], seeds=40, names=["ridge"]) == []
 
 
 @pytest.mark.parametrize(
