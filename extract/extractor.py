@@ -42,6 +42,8 @@ def extract_features(
     seed: int = 42,
     keep_text: bool = False,
     private: bool = False,
+    extend: bool = False,
+    replace: bool = False,
     dtype: str = "auto",
     device: str | None = None,
     attn: str | None = None,
@@ -112,6 +114,9 @@ def extract_features(
         Store the rendered prompts, and what the judge wrote, with the items.
     private : bool
         Key the prompt hashes with a secret of this cache.
+    extend, replace : bool
+        What becomes of a complete cache that holds other items: read further ones into it, its own being given too; or
+        let those go that are not given now. It is refused without either.
     dtype, device, attn, quantize, revision, trust_remote_code, layers_path, norm_path
         See `lager.extract.model.judge.load_judge`.
     batch_tokens : int

@@ -26,6 +26,8 @@ COMMANDS = [
     ["cache", "merge"],
     ["cache", "export"],
     ["cache", "import-release"],
+    ["cache", "drop"],
+    ["cache", "rm"],
 ]
 
 
@@ -158,3 +160,10 @@ def test_a_damaged_cache_is_verified_with_one_and_repaired(capsys, tmp_path):
     assert run("cache", "repair", tmp_path / "c") == 0
     assert "1 shards are missing" in capsys.readouterr().out
     assert run("train", tmp_path / "c", "--out", tmp_path / "a.json") == 1
+
+
+def test_python_m_lager_is_the_command(tmp_path):
+    command = [sys.executable, "-m", "lager", "cache", "info", str(tmp_path / "nothing")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")

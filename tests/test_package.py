@@ -38,8 +38,8 @@ def test_every_folder_with_modules_is_a_listed_package(repository):
     assert sorted(listed) == sorted(folders)
 
 
-def test_the_root_holds_no_modules_but_two(repository):
-    assert sorted(path.name for path in repository.glob("*.py")) == ["__init__.py", "cli.py"]
+def test_the_root_holds_no_modules_but_three(repository):
+    assert sorted(path.name for path in repository.glob("*.py")) == ["__init__.py", "__main__.py", "cli.py"]
 
 
 def test_no_public_name_equals_a_subpackage():

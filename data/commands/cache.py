@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from ..safe_text import printable
+from .drop import drop, rm
 from .options_once import App
 from .share import gc, ls, pull, push
 from .status import status
@@ -21,6 +22,8 @@ app.command("push")(push)
 app.command("pull")(pull)
 app.command("ls")(ls)
 app.command("gc")(gc)
+app.command("rm")(rm)
+app.command("drop")(drop)
 
 
 @app.command("info")

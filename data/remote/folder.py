@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -86,6 +86,13 @@ class FolderRemote:
     def finish(self, last: Path, name: str, *, sha256: str) -> None:
         """Copy the last file."""
         self.send(last, name, sha256=sha256)
+
+    def delete(self, names: Sequence[str]) -> str:
+        """Remove files."""
+        for name in names:
+            with self._told(name):
+                remove_file(self.root / name)
+        return ""
 
     @contextmanager
     def _told(self, name: str) -> Iterator[None]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..cache.manifest import MANIFEST
 from ..errors import LagerError
 from .object_store import ObjectStore
 
@@ -84,3 +86,20 @@ class HubRemote(ObjectStore):
                 commit_message=f"Feature cache, {len(self._additions)} files",
                 revision=self.revision,
             )
+
+    def delete(self, names: Sequence[str]) -> str:
+        """Delete files in one commit; the commits before it stay readable."""
+        from huggingface_hub import CommitOperationDelete
+
+        with self._told(MANIFEST):
+            there = [name for name in names if self.size(name) is not None]
+            self.api.create_commit(
+                **self.repository,
+                operations=[CommitOperationDelete(path_in_repo=self._folder + name) for name in there],
+                commit_message=f"Feature cache removed, {len(there)} files",
+                revision=self.revision,
+            )
+        return (
+            "earlier commits of the repository still hold the files: squash its history "
+            "(huggingface_hub: HfApi.super_squash_history) or delete the repository"
+        )

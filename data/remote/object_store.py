@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import LagerError
@@ -143,6 +143,13 @@ class ObjectStore:
     def finish(self, last: Path, name: str, *, sha256: str) -> None:
         """Upload the last file."""
         self.send(last, name, sha256=sha256)
+
+    def delete(self, names: Sequence[str]) -> str:
+        """Delete objects; a bucket that keeps versions keeps those of objects that are deleted."""
+        for name in names:
+            with suppress(MissingError):
+                self.remove(name)
+        return "a bucket that keeps versions keeps what was deleted as well, until its owner removes those"
 
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}"

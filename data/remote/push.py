@@ -23,7 +23,8 @@ from .pull import RemoteManifest, read_remote_manifest
 from .remote import MissingError, WritableRemote
 from .transfer import DEFAULT_JOBS, in_parallel
 
-_CARD_LIMIT = 1 << 20
+#: Bytes of a card, at most.
+CARD_LIMIT = 1 << 20
 #: Beside the files of a push until it is whole: which cache they are of.
 CLAIM = "unfinished-push.json"
 
@@ -213,7 +214,7 @@ def _other_cache(remote: WritableRemote) -> LagerError:
 
 def _send_card(remote: WritableRemote, text: str, scratch: Path, *, say: Say) -> None:
     """Send the card, unless someone wrote a page of their own there."""
-    if remote.size(CARD) is not None and TAG.encode() not in remote.read(CARD, limit=_CARD_LIMIT):
+    if remote.size(CARD) is not None and TAG.encode() not in remote.read(CARD, limit=CARD_LIMIT):
         say(f"note: {remote.shown}/{CARD} was there already and is left as it is")
         return
     path = scratch / CARD

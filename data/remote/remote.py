@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -65,3 +65,6 @@ class WritableRemote(Remote, Protocol):
 
     def finish(self, last: Path, name: str, *, sha256: str) -> None:
         """Store the file that makes everything else count."""
+
+    def delete(self, names: Sequence[str]) -> str:
+        """Delete files for good, in this order; those that are not there are none. Return in words what may remain."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..cache.feature_cache import FeatureCache
 from ..cache.manifest import read_manifest
 from ..errors import LagerError
 from ..files.known_files import forget_file, forget_files
@@ -104,6 +106,22 @@ def clean_store(*, older_than: float | None = None, max_size: int | None = None,
             _remove_unfinished(older_than)
             forget_files(older_than)
     return Cleaning(removed, in_use, left)
+
+
+def forget_rows(fingerprint: str, rows: Collection[tuple[str, bytes]]) -> Cleaning:
+    """Remove the stored caches of a fingerprint that hold one of some rows, each an item's id and prompt hash."""
+    removed: list[StoredCache] = []
+    in_use: list[StoredCache] = []
+    for stored in stored_caches():
+        if stored.about.get("fingerprint") != fingerprint:
+            continue
+        cache = FeatureCache.open(stored.path)
+        if not any(row in rows for row in zip(cache.item_id, map(bytes, cache.prompt_sha256), strict=True)):
+            continue
+        del cache
+        (removed if _remove(stored.path, dry_run=False) else in_use).append(stored)
+    forget({stored.key for stored in removed})
+    return Cleaning(removed, in_use, sum(stored.bytes for stored in stored_caches()))
 
 
 def parse_age(text: str) -> float:

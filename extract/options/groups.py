@@ -126,11 +126,15 @@ class RunOptions:
     shard_size: int | None = option("Items of a shard file; by the number of items.", kind=int, least=1)
     keep_text: bool = option("Store prompts and generated text too.", default=False)
     private: bool = option("Key the prompt hashes with a secret.", default=False)
+    extend: bool = option("Read further items into a complete cache; its own are given too.", default=False)
+    replace: bool = option("Let items of a complete cache go that are not given now.", default=False)
     max_invalid: float = option("Stop when more than this part fails.", default=0.1)
     max_failures: int = option("So many shards may fail before the run stops; the others go on.", default=0, least=0)
 
     def __post_init__(self) -> None:
-        """Refuse limits that mean nothing."""
+        """Refuse limits that mean nothing, and two answers to one question."""
+        if self.extend and self.replace:
+            raise LagerError("--extend and --replace: give one of them")
         if not 0 <= self.max_invalid <= 1:
             raise LagerError(f"--max-invalid {self.max_invalid:g}: expected a part between 0 and 1")
         if self.max_failures < 0:

@@ -24,6 +24,7 @@ from ..prompts.inputs import (
 )  # fmt: skip
 from ..prompts.prompt_format import PromptFormat
 from ..readout.batches import BatchBudget
+from .other_items import check_other_items
 
 if TYPE_CHECKING:
     from .planner import Planner
@@ -68,6 +69,7 @@ def prepare_run(
     loaded = read_items(items, chosen.group, chosen.cluster, survey=survey)
     scale = choose_scale(prompts.scale, loaded)
     loaded = draw_items(loaded, chosen.limit, chosen.seed).on_scale(scale, human_range=chosen.human_range)
+    check_other_items(folder, loaded, options.run)
     template = read_template(prompts.template, loaded, condition=condition.name)
     for line in unused_columns(template, loaded):
         say(line)

@@ -106,6 +106,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         made = []
         for line in lines[1:]:
             value = line["value"]
+            if line["key"] == "deletedFile":
+                del self.server.files[name][value["path"]]
+                made.append(f"-{value['path']}")
+                continue
             large = line["key"] == "lfsFile"
             content = self.server.objects[value["oid"]] if large else base64.b64decode(value["content"])
             self.server.files[name][value["path"]] = content

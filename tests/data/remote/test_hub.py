@@ -46,6 +46,16 @@ def test_a_cache_goes_to_a_private_repository_in_one_commit_and_comes_back(hub, 
     assert verify_cache(tmp_path / "here") == []
 
 
+def test_a_cache_is_removed_in_one_commit_and_what_history_keeps_is_told(hub, made):
+    assert lager(hub, "push", made.path, "hf://datasets/lab/cache/a").returncode == 0
+    hub.files["lab/cache"]["a/other.txt"] = b"kept"
+    done = lager(hub, "rm", "hf://datasets/lab/cache/a")
+    assert done.returncode == 0, done.stderr
+    assert "squash its history" in done.stdout
+    assert list(hub.files["lab/cache"]) == ["a/other.txt"]
+    assert len(hub.commits) == 2
+
+
 def test_what_the_hub_has_is_not_sent_again(hub, made):
     hub.refused_after = 2
     assert lager(hub, "push", made.path, "hf://datasets/lab/cache/a", "--jobs", "1").returncode == 1

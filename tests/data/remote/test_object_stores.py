@@ -12,6 +12,7 @@ from lager.data.remote.open import open_writable
 from lager.data.remote.pull import pull
 from lager.data.remote.push import push
 from lager.data.remote.remote import UnreachableError
+from lager.data.remote.removal import remove_cache
 from lager.data.tools.verify import verify_cache
 from support.caches import make_cache
 from support.s3_server import cutting_proxy, s3_server
@@ -69,6 +70,14 @@ def test_a_cache_goes_to_s3_and_comes_back(bucket, made, tmp_path, monkeypatch):
     assert verify_cache(tmp_path / "here") == []
     monkeypatch.setenv("LAGER_HOME", str(tmp_path / "store"))
     np.testing.assert_array_equal(FeatureCache.open(f"s3://{name}/caches/a").logits, made.logits)
+
+
+def test_a_cache_is_removed_from_s3(bucket, made):
+    name, files = bucket
+    push(made.path, f"s3://{name}/cache", shown=False)
+    assert remove_cache(f"s3://{name}/cache").n_files == 4
+    files.invalidate_cache()
+    assert files.find(name) == []
 
 
 def test_an_interrupted_push_goes_on_without_sending_a_file_twice(bucket, made):

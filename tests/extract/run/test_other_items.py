@@ -65,7 +65,7 @@ def assert_like_a_fresh_one(cache, judge, items, tmp_path, **options):
 def test_a_limited_run_and_then_the_full_one_read_each_item_once(judge, items, tmp_path, read, capsys):
     limited = run(judge, items, tmp_path / "c", limit=6)
     ids, logits = limited.item_id, limited.logits
-    cache = run(judge, items, tmp_path / "c", quiet=False)
+    cache = run(judge, items, tmp_path / "c", extend=True, quiet=False)
     assert sorted(read) == sorted(f"q{i}" for i in range(11))
     assert "was begun with 6 items and goes on with the 11 given now" in capsys.readouterr().err
     at = [cache.item_id.tolist().index(name) for name in ids]
@@ -81,7 +81,7 @@ def test_shards_that_do_not_change_stay_as_they_are(judge, items, tmp_path, read
     before = shards(tmp_path / "c")
     items.write_text("".join(rows))
     read.clear()
-    cache = run(judge, items, tmp_path / "c")
+    cache = run(judge, items, tmp_path / "c", extend=True)
     after = shards(tmp_path / "c")
     assert {name for name in before if after[name] == before[name]} == {"00000.h5", "00001.h5"}
     assert read == ["q9", "q10"]
@@ -107,13 +107,13 @@ def test_items_may_come_go_and_change_places_and_what_was_read_is_never_lost(jud
     all_rows = items.read_text()
     rewrite(items, lambda rows: [{**rows[0], "id": "new", "prompt": "a new text"}, *rows[:4:-1]])
     read.clear()
-    cache = run(judge, items, tmp_path / "c")
+    cache = run(judge, items, tmp_path / "c", replace=True)
     assert read == ["new"]
     assert_like_a_fresh_one(cache, judge, items, tmp_path)
     assert (tmp_path / "c" / EARLIER).exists()  # q0 to q4 are not in the cache now
     items.write_text(all_rows)
     read.clear()
-    again = run(judge, items, tmp_path / "c")
+    again = run(judge, items, tmp_path / "c", replace=True)
     assert read == []
     assert again.content_hash == first.content_hash
 
@@ -130,7 +130,7 @@ def test_items_may_come_go_and_change_places_and_what_was_read_is_never_lost(jud
 def test_all_that_a_row_has_is_taken_over(judge, items, tmp_path, read, options):
     run(judge, items, tmp_path / "c", limit=6, keep_text=True, **options)
     salt = json.loads((tmp_path / "c" / "run.json").read_text())["salt"]
-    cache = run(judge, items, tmp_path / "c", keep_text=True, **options)
+    cache = run(judge, items, tmp_path / "c", keep_text=True, extend=True, **options)
     assert len(read) == 11
     assert verify_cache(cache.path) == []
     assert json.loads((tmp_path / "c" / "run.json").read_text())["salt"] == salt
@@ -142,14 +142,14 @@ def test_all_that_a_row_has_is_taken_over(judge, items, tmp_path, read, options)
 def test_rows_without_generated_text_are_read_again_where_it_is_to_be_kept(judge, items, tmp_path, read):
     options = {"condition": "generate", "max_new_tokens": 4, "max_invalid": 1}
     run(judge, items, tmp_path / "c", limit=6, **options)
-    cache = run(judge, items, tmp_path / "c", keep_text=True, **options)
+    cache = run(judge, items, tmp_path / "c", keep_text=True, extend=True, **options)
     assert len(read) == 6 + 11
     assert cache.items["generated"].null_count() == 0
 
 
 def test_the_cost_of_rows_that_are_taken_over_is_still_told(judge, items, tmp_path):
     run(judge, items, tmp_path / "c", limit=6)
-    cache = run(judge, items, tmp_path / "c")
+    cache = run(judge, items, tmp_path / "c", extend=True)
     tokens = sum(run["tokens"] for run in cache.manifest["provenance"]["runs"])
     assert tokens == pytest.approx(cache.n_tokens[cache.valid].sum(), abs=3)  # shares of a shard's cost are rounded
 
@@ -174,13 +174,13 @@ def test_a_change_of_items_that_is_interrupted_goes_on_and_back(judge, items, tm
     with monkeypatch.context() as patch:
         stop_after(patch, n)
         with pytest.raises(KeyboardInterrupt):
-            run(judge, items, tmp_path / "c")
+            run(judge, items, tmp_path / "c", extend=True)
     with pytest.raises(LagerError, match="not complete"):
         FeatureCache.open(tmp_path / "c")
     with monkeypatch.context() as patch:
         stop_after(patch, 0)  # all that it needs is there
         assert run(judge, items, tmp_path / "c", limit=6).content_hash == limited.content_hash
-    cache = run(judge, items, tmp_path / "c")
+    cache = run(judge, items, tmp_path / "c", extend=True)
     assert_like_a_fresh_one(cache, judge, items, tmp_path)
     assert not (tmp_path / "c" / EARLIER).exists()
 
@@ -190,7 +190,7 @@ def test_a_damaged_shard_that_was_set_aside_is_read_again(judge, items, tmp_path
     with monkeypatch.context() as patch:
         stop_after(patch, 0)
         with pytest.raises(KeyboardInterrupt):
-            run(judge, items, tmp_path / "c")
+            run(judge, items, tmp_path / "c", extend=True)
     (path, *_) = (tmp_path / "c" / EARLIER).glob("*.h5")
     content = bytearray(path.read_bytes())
     content[content.index(b"q")] ^= 1
@@ -220,7 +220,7 @@ def test_a_run_whose_cache_another_command_gave_other_items_stops_and_mixes_noth
 
 def test_a_shard_says_which_rows_of_the_new_list_it_holds(judge, items, tmp_path):
     run(judge, items, tmp_path / "c", limit=6)
-    run(judge, items, tmp_path / "c")
+    run(judge, items, tmp_path / "c", extend=True)
     attributes = read_attributes(tmp_path / "c" / "shards" / "00001.h5")
     assert (attributes["shard"], attributes["rows"]) == (1, [4, 8])
 
@@ -229,8 +229,36 @@ def test_rows_that_change_their_place_are_written_where_they_belong(judge, items
     run(judge, items, tmp_path / "c")
     rewrite(items, lambda rows: rows[4:])
     read.clear()
-    cache = run(judge, items, tmp_path / "c")
+    cache = run(judge, items, tmp_path / "c", replace=True)
     assert read == []
     attributes = [read_attributes(tmp_path / "c" / "shards" / f"0000{k}.h5") for k in range(2)]
     assert [one["rows"] for one in attributes] == [[0, 4], [4, 7]]
     assert_like_a_fresh_one(cache, judge, items, tmp_path)
+
+
+def test_a_complete_cache_is_not_given_other_items_by_mistake(items, tmp_path):
+    folder = save_judge(tmp_path / "judge", tokenizer=tiny_tokenizer())
+    rewrite(items, lambda rows: [row | {"score": 3} for row in rows[:8]] + rows[8:])
+    made = run(folder, items, tmp_path / "c")
+    shutil.rmtree(folder)  # it is said before a model is looked for
+    rewrite(items, lambda rows: [*rows[1:3], *rows[4:]])
+    with pytest.raises(
+        LagerError, match=r"2 of its 11 items, 2 with human scores, are not among the 9 .*q0.*--replace"
+    ):
+        run(folder, items, tmp_path / "c")
+    with pytest.raises(LagerError, match="are not among the 9"):
+        run(folder, items, tmp_path / "c", extend=True)
+    assert FeatureCache.open(tmp_path / "c").content_hash == made.content_hash
+
+
+def test_further_items_and_another_order_are_asked_for(judge, items, tmp_path, read):
+    run(judge, items, tmp_path / "c", limit=6)
+    with pytest.raises(LagerError, match="complete with 6 items; those given are the same and 5 more: give --extend"):
+        run(judge, items, tmp_path / "c")
+    assert run(judge, items, tmp_path / "c", extend=True).n_items == 11
+    rewrite(items, lambda rows: rows[::-1])
+    with pytest.raises(LagerError, match="the same in another order: give --extend"):
+        run(judge, items, tmp_path / "c")
+    with pytest.raises(LagerError, match="give one of them"):
+        run(judge, items, tmp_path / "c", extend=True, replace=True)
+    assert len(read) == 11

@@ -1,0 +1,5 @@
+"""`python -m lager` is the command `lager`."""
+
+from .cli import main
+
+main()
