@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -12,6 +14,9 @@ from ...data.errors import LagerError
 from ...data.items.item_table import object_column
 from ...data.items.joined_label import BETWEEN, label_part
 from ...data.items.score_files import nearest
+
+if TYPE_CHECKING:
+    from ...data.cache.feature_cache import FeatureCache
 
 _NEVER = ("item_id", "scores", "text")
 
@@ -49,6 +54,17 @@ def group_series(items: pl.DataFrame, by: Sequence[str] = (), *, level: str | No
             )
     parts = pl.DataFrame([_parts(items[name], alone=len(by) == 1).alias(name) for name in dict.fromkeys(by)])
     return parts.select(pl.concat_str(parts.columns, separator=BETWEEN).alias("by"))["by"]
+
+
+def has_columns(items: pl.DataFrame, by: Sequence[str]) -> bool:
+    """Return whether items can be grouped by some columns."""
+    return all(label_series(items, name) is not None for name in by)
+
+
+def regrouped(cache: FeatureCache, by: Sequence[str]) -> FeatureCache:
+    """Return a cache whose declared groups are those of `by`: what is fitted on it is fitted for these."""
+    groups = group_series(cache.items, by) if by else None
+    return cache if groups is None else replace(cache, items=cache.items.with_columns(groups.alias("group")))
 
 
 def _parts(column: pl.Series, *, alone: bool) -> pl.Series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ import numpy as np
 from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
 from ...data.items.score_files import ExternalScores, read_external
+from ...train.aggregator.aggregator import Aggregator
 from ...train.aggregator.presets import check_preset
 from ...train.strategies.registry import expand, needs_fitting
 from ..agreement.agreement import evaluate_scores
-from ..agreement.grouping import group_series, label_series
+from ..agreement.grouping import group_column, group_series, label_series, regrouped
 from ..agreement.intervals import DEFAULT_INTERVAL
 from ..metrics.metrics import SHOWN
 from ..weighted.context import DEFAULT_THRESHOLD
@@ -95,7 +96,7 @@ def evaluate_cache(
     range_source = choose_source(threshold_range, train=train is not None)
     check_preset(preset)
     names = expand(strategies)
-    scorer = CacheScorer(cache, preset, seed, level)
+    scorer = CacheScorer(cache, preset, seed, level, by)
     provided = scorer.add_files(aggregators, names, force=force)
     scorer.add_untrained(name for name in names if not needs_fitting(name) and name not in provided)
     to_fit = [name for name in names if needs_fitting(name) and name not in provided]
@@ -118,7 +119,8 @@ def evaluate_cache(
     scored += tuple(StrategyScores(one.name, one.scores, "external", 0, True) for one in judges)
     ranges: dict[str, Range] = {}
     if range_source == "train" and train is not None:
-        ranges = ranges_on(train, scorer.aggregators, scale=cache.scale)
+        for columns, of in _by_grouping(scorer.aggregators, scored, by).items():
+            ranges |= ranges_on(regrouped(train, columns), of, scale=cache.scale)
     elif range_source == "test":
         ranges = ranges_of({one.name: one.scores[np.isfinite(cache.mean_scores)] for one in scored})
     agreement = evaluate_scores(
@@ -161,7 +163,11 @@ def evaluate_cache(
             *scorer.notes,
             *cache.clusters.notes,
             *_joined_by_number(judges, cache),
-            *unseen_groups(scorer.aggregators, cache, cache.column("group")),
+            *(
+                line
+                for columns, of in _by_grouping(scorer.aggregators, scored, by).items()
+                for line in unseen_groups(of, cache, group_column(cache.items, columns))
+            ),
             *reading_notes(agreement),
             *threshold_note(shown, range_source, threshold),
             *_low_mass(about["score_mass"]),
@@ -230,6 +236,17 @@ def _joined_by_number(judges: Sequence[ExternalScores], cache: FeatureCache) -> 
         f"{', '.join(names)}: joined by row numbers; nothing in the file says that its items are those of "
         f"{cache.path.name}"
     ]
+
+
+def _by_grouping(
+    aggregators: Mapping[str, Sequence[Aggregator]], scored: Sequence[StrategyScores], by: Sequence[str]
+) -> dict[tuple[str, ...], dict[str, Sequence[Aggregator]]]:
+    """Return the aggregators by the columns that group the items for them: `by`, or none for the declared group."""
+    out: dict[tuple[str, ...], dict[str, Sequence[Aggregator]]] = {}
+    for one in scored:
+        if one.name in aggregators:
+            out.setdefault(tuple(by) if one.regrouped else (), {})[one.name] = aggregators[one.name]
+    return out
 
 
 def _in_order(scored: Sequence[StrategyScores], names: Sequence[str]) -> tuple[StrategyScores, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,9 +66,11 @@ def doubts_of(evaluation: Evaluation, rows: NDArray[np.intp]) -> Mapping[str, Ma
     values = cache.scale.array
     out = {name: {doubt: np.empty(len(rows)) for doubt in DOUBTS} for name in judges}
     read = sorted({dataset for fitted in judges.values() for one in fitted if (dataset := one.dataset) is not None})
+    regrouped, by = {one.name for one in evaluation.scored if one.regrouped}, evaluation.group
     for places, block in readouts.take(place).blocks(read):
         for name, fitted in judges.items():
-            proba = _distribution(fitted, block, folds[len(fitted)][places] if len(fitted) > 1 else None)
+            some = replace(block, group=None if by is None else by[rows][places]) if name in regrouped else block
+            proba = _distribution(fitted, some, folds[len(fitted)][places] if len(fitted) > 1 else None)
             out[name]["sd"][places] = standard_deviation(proba, values)
             out[name]["entropy"][places] = entropy(proba)
     return out

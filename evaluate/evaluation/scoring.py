@@ -22,6 +22,7 @@ from ...train.strategies.fit import derived, fit_strategy, untrained, why_not
 from ...train.strategies.registry import lookup
 from ...train.training_run import train_on_cache
 from ..agreement.fold_scores import FoldScores
+from ..agreement.grouping import group_column, has_columns, regrouped
 
 NO_SOURCE = "needs fitting: give --train CACHE, --aggregator FILE or --folds N"
 
@@ -45,6 +46,8 @@ class StrategyScores(NamedTuple):
         What every fold's model makes of all items, where they are out of fold.
     seen : ndarray of shape (n_items,), or None
         Which items it was fitted on, told by their prompts; None where that is known to be none.
+    regrouped : bool
+        Whether the groups that it learnt and scores by are those of ``--by``.
     """
 
     name: str
@@ -54,6 +57,7 @@ class StrategyScores(NamedTuple):
     on_scale: bool
     folded: FoldScores | None = None
     seen: NDArray[np.bool_] | None = None
+    regrouped: bool = False
 
 
 @dataclass
@@ -70,12 +74,16 @@ class CacheScorer:
         Of fits and folds.
     level : str or None
         At which scores are to agree: strategies that are fitted here are fitted for it.
+    by : sequence of str
+        Columns that group the items, instead of the declared group, for what is fitted here. Aggregator files keep to
+        the groups that they learnt.
     """
 
     cache: FeatureCache
     preset: str = "converged"
     seed: int = 42
     level: str | None = None
+    by: Sequence[str] = ()
     skipped: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     aggregators: dict[str, list[Aggregator]] = field(default_factory=dict)
@@ -96,6 +104,9 @@ class CacheScorer:
             )
         self.readouts = replace(self.cache.readouts(), pooled=self.level == "pooled")
         self._evaluated = self.cache.valid & labelled
+        self._grouped = self.readouts  # as what is fitted here takes the items
+        if self.by and (group := group_column(self.cache.items, self.by)) is not None:
+            self._grouped = replace(self.readouts, group=group[self._valid])
         self._to_score: list[_Source] = []
         self._out_of_fold: list[StrategyScores] = []
 
@@ -125,9 +136,17 @@ class CacheScorer:
     def add_trained(self, names: Sequence[str], train: FeatureCache, *, force: bool) -> None:
         """Fit strategies on another cache, lager-tuned's weights once for all that share them.
 
-        What cannot be fitted is skipped with the reason.
+        Its groups are those of `by` where it has such columns. What cannot be fitted is skipped with the reason.
         """
         level = "pooled" if self.level == "pooled" else None
+        follows = bool(self.by) and has_columns(train.items, self.by)
+        if follows:
+            train = regrouped(train, self.by)
+        elif self.by and names:
+            self.notes.append(
+                f"--by: cache {train.path} has no column {', '.join(self.by)}, so what is fitted there is fitted for "
+                f"{'pooled agreement' if train.column('group') is None else 'its own groups'}"
+            )
         readouts = train.readouts()
         if not np.isfinite(readouts.human).any():
             raise LagerError(f"cache {train.path} has no valid item with a human score to train on: add scores to it")
@@ -150,7 +169,7 @@ class CacheScorer:
                 continue
             self._note((*run.notes, *check_applies(run.record, self.cache, force=force)), about=f"{train.path}")
             for name in members:
-                self._add(_Source(name, _variant(run.record.aggregator, name), "train", run.record))
+                self._add(_Source(name, _variant(run.record.aggregator, name), "train", run.record, follows))
 
     def add_folds(
         self,
@@ -166,7 +185,7 @@ class CacheScorer:
         cannot be fitted without one of the folds is skipped with the reason: its scores would be of other items.
         """
         rows, folds = labelled_folds(self.readouts, n_folds, self.seed)
-        labelled = self.readouts.take(rows)
+        labelled = self._grouped.take(rows)
         for fold in folds:
             train = labelled.take(fold.train)
             self.skipped |= {
@@ -177,7 +196,7 @@ class CacheScorer:
         out = {name: np.full(len(self.readouts), np.nan) for name in names}
         unseen = np.zeros(self.cache.n_items, dtype=np.intp)
         places = self._valid[rows]
-        to_score, scored = (self.readouts, self._valid) if everywhere else (labelled, places)
+        to_score, scored = (self._grouped, self._valid) if everywhere else (labelled, places)
         for done, fold in enumerate(folds, start=1):
             unseen[places[fold.test]] = done - 1
             train = labelled.take(fold.train)
@@ -202,21 +221,26 @@ class CacheScorer:
         self.fold = np.zeros(self.cache.n_items, dtype=np.intp)
         self.fold[places] = unseen[places] + 1
         self._out_of_fold += [
-            self._scores(name, name, scores, "folds")._replace(folded=FoldScores(by_model[name], unseen))
+            self._scores(name, name, scores, "folds")._replace(
+                folded=FoldScores(by_model[name], unseen), regrouped=bool(self.by)
+            )
             for name, scores in out.items()
         ]
 
     def score(self, *, progress: Callable[[float], None] | None = None) -> list[StrategyScores]:
         """Score by everything that was added, in one pass over the read-outs; these are let go then."""
-        aggregators = {one.label: one.aggregator for one in self._to_score}
-        found = predict_all(aggregators, self.readouts, progress=progress)
-        del self.readouts
+        found: dict[str, NDArray[np.float64]] = {}
+        for by, readouts in ((False, self.readouts), (True, self._grouped)):
+            some = {one.label: one.aggregator for one in self._to_score if one.regrouped == by}
+            found |= predict_all(some, readouts, progress=progress)
+        del self.readouts, self._grouped
         keys = self.cache.prompt_keys() if any(one.record is not None for one in self._to_score) else None
         scored = []
         for one in self._to_score:
             seen = None if one.record is None or keys is None else in_sample(one.record, keys)
             strategy = one.aggregator.strategy
-            scored.append(self._scores(one.label, strategy, found.pop(one.label), one.source, seen))
+            own = self._scores(one.label, strategy, found.pop(one.label), one.source, seen)
+            scored.append(own._replace(regrouped=one.regrouped))
         self._to_score.clear()  # with the training rows of each
         return [*scored, *self._out_of_fold]
 
@@ -246,12 +270,13 @@ class CacheScorer:
 
 
 class _Source(NamedTuple):
-    """What scores: a label for the tables, parameters, where they come from, and what they were fitted on."""
+    """What scores: label, parameters, where they come from, what they were fitted on, if its groups are by `by`."""
 
     label: str
     aggregator: Aggregator
     source: str
     record: AggregatorRecord | None = None
+    regrouped: bool = False
 
 
 def labelled_folds(readouts: Readouts, n_folds: int, seed: int) -> tuple[NDArray[np.intp], list[Split]]:
