@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .data.scale import Scale
     from .evaluate.agreement.agreement import evaluate_scores
     from .evaluate.score.item_judge import ItemJudge as Judge
+    from .evaluate.score.item_judge import Score
     from .extract.extractor import extract_features
     from .train.estimators.lager import LagerAggregator
 
@@ -27,6 +28,7 @@ __all__ = [
     "LagerAggregator",
     "LagerError",
     "Scale",
+    "Score",
     "__version__",
     "evaluate_scores",
     "extract_features",
@@ -35,6 +37,7 @@ __all__ = [
 _HOMES = {
     "FeatureCache": ".data.cache.feature_cache",
     "Judge": ".evaluate.score.item_judge:ItemJudge",
+    "Score": ".evaluate.score.item_judge",
     "LagerError": ".data.errors",
     "Scale": ".data.scale",
     "LagerAggregator": ".train.estimators.lager",

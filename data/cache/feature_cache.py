@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from ..items.label_targets import annotator_targets
 from ..items.score_files import read_scores
 from ..scale import Scale
 from .cache_columns import CacheColumns
+from .frames import LogitsOf, cache_frame
 from .manifest import RUN, read_manifest, read_run
+from .overview import overview_html, overview_text
 from .prompt_clusters import PromptClusters, with_prompts_whole
 from .read_item_table import read_item_table
 from .readouts import PooledStates, Readouts
@@ -28,7 +31,7 @@ from .shards import ShardData, read_shard
 from .stored_readouts import KEPT_ON_DISK_ABOVE, StoredReadouts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FeatureCache(CacheColumns):
     """A complete feature cache on disk; `FeatureCache.open` reads one.
 
@@ -55,8 +58,8 @@ class FeatureCache(CacheColumns):
     manifest: dict[str, Any]
     items: pl.DataFrame
     verify: bool = True
-    lease: FileLock | None = field(default=None, repr=False, compare=False)
-    _columns: dict[str, Any] = field(default_factory=dict, repr=False)
+    lease: FileLock | None = field(default=None, compare=False)
+    _columns: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: str | Path, *, verify: bool = True) -> FeatureCache:
@@ -88,6 +91,44 @@ class FeatureCache(CacheColumns):
     def __len__(self) -> int:
         """Return the number of items, valid or not."""
         return self.n_items
+
+    def __repr__(self) -> str:
+        """Return what the cache holds, in ten lines."""
+        return overview_text(self)
+
+    def _repr_html_(self) -> str:
+        """Return the same for a notebook."""
+        return overview_html(self)
+
+    def to_polars(self, *, logits: LogitsOf = "none") -> pl.DataFrame:
+        """Return a row for each item.
+
+        Parameters
+        ----------
+        logits : {"none", "raw", "normed"}
+            With a read-out, a column ``logits`` of arrays of shape (n_layers + 1, n_labels); NaN where a row is not
+            valid.
+
+        Returns
+        -------
+        polars.DataFrame
+            The columns of `items`, and human (the mean of its annotators), valid, reason, n_tokens, score_mass.
+        """
+        return cache_frame(self, logits=logits)
+
+    def to_pandas(self, *, logits: LogitsOf = "none") -> Any:
+        """Return the same as a frame of pandas, which must be installed; read-outs are nested lists.
+
+        Raises
+        ------
+        LagerError
+            When pandas is not installed.
+        """
+        try:
+            pandas = import_module("pandas")
+        except ImportError:
+            raise LagerError("pandas is not installed: `pip install pandas`, or use to_polars()") from None
+        return pandas.DataFrame(self.to_polars(logits=logits).to_dict(as_series=False))
 
     @cached_property
     def scale(self) -> Scale:
