@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .errors import LagerError
@@ -13,17 +14,20 @@ from .items.small_files import check_unique, read_rows
 from .items.survey import SurveyOf, survey_items
 
 
-def load_items(spec: str | Path, *, group: Sequence[str] = (), cluster: str | None = None) -> Items:
+def load_items(
+    spec: str | Path, *, group: Sequence[str] = (), cluster: str | None = None, raters: Sequence[str] = ()
+) -> Items:
     """Read items from a file, or from a benchmark in its published format."""
     if str(spec).startswith("benchmark:"):
         from .benchmarks.load import load_benchmark
 
-        if group or cluster:
-            raise LagerError("--group and --cluster: a benchmark declares its own; leave them out")
+        if group or cluster or raters:
+            raise LagerError("--group, --cluster and --raters: a benchmark declares its own; leave them out")
         return load_benchmark(str(spec).removeprefix("benchmark:"))
     path = Path(spec)
     rows = read_rows(path)
-    form = RowForm.of(list(dict.fromkeys(name for row in rows for name in row)), group, cluster, path=path)
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    form = RowForm.of(columns, group, cluster, path=path, raters=raters)
     items = form.items(rows)
     check_unique(list(items.item_id), path=path)
     return items
@@ -36,14 +40,15 @@ _LAZY = (".jsonl", ".ndjson", ".csv", ".parquet")
 
 def open_items(
     spec: str | Path, *, group: Sequence[str] = (), cluster: str | None = None,
-    survey: SurveyOf = survey_items,
+    raters: Sequence[str] = (), survey: SurveyOf = survey_items,
 ) -> ItemSource:  # fmt: skip
     """Open items: those of a large file are read when they are asked for, all others at once."""
     path = Path(spec)
     most = EAGER_PARQUET_BYTES if path.suffix.lower() == ".parquet" else EAGER_BYTES
     large = path.suffix.lower() in _LAZY and path.is_file() and path.stat().st_size > most
     if not large or str(spec).startswith("benchmark:"):
-        return load_items(spec, group=group, cluster=cluster)
+        return load_items(spec, group=group, cluster=cluster, raters=raters)
     file = open_rows(path)
-    form = RowForm.of(file.columns, group, cluster, path=path)
-    return LazyItems(file, form, survey(file, form))
+    form = RowForm.of(file.columns, group, cluster, path=path, raters=raters)
+    found = survey(file, form)
+    return LazyItems(file, replace(form, places=found.places), found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 from ..data.errors import LagerError
 from ..data.files.out_folder import filling
 from ..data.progress import Progress
-from .options import Force, Raw
+from .options import Force, Raters, Raw
 from .output import show, tell
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def evaluate(
         int | None, typer.Option(help="Or fit it on the cache itself, N times, and score each fold by the others.")
     ] = None,
     scores: Annotated[Path | None, typer.Option(help="Human scores from a file (id, score), joined by id.")] = None,
+    raters: Raters = None,
     external: Annotated[
         list[str] | None,
         typer.Option(
@@ -83,6 +85,7 @@ def evaluate(
 
     Example: lager evaluate cache/flask --train cache/helpsteer --baseline e-score --out results/flask
     """
+    from ..data.items.raters import parse_raters
     from .agreement.grouping import parse_by
     from .metrics.metrics import SHOWN, check_metrics
     from .report.learning_figure import read_learning_points, sweep_notes
@@ -93,6 +96,7 @@ def evaluate(
         raise LagerError("--sweep is for the report: give --out DIR too, or leave it out")
     learning = () if sweep is None else read_learning_points(sweep)
     common: dict[str, Any] = {
+        "raters": parse_raters(raters, scores=scores),
         "level": level, "by": () if by is None else parse_by(by), "shown": check_metrics(metric or SHOWN),
         "threshold": threshold, "baseline": baseline, "interval": interval, "systems": systems,
         "resamples": resamples, "seed": seed,
@@ -128,14 +132,16 @@ def evaluate(
         tell(written=written, notes=missing)
 
 
-def _evaluate_cache(cache: Path, scores: Path | None, *, train: Path | None, **options: Any) -> Evaluation:
+def _evaluate_cache(
+    cache: Path, scores: Path | None, *, raters: Sequence[str], train: Path | None, **options: Any
+) -> Evaluation:
     """Return the evaluation of a cache, with human scores from a file where one is given."""
     from ..data.cache.feature_cache import FeatureCache
     from .evaluation.cache_evaluation import evaluate_cache
 
     opened = FeatureCache.open(cache)
     if scores is not None:
-        opened = opened.with_scores(scores)
+        opened = opened.with_scores(scores, raters=raters)
     return evaluate_cache(opened, train=None if train is None else FeatureCache.open(train), **options)
 
 

@@ -16,6 +16,10 @@ AggregatorFiles = Annotated[
     list[Path] | None, typer.Option("--aggregator", help="Aggregator file; may be given again.")
 ]
 Resamples = Annotated[int, typer.Option(min=0, help="Bootstrap resamples for the intervals; 0 for none.")]
+Raters = Annotated[
+    str | None,
+    typer.Option("--raters", help="Columns of --scores, with commas, each one rater's scores; blanks allowed."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Apply an aggregator of other read-outs anyway.")]
 Raw = Annotated[
     bool, typer.Option("--raw", help="CSV cells that a spreadsheet takes for formulas (=, +, -, @ first) as they are.")

@@ -30,6 +30,7 @@ def extract_features(
     human_range: tuple[float, float] | None = None,
     group: Sequence[str] = (),
     cluster: str | None = None,
+    raters: Sequence[str] = (),
     truncate_field: str | None = None,
     max_field_tokens: int | None = None,
     condition: str = "direct",
@@ -94,6 +95,8 @@ def extract_features(
         Range of the human scores, mapped linearly onto the scale.
     group, cluster : sequence of str, str, optional
         Columns that name an item's group, and its shared source text.
+    raters : sequence of str
+        Columns that hold one rater's scores each, blank where there is none; they reach no prompt.
     truncate_field, max_field_tokens : str, int, optional
         A field that is cut to so many tokens before rendering.
     condition : {"direct", "generate", "reasoning"}

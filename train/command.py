@@ -9,6 +9,7 @@ import typer
 
 from ..data.files.canonical import canonical_json
 from ..data.files.writing import refuse_existing
+from ..data.items.raters import parse_raters
 from ..data.safe_text import printable, scrubbed
 from .aggregator.aggregator import Aggregator
 from .aggregator.presets import check_preset
@@ -29,6 +30,9 @@ def train(
     strategy: Annotated[str, typer.Option(help="What to fit.")] = "lager-tuned",
     preset: Annotated[str, typer.Option(help="converged, paper, or release (the authors' code).")] = "converged",
     scores: Annotated[Path | None, typer.Option(help="Human scores from a file (id, score), joined by id.")] = None,
+    raters: Annotated[
+        str | None, typer.Option(help="Columns of --scores, with commas, each one rater's scores; blanks allowed.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Train on N items drawn by the seed.")] = None,
     holdout: Annotated[float | None, typer.Option(help="Share of items, by cluster, to hold out and score.")] = None,
     level: Annotated[
@@ -44,11 +48,12 @@ def train(
     lookup(strategy)
     check_preset(preset)
     refuse_existing(out, what="aggregator file")
+    columns = parse_raters(raters, scores=scores)
     from ..data.cache.feature_cache import FeatureCache
 
     opened = FeatureCache.open(cache)
     if scores is not None:
-        opened = opened.with_scores(scores)
+        opened = opened.with_scores(scores, raters=columns)
     typer.echo(f"fitting {strategy} ({preset}) on {scrubbed(str(cache))}", err=True)
     if opened.is_large and limit is None:
         typer.echo(f"its {len(opened):,} items stay on disk: each step of a fit is a pass over them", err=True)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from ..items.items import TABLE_SCHEMA
+from ..items.raters import RATED_BY, RATED_BY_TYPE
 from ..scale import Scale
 from .source import SourceFile
 
@@ -32,6 +33,8 @@ class Row(NamedTuple):
         The criterion or category, the source text that items share, and what wrote the text.
     columns : mapping of str to str
         Further columns of the source that agreement may be computed by.
+    rated_by : list of str or None
+        Who gave each score, where the source says it of all its rows.
     """
 
     item_id: str
@@ -41,6 +44,7 @@ class Row(NamedTuple):
     cluster: str | None = None
     system: str | None = None
     columns: Mapping[str, str] = _NO_COLUMNS
+    rated_by: list[str] | None = None
 
 
 class Parsed(NamedTuple):
@@ -138,4 +142,7 @@ def to_table(rows: Sequence[Row]) -> pl.DataFrame:
             data[name].append(getattr(row, name))
         for name in extra:
             data[name].append(row.columns.get(name))
-    return pl.DataFrame(data, schema=TABLE_SCHEMA | dict.fromkeys(extra, pl.String))
+    table = pl.DataFrame(data, schema=TABLE_SCHEMA | dict.fromkeys(extra, pl.String))
+    if all(row.rated_by is None for row in rows):
+        return table
+    return table.with_columns(pl.Series(RATED_BY, [row.rated_by for row in rows], dtype=RATED_BY_TYPE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
@@ -17,6 +18,7 @@ from ..files.location import as_folder, as_url
 from ..files.locks import FileLock
 from ..items.item_table import flat_scores, mean_scores, object_column, without_empty
 from ..items.label_targets import annotator_targets
+from ..items.raters import RATED_BY, RaterScores, has_raters, rater_scores
 from ..items.score_files import read_scores
 from ..scale import Scale
 from .cache_columns import CacheColumns
@@ -170,6 +172,11 @@ class FeatureCache(CacheColumns):
         """Mean human score of each item, NaN where there is none; ndarray of shape (n_items,)."""
         return mean_scores(self.items["scores"])
 
+    @property
+    def raters(self) -> RaterScores:
+        """Every rater's scores by name, or by place in the lists where no names are known."""
+        return rater_scores(self.items)
+
     def column(self, name: str) -> NDArray[np.object_] | None:
         """Return a column of the items as an ndarray of str or None, or None when it is missing or all null."""
         return object_column(self.items, name)
@@ -217,8 +224,15 @@ class FeatureCache(CacheColumns):
         )
         return everything if len(rows) == self.n_items else everything.take(rows)
 
-    def with_scores(self, path: str | Path) -> FeatureCache:
+    def with_scores(self, path: str | Path, *, raters: Sequence[str] = ()) -> FeatureCache:
         """Return the cache with human scores from a file with columns id and score, joined by id.
+
+        Parameters
+        ----------
+        path : str or Path
+            With a list in ``score`` for several raters; or with a column ``rater`` and a row for each rater of an item.
+        raters : sequence of str
+            Columns that hold one rater's scores each, instead of ``score``.
 
         Raises
         ------
@@ -226,9 +240,13 @@ class FeatureCache(CacheColumns):
             When the file is malformed, repeats an id, names an item that the cache lacks, a score is off scale, or
             the file says that its items are others.
         """
-        scores = read_scores(Path(path), self.scale, items=self.items, whose=f"cache {self.path}", prompts=self.prompts)
-        column = pl.Series("scores", [scores.get(i, []) for i in self.items["item_id"]], dtype=pl.List(pl.Float64))
-        return replace(self, items=self.items.with_columns(column))
+        found = read_scores(
+            Path(path), self.scale, items=self.items, whose=f"cache {self.path}", prompts=self.prompts, raters=raters
+        )
+        own = self.items.drop("scores", *([RATED_BY] if has_raters(self.items) else []))
+        table = own.join(found, on="item_id", how="left", maintain_order="left")
+        columns = ["item_id", "scores", *(name for name in table.columns if name not in ("item_id", "scores"))]
+        return replace(self, items=table.select(columns).with_columns(pl.col(found.columns[1:]).fill_null([])))
 
     def read_shard(self, number: int) -> ShardData:
         """Return the rows of one shard, after its checksum was compared; nothing is kept."""

@@ -12,6 +12,7 @@ from ..files.canonical import sha256_file
 from ..files.known_files import is_known, remember
 from ..files.parquet import read_parquet
 from ..items.items import TABLE_SCHEMA
+from ..items.raters import check_raters
 from ..scale import Scale
 from .manifest import ITEMS
 from .shard_files import check_sha256
@@ -41,4 +42,6 @@ def read_item_table(folder: Path, manifest: dict[str, Any], *, verify: bool = Tr
     on_scale = items["scores"].explode(empty_as_null=False).is_between(scale.low - slack, scale.high + slack)
     if items["item_id"].null_count() or items["scores"].null_count() or not on_scale.fill_null(False).all():
         raise LagerError(f"{path} has an item without an id, or a score that does not lie on {scale}; restore it")
+    if problem := check_raters(items):
+        raise LagerError(f"{path} has {problem}; restore it")
     return items

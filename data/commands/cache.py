@@ -163,6 +163,7 @@ def summarise(cache: Any) -> dict[str, Any]:
         "invalid_reasons": dict(Counter(str(reason) for reason in cache.reason if reason)),
         "labelled": int(np.isfinite(human).sum()),
         "annotators": [min(annotators), max(annotators)] if annotators else None,
+        "raters": _raters(cache),
         "groups": None if groups is None else len(set(groups)),
         "clusters": None if clusters is None else len(set(clusters)),
         "systems": None if systems is None else len(set(systems)),
@@ -180,6 +181,12 @@ def summarise(cache: Any) -> dict[str, Any]:
         "recorded": recorded,
         "provenance": cache.manifest["provenance"],
     }
+
+
+def _raters(cache: Any) -> int | None:
+    """Return how many raters have names; None where scores have places at most."""
+    found = cache.raters
+    return len(found.names) if found.named and found.names else None
 
 
 def _print_summary(summary: dict[str, Any]) -> None:

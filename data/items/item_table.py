@@ -15,7 +15,7 @@ from ..errors import LagerError
 from ..files.canonical import sha256_json
 from ..files.json_text import parse_json
 from ..rounding import rounded_means
-from .items import TABLE_SCHEMA
+from .items import OWN_TYPES, TABLE_SCHEMA
 
 
 def object_column(items: pl.DataFrame, name: str) -> NDArray[np.object_] | None:
@@ -56,14 +56,19 @@ ITEM, TEXT, GENERATED = "item", "text", "generated"
 def encode_rows(table: pl.DataFrame) -> list[str]:
     """Return each row of an item table as JSON, without its id, in the order of the columns."""
     columns = [name for name in table.columns if name != "item_id"]
-    own = [name for name in columns if name not in TABLE_SCHEMA]
+    own = [name for name in columns if name not in TABLE_SCHEMA and table.schema[name] != OWN_TYPES.get(name)]
     rows = table.select(columns).with_columns(pl.col(own).cast(pl.String)).to_dicts()
     return [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
 
 
 def table_schema(row: str, *, path: Path) -> dict[str, Any]:
     """Return the columns of an item table, with their types, from one of its JSON rows."""
-    return TABLE_SCHEMA | dict.fromkeys([name for name in _decoded(row, path) if name not in TABLE_SCHEMA], pl.String)
+    own = {
+        name: pl.String if isinstance(value, str) else OWN_TYPES.get(name, pl.String)
+        for name, value in _decoded(row, path).items()
+        if name not in TABLE_SCHEMA
+    }
+    return TABLE_SCHEMA | own
 
 
 def decode_rows(item_id: Sequence[str], rows: Sequence[str], *, schema: dict[str, Any], path: Path) -> pl.DataFrame:

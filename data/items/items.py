@@ -14,7 +14,8 @@ from ..errors import LagerError
 from ..files.canonical import canonical_json
 from ..scale import Scale
 from .joined_label import joined_label
-from .small_files import parse_id, parse_scores
+from .raters import RATED_BY, RATED_BY_TYPE, check_rater_columns, rated_rows
+from .small_files import parse_id
 from .values import label_text, plain_messages, plain_value, prompt_text
 
 Kind = Literal["fields", "prompt", "messages"]
@@ -25,6 +26,9 @@ TABLE_SCHEMA: dict[str, Any] = {
     "cluster": pl.String,
     "system": pl.String,
 }
+#: Types of further columns of the item table; all others are text.
+OWN_TYPES: dict[str, Any] = {RATED_BY: RATED_BY_TYPE}
+_NO_RATERS = ("id", "prompt", "messages")
 #: What tells pairs; they name no group where all three are kept, since a group would be one pair.
 PAIR_COLUMNS = ("pair", "side", "preferred")
 _ROLES = ("messages", "prompt")
@@ -74,7 +78,8 @@ class Items:
         Which of the three.
     table : polars.DataFrame
         item_id; scores, a list of float with one number per annotator, empty where unlabelled; group, cluster and
-        system, strings or null; and the columns that make up the group when there are several.
+        system, strings or null; the columns that make up the group when there are several; and `rated_by`, the name of
+        each annotator in `scores`, where names or places are known.
     scale : Scale or None
         The scale of the source's own human scores, where the source fixes one.
     source : dict
@@ -181,16 +186,30 @@ class RowForm:
         What the rows hold.
     group, cluster : tuple of str
         Columns that name an item's group, and its shared source text.
+    raters : tuple of str
+        Columns of single raters' scores, which reach no prompt; the scores are in ``score`` when there are none.
+    places : bool
+        Whether a list of scores has blanks anywhere in the file, so that places are kept.
     """
 
     path: Path
     kind: Kind
     group: tuple[str, ...]
     cluster: tuple[str, ...]
+    raters: tuple[str, ...] = ()
+    places: bool = False
 
     @classmethod
-    def of(cls, columns: Sequence[str], group: Sequence[str], cluster: str | None, *, path: Path) -> RowForm:
+    def of(
+        cls, columns: Sequence[str], group: Sequence[str], cluster: str | None, *, path: Path,
+        raters: Sequence[str] = (),
+    ) -> RowForm:  # fmt: skip
         """Return the form of a file with these columns."""
+        check_rater_columns(raters, columns, path=path)
+        if both := [name for name in raters if name in {*group, cluster, *_NO_RATERS}]:
+            raise LagerError(f"--raters {', '.join(both)}: the column is something else of the items")
+        if len(group) > 1 and RATED_BY in group:
+            raise LagerError(f"--group {RATED_BY}: the item table calls the raters so; rename the column")
         for name in (*group, *([cluster] if cluster else [])):
             if name not in columns:
                 raise LagerError(f"{path} has no column {name!r}: it has {', '.join(columns)}")
@@ -201,12 +220,13 @@ class RowForm:
                 f"the judge. Remove or rename them if {kind} holds all of the item; or rename {kind}, to instruction "
                 "for instance, and a template puts the fields together"
             )
-        return cls(path, kind, tuple(group) or ("group",), (cluster or "cluster",))
+        return cls(path, kind, tuple(group) or ("group",), (cluster or "cluster",), tuple(raters))
 
     def items(self, rows: Sequence[dict[str, Any]], *, start: int = 0) -> Items:
         """Return rows as items; `start` is the number of rows before them."""
         table, fields = self.columns(rows, start=start)
-        schema = TABLE_SCHEMA | {name: pl.String for name in table if name not in TABLE_SCHEMA}
+        own = {name: OWN_TYPES.get(name, pl.String) for name in table if name not in TABLE_SCHEMA}
+        schema = TABLE_SCHEMA | own
         ids, source = tuple(table["item_id"]), {"file": self.path.name}
         return Items(ids, fields, self.kind, pl.DataFrame(table, schema=schema), source=source)
 
@@ -220,9 +240,10 @@ class RowForm:
         def joined(columns: tuple[str, ...]) -> list[str | None]:
             return [_joined(row, columns, where) for row, where in zip(rows, places, strict=True)]
 
+        rated = rated_rows(rows, self.raters, path=path, start=start, places=self.places)
         table: dict[str, list[Any]] = {
             "item_id": [parse_id(row["id"], row=n, path=path) if "id" in row else str(n - 1) for n, row in numbered],
-            "scores": [parse_scores(row.get("score"), row=n, path=path) for n, row in numbered],
+            "scores": rated.scores,
             "group": joined(self._grouping()),
             "cluster": joined(self.cluster),
             "system": joined(("system",)),
@@ -230,7 +251,13 @@ class RowForm:
         extra = [name for name in self.group if name not in TABLE_SCHEMA] if len(self.group) > 1 else []
         for name in extra:
             table[name] = joined((name,))
-        return table, tuple(item_fields(row, self.kind, where=where) for row, where in zip(rows, places, strict=True))
+        if rated.rated_by is not None:
+            table[RATED_BY] = list(rated.rated_by)
+        left_out = {"id", "score", *self.raters}
+        fields = (
+            item_fields(row, self.kind, where=at, left_out=left_out) for row, at in zip(rows, places, strict=True)
+        )
+        return table, tuple(fields)
 
     def _grouping(self) -> tuple[str, ...]:
         """Return the columns that name an item's group: of those to keep, the ones that do not tell pairs."""
@@ -253,15 +280,15 @@ def _besides(columns: Sequence[str], kind: Kind, *, named: Collection[str | None
     return [name for name in columns if name.strip().casefold() in others and name not in named]
 
 
-def item_fields(row: Mapping[str, Any], kind: Kind, *, where: str) -> dict[str, Any]:
+def item_fields(
+    row: Mapping[str, Any], kind: Kind, *, where: str, left_out: Collection[str] = ("id", "score")
+) -> dict[str, Any]:
     """Return what the judge is told of one item: its fields without missing ones, its prompt, or its messages."""
     if kind == "prompt":
         return {kind: prompt_text(row.get(kind), what=f"{where}: {kind}")}
     if kind == "messages":
         return {kind: plain_messages(row.get(kind), what=f"{where}: {kind}")}
-    plain = {
-        name: plain_value(value, what=f"{where}: {name}") for name, value in row.items() if name not in {"id", "score"}
-    }
+    plain = {name: plain_value(value, what=f"{where}: {name}") for name, value in row.items() if name not in left_out}
     return {name: value for name, value in plain.items() if value is not None}
 
 

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from ..errors import LagerError
 from ..scale import Scale
+from .long_rows import RATER, by_item
+from .raters import RATED_BY, RATED_BY_TYPE, check_rater_columns, rated_rows
 from .same_items import PROMPT, check_same_items
 from .score_rows import ScoreRows
-from .small_files import check_columns, parse_scores
+from .small_files import parse_scores
 from .values import label_text
 
 _LISTED = 3
@@ -43,31 +45,37 @@ class ExternalScores(NamedTuple):
 
 
 def read_scores(
-    path: Path, scale: Scale, *, items: pl.DataFrame, whose: str, prompts: Prompts | None = None
-) -> dict[str, list[float]]:
-    """Read a file with columns id and score."""
+    path: Path,
+    scale: Scale,
+    *,
+    items: pl.DataFrame,
+    whose: str,
+    prompts: Prompts | None = None,
+    raters: Sequence[str] = (),
+) -> pl.DataFrame:
+    """Read human scores of known items: a table of item_id and scores, and of rated_by where raters have names."""
     known = set(items["item_id"])
-    file = _read(path, "score", what="score file", known=known)
-    check_columns(file.rows, ("id", "score"), path=path)
+    file = _read_human(path, raters, known=known)
     file.check_ids(known, where=f"in {whose}")
     file.check_items(items, prompts)
     file.check_scale(scale)
-    return dict(zip(file.ids, file.scores, strict=True))
+    return file.table()
 
 
-def read_human_scores(path: Path, scale: Scale | None) -> pl.DataFrame:
-    """Read a file with columns id and score, and any others, as a table of items."""
-    file = _read(path, "score", what="score file")
+def read_human_scores(path: Path, scale: Scale | None, *, raters: Sequence[str] = ()) -> pl.DataFrame:
+    """Read human scores, and any other columns, as a table of items.
+
+    The scores are in the column score, a list where there are several raters; or in the columns of `raters`; or, where
+    there is a column rater, a row for each rater of an item.
+    """
+    file = _read_human(path, raters)
     if not any(file.scores):
-        raise LagerError(f"{path} has {len(file.rows)} rows and no human score in any: fill column 'score'")
+        filled = ", ".join(map(repr, raters)) or "'score'"
+        raise LagerError(f"{path} has {len(file.rows)} rows and no human score in any: fill column {filled}")
     file.check_scale(scale)
-    extra = [name for name in file.columns if name not in {"id", "score", "item_id", "scores", *_LABELS}]
-    texts = {
-        name: [_label(row.get(name), f"{path}, row {n}: {name}", name) for n, row in enumerate(file.rows, start=1)]
-        for name in (*_LABELS, *extra)
-    }
-    schema: dict[str, Any] = {"item_id": pl.String, "scores": pl.List(pl.Float64), **dict.fromkeys(texts, pl.String)}
-    return pl.DataFrame({"item_id": file.ids, "scores": file.scores, **texts}, schema=schema)
+    known = {"id", "score", "item_id", "scores", RATED_BY, *raters, *([RATER] if file.is_long else []), *_LABELS}
+    texts = {name: file.texts(name) for name in (*_LABELS, *(name for name in file.columns if name not in known))}
+    return file.table().with_columns(pl.Series(name, column, dtype=pl.String) for name, column in texts.items())
 
 
 def _label(value: Any, what: str, name: str) -> str | None:
@@ -130,9 +138,32 @@ class _ScoreFile(NamedTuple):
     path: Path
     column: str
     rows: list[dict[str, Any]]
+    row_ids: list[str]
     columns: list[str]
     ids: list[str]
     scores: list[list[float]]
+    rated_by: list[list[str]] | None = None
+    is_long: bool = False
+
+    def table(self) -> pl.DataFrame:
+        """Return the items with their scores, and with the raters' names where there are any."""
+        schema: dict[str, Any] = {"item_id": pl.String, "scores": pl.List(pl.Float64)}
+        table = pl.DataFrame({"item_id": self.ids, "scores": self.scores}, schema=schema)
+        if self.rated_by is None:
+            return table
+        return table.with_columns(pl.Series(RATED_BY, self.rated_by, dtype=RATED_BY_TYPE))
+
+    def texts(self, name: str) -> list[str | None]:
+        """Return what a column says of each item; `LagerError` where two rows of an item differ."""
+        found: dict[str, str] = {}
+        for number, (item, row) in enumerate(zip(self.row_ids, self.rows, strict=True), start=1):
+            text = _label(row.get(name), f"{self.path}, row {number}: {name}", name)
+            if text is not None and found.setdefault(item, text) != text:
+                raise LagerError(
+                    f"{self.path}, row {number}: {name} of {item!r} is {text!r}, and {found[item]!r} in a row before: "
+                    "rows of one item differ in rater and score only"
+                )
+        return [found.get(item) for item in self.ids]
 
     def check_ids(self, known: Collection[str], *, where: str) -> None:
         """Raise `LagerError` that counts the ids that are not known, and lists the first ones."""
@@ -146,7 +177,7 @@ class _ScoreFile(NamedTuple):
     def check_items(self, items: pl.DataFrame, prompts: Prompts | None) -> bool:
         """Return whether the file says more of its items than known ids; raise `LagerError` where these are others."""
         hashes = prompts() if prompts is not None and any(row.get(PROMPT) for row in self.rows) else None
-        return check_same_items(self.rows, self.ids, items, path=self.path, prompts=hashes)
+        return check_same_items(self.rows, self.row_ids, items, path=self.path, prompts=hashes)
 
     def check_scale(self, scale: Scale | None) -> None:
         """Raise `LagerError` that counts the scores outside the scale, where there is one."""
@@ -162,14 +193,35 @@ class _ScoreFile(NamedTuple):
 def _read(path: Path, column: str, *, what: str, known: Collection[str] | None = None) -> _ScoreFile:
     """Return what a file holds in its columns id and `column`, once both are found and every value is a score."""
     read = ScoreRows(path, what=what)
-    rows = read.rows
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    for name in ("id", column):
-        if name not in columns:
-            raise LagerError(f"{path} has no column {name!r}: {nearest(name, columns)}")
+    columns = _columns(read, ("id", column))
     ids = read.ids(known)
-    scores = [parse_scores(row.get(column), row=n, path=path, column=column) for n, row in enumerate(rows, start=1)]
-    return _ScoreFile(path, column, rows, columns, ids, scores)
+    numbered = enumerate(read.rows, start=1)
+    scores = [parse_scores(row.get(column), row=n, path=path, column=column) for n, row in numbered]
+    return _ScoreFile(path, column, read.rows, ids, columns, ids, scores)
+
+
+def _read_human(path: Path, raters: Sequence[str], *, known: Collection[str] | None = None) -> _ScoreFile:
+    """Return what a file of human scores holds, in whichever of the three forms."""
+    read = ScoreRows(path, what="score file")
+    columns = _columns(read, ("id",) if raters else ("id", "score"))
+    check_rater_columns(raters, columns, path=path)
+    is_long = RATER in columns and not raters
+    row_ids = read.ids(known, repeated=is_long)
+    if is_long:
+        ids, rated = by_item(read.rows, row_ids, path=path)
+    else:
+        ids, rated = row_ids, rated_rows(read.rows, raters, path=path)
+    what = ", ".join(raters) or "score"
+    return _ScoreFile(path, what, read.rows, row_ids, columns, ids, rated.scores, rated.rated_by, is_long)
+
+
+def _columns(read: ScoreRows, needed: Sequence[str]) -> list[str]:
+    """Return the names of a file's columns; `LagerError` with the nearest one where one is missing."""
+    columns = list(dict.fromkeys(name for row in read.rows for name in row))
+    for name in needed:
+        if name not in columns:
+            raise LagerError(f"{read.path} has no column {name!r}: {nearest(name, columns)}")
+    return columns
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

@@ -27,18 +27,22 @@ class ScoreRows:
         if self._marks:
             self.rows = [{_plain(name): _plain(cell) for name, cell in row.items()} for row in self._written]
 
-    def ids(self, known: Collection[str] | None = None) -> list[str]:
-        """Return what the rows are called; as it stands in the file where only that is among those known, or unique."""
-        written = read_ids(self._written, path=self.path)
+    def ids(self, known: Collection[str] | None = None, *, repeated: bool = False) -> list[str]:
+        """Return what the rows are called; as it stands in the file where only that is among those known, or unique.
+
+        Ids may repeat where a file has a row for each rater of an item.
+        """
+        written = read_ids(self._written, path=self.path, repeated=repeated)
         plain = list(map(_plain, written)) if self._marks else written
-        if len(set(plain)) < len(plain):
+        n_items = len(set(written))
+        if len(set(plain)) < n_items:
             return written
         if known is None:
             return plain
         found = [it if it in known and one not in known else one for one, it in zip(plain, written, strict=True)]
         # An apostrophe that others wrote was taken off those known, if they come from a CSV file too.
         bare = [_plain(one) if one not in known and _plain(one) in known else one for one in found]
-        return bare if self._marks and len(set(bare)) == len(bare) else found
+        return bare if self._marks and len(set(bare)) == n_items else found
 
 
 def _plain(cell: Any) -> Any:

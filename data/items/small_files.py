@@ -123,13 +123,27 @@ def parse_text(value: Any, *, row: int, path: Path, column: str) -> str:
 
 def parse_scores(value: Any, *, row: int, path: Path, column: str = "score") -> list[float]:
     """Return every annotator's score of one item: none for null, one for a number, several for a list."""
+    scores = parse_places(value, row=row, path=path, column=column)
+    if None in scores:
+        raise LagerError(
+            f"{path}, row {row}: {column} is None, expected a finite number or a list of them; leave it empty where "
+            "there is no score"
+        )
+    return [score for score in scores if score is not None]
+
+
+def parse_places(value: Any, *, row: int, path: Path, column: str = "score") -> list[float | None]:
+    """Return one item's scores by the annotators' places: in a list null is one who gave none."""
     if isinstance(value, str):
         value = _from_text(value)
     if value is None:
         return []
-    scores = []
+    scores: list[float | None] = []
     for one in value if isinstance(value, list) else [value]:
         number = _from_text(one) if isinstance(one, str) else one
+        if number is None:
+            scores.append(None)
+            continue
         if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
             raise LagerError(
                 f"{path}, row {row}: {column} is {one!r}, expected a finite number or a list of them; leave it empty "
@@ -161,10 +175,11 @@ def check_unique(ids: list[str], *, path: Path) -> None:
         )
 
 
-def read_ids(rows: list[dict[str, Any]], *, path: Path) -> list[str]:
-    """Return the ids in column ``id``; `LagerError` for one that is none, or that repeats."""
+def read_ids(rows: list[dict[str, Any]], *, path: Path, repeated: bool = False) -> list[str]:
+    """Return the ids in column ``id``; `LagerError` for one that is none, or that repeats although it may not."""
     ids = [parse_id(row.get("id"), row=n, path=path) for n, row in enumerate(rows, start=1)]
-    check_unique(ids, path=path)
+    if not repeated:
+        check_unique(ids, path=path)
     return ids
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .items import ItemIds, RowForm, hash_ids
 from .large_files import ParquetRows, RowFile
+from .raters import RATED_BY
 from .small_files import check_unique
 
 _ROW_BLOCK = 4096
@@ -34,11 +35,14 @@ class Survey(NamedTuple):
         Of all items.
     lowest, highest : float
         Of all human scores; infinite where there are none.
+    places : bool
+        Whether a list of scores has blanks, so that places are kept.
     """
 
     ids: ItemIds
     lowest: float
     highest: float
+    places: bool = False
 
 
 SurveyOf = Callable[[RowFile, RowForm], Survey]
@@ -50,6 +54,7 @@ class _Block(NamedTuple):
     ids: pl.Series
     lowest: float
     highest: float
+    places: bool = False
 
 
 def survey_items(file: RowFile, form: RowForm, *, after_each_block: Callable[[], None] | None = None) -> Survey:
@@ -57,13 +62,14 @@ def survey_items(file: RowFile, form: RowForm, *, after_each_block: Callable[[],
     if isinstance(file, ParquetRows):
         _check(file, meanwhile=after_each_block)
     digests: list[NDArray[np.uint64]] = []
-    lowest, highest = np.inf, -np.inf
+    lowest, highest, places = np.inf, -np.inf, False
 
     def ids() -> Iterator[Sequence[str]]:
-        nonlocal lowest, highest
+        nonlocal lowest, highest, places
         for block in _blocks(file, form):
             digests.append(_digests(block.ids))
             lowest, highest = min(lowest, block.lowest), max(highest, block.highest)
+            places |= block.places
             yield block.ids.to_list()
             if after_each_block is not None:
                 after_each_block()
@@ -73,7 +79,7 @@ def survey_items(file: RowFile, form: RowForm, *, after_each_block: Callable[[],
     repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     if len(repeated):
         _check_repeated(file, form, repeated)
-    return Survey(found, float(lowest), float(highest))
+    return Survey(found, float(lowest), float(highest), places)
 
 
 def _check(file: ParquetRows, *, meanwhile: Callable[[], None] | None) -> None:
@@ -90,7 +96,7 @@ def _blocks(file: RowFile, form: RowForm) -> Iterator[_Block]:
     if not isinstance(file, ParquetRows):
         yield from _row_blocks(file, form, range(file.n_rows))
         return
-    if _has_odd_columns(file, form):
+    if form.raters or _has_odd_columns(file, form):
         yield from _row_blocks(file, form, range(file.n_rows))
         return
     checked = {"id", "score", form.kind} | {name for name, dtype in file.schema.items() if dtype.is_float()}
@@ -117,7 +123,8 @@ def _row_blocks(file: RowFile, form: RowForm, rows: range) -> Iterator[_Block]:
         table, _ = form.columns(file.read(start, min(start + _ROW_BLOCK, rows.stop)), start=start)
         scores = [score for given in table["scores"] for score in given]
         ids = pl.Series(table["item_id"], dtype=pl.String)
-        yield _Block(ids, min(scores, default=np.inf), max(scores, default=-np.inf))
+        places = RATED_BY in table and not form.raters
+        yield _Block(ids, min(scores, default=np.inf), max(scores, default=-np.inf), places)
 
 
 def _plain(table: pl.DataFrame, form: RowForm, rows: range) -> _Block | None:

@@ -21,6 +21,7 @@ from ..cache.sorted_digests import SortedDigests, rows_of_a_run
 from ..errors import LagerError
 from ..files.canonical import sha256_file
 from ..files.writing import replacing
+from ..items.raters import RATED_BY, has_raters
 
 #: What goes only when it is asked for.
 INCLUDABLE = ("text", "hidden", "scores")
@@ -105,6 +106,7 @@ class CopyOfCache:
             table = table.drop(_TEXT_COLUMNS, strict=False)
         if "scores" not in self.include:
             table = table.with_columns(mean_of_annotators(table["scores"]))
+            table = table.drop(RATED_BY) if has_raters(table) else table
         path = self.scratch / ITEMS
         with replacing(path) as temporary:
             table.write_parquet(temporary)

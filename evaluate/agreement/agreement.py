@@ -34,6 +34,7 @@ def evaluate_scores(
     system: ArrayLike | pl.Series | None = None,
     together: ArrayLike | pl.Series | None = None,
     annotators: Sequence[Sequence[float]] | pl.Series | None = None,
+    raters: Sequence[Sequence[str] | None] | pl.Series | None = None,
     folded: Mapping[str, FoldScores] | None = None,
     level: str | None = None,
     metrics: Sequence[str] = tuple(METRICS),
@@ -67,6 +68,8 @@ def evaluate_scores(
         a cluster, pairs of its items are not what `pairwise_accuracy` counts.
     annotators : sequence of n_items sequences of float, or polars.Series of lists, optional
         Every annotator's score of each item, where they are kept; gives the human reference.
+    raters : sequence of n_items sequences of str, or polars.Series of lists, optional
+        The annotators' names, one for each of their scores; without them places in the lists are taken for raters.
     folded : mapping of str to FoldScores, optional
         Judges whose scores are out of fold, with what every fold's model makes of all items: metrics of order and
         Pearson's r compare items across folds on one footing then.
@@ -151,9 +154,9 @@ def evaluate_scores(
     strategies = tuple(results[name] for name in labelled.scores)
     reference = None
     if annotators is not None:
-        raters = Raters.from_lists(annotators).take(~np.isnan(np.asarray(human, dtype=np.float64)))
+        rated = Raters.from_lists(annotators, raters).take(~np.isnan(np.asarray(human, dtype=np.float64)))
         tables = {one.strategy: one.metrics for one in strategies}
-        reference = human_reference(raters, settled, tables, off_scale=off_scale)
+        reference = human_reference(rated, settled, tables, off_scale=off_scale)
     return Agreement(
         level=chosen,
         n=int(scored.sum()),

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from ...data.errors import LagerError
 from ...data.items.item_table import object_column
 from ...data.items.joined_label import BETWEEN, label_part
+from ...data.items.raters import RATED_BY
 from ...data.items.score_files import nearest
 
 if TYPE_CHECKING:
     from ...data.cache.feature_cache import FeatureCache
 
-_NEVER = ("item_id", "scores", "text")
+_NEVER = ("item_id", "scores", RATED_BY, "text")
 
 
 def parse_by(text: str) -> tuple[str, ...]:

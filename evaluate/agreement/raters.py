@@ -24,19 +24,27 @@ class Raters:
         Annotators of each item.
     values : ndarray of shape (n_scores,)
         Their scores, item after item.
+    who : ndarray of shape (n_scores,), or None
+        The number of the rater who gave each; None where only places in the items' lists are known.
     """
 
     counts: NDArray[np.intp]
     values: NDArray[np.float64]
+    who: NDArray[np.intp] | None = None
 
     @classmethod
-    def from_lists(cls, scores: Sequence[Sequence[float]] | pl.Series) -> Raters:
-        """Read one list of scores an item."""
+    def from_lists(
+        cls,
+        scores: Sequence[Sequence[float]] | pl.Series,
+        names: Sequence[Sequence[str] | None] | pl.Series | None = None,
+    ) -> Raters:
+        """Read one list of scores an item, and of names where these are known of all scores."""
         if isinstance(scores, pl.Series):
             flat, counts = flat_scores(scores)
-            return cls(counts, flat)
-        counts = np.array([len(one) for one in scores], dtype=np.intp)
-        return cls(counts, np.array([value for one in scores for value in one], dtype=np.float64))
+        else:
+            counts = np.array([len(one) for one in scores], dtype=np.intp)
+            flat = np.array([value for one in scores for value in one], dtype=np.float64)
+        return cls(counts, flat, None if names is None else _numbers_of(names, counts))
 
     @property
     def starts(self) -> NDArray[np.intp]:
@@ -45,7 +53,8 @@ class Raters:
 
     def take(self, rows: NDArray[np.bool_]) -> Raters:
         """Return the scores of some items."""
-        return Raters(self.counts[rows], self.values[np.repeat(rows, self.counts)])
+        kept = np.repeat(rows, self.counts)
+        return Raters(self.counts[rows], self.values[kept], None if self.who is None else self.who[kept])
 
     def sums(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Add up a number per score within each item: shape (n_items,)."""
@@ -55,26 +64,55 @@ class Raters:
     def against_the_others(self) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Yield each rater's scores and the means of the others, NaN where an item has no such rater or no others.
 
-        A rater is a place in the items' lists: where annotators differ from item to item, the first, the second and
-        so on of each item. Places that fewer than half of the items with two scores have are passed over: figures of a
-        few items would weigh as much as the others.
+        A rater is a place in the items' lists where no names are known: where annotators differ from item to item, the
+        first, the second and so on of each item. Places that fewer than half of the items with two scores have, and
+        raters with fewer than half as many items as the median rater, are passed over: figures of a few items would
+        weigh as much as the others.
         """
         totals, several = self.sums(self.values), self.counts[self.counts >= 2]
+        if self.who is not None:
+            yield from self._named(self.who, totals)
+            return
         for place in range(int(np.median(several)) if len(several) else 0):
             there = (self.counts > place) & (self.counts >= 2)
             own = np.full(len(self.counts), np.nan)
             own[there] = self.values[self.starts[there] + place]
             yield own, rounded_means((totals - own) / np.maximum(self.counts - 1, 1))
 
+    def _named(
+        self, who: NDArray[np.intp], totals: NDArray[np.float64]
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Yield the raters by their names."""
+        item = np.repeat(np.arange(len(self.counts)), self.counts)
+        with_others = self.counts[item] >= 2
+        sizes = np.bincount(who[with_others])
+        for rater in np.flatnonzero(2 * sizes >= np.median(sizes[sizes > 0])) if sizes.any() else ():
+            given = np.flatnonzero(with_others & (who == rater))
+            own = np.full(len(self.counts), np.nan)
+            own[item[given]] = self.values[given]
+            yield own, rounded_means((totals - own) / np.maximum(self.counts - 1, 1))
+
+
+def _numbers_of(names: Sequence[Sequence[str] | None] | pl.Series, counts: NDArray[np.intp]) -> NDArray[np.intp] | None:
+    """Return each score's rater as a number; None where some have no name, as after a merge."""
+    column = names if isinstance(names, pl.Series) else pl.Series("names", names, dtype=pl.List(pl.String))
+    if not np.array_equal(column.list.len().fill_null(0).to_numpy(), counts):
+        return None
+    flat = column.filter(pl.Series(counts > 0)).explode()
+    return np.unique(flat.to_numpy(), return_inverse=True)[1].astype(np.intp)
+
 
 def fixed_raters(raters: Raters) -> bool:
-    """Return whether the places of the lists are the same raters, as far as the lists can tell.
+    """Return whether the same raters scored every item, as far as names or lists can tell.
 
-    They are taken for it where every item has as many scores, two or more. Lists that are all sorted keep no rater in
-    its place.
+    Places of the lists are taken for raters where every item has as many scores, two or more. Lists that are all sorted
+    keep no rater in its place.
     """
     if not len(raters.counts) or raters.counts.min() != raters.counts.max() or raters.counts[0] < 2:
         return False
+    if raters.who is not None:
+        table = raters.who.reshape(len(raters.counts), -1)
+        return bool((table == table[0]).all())
     steps = np.diff(raters.values.reshape(len(raters.counts), -1), axis=1)
     return bool(((steps < 0).any() and (steps > 0).any()) or not steps.any())
 

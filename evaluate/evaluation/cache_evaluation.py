@@ -11,6 +11,7 @@ import numpy as np
 
 from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
+from ...data.items.raters import RATED_BY, has_raters
 from ...data.items.score_files import ExternalScores, read_external
 from ...train.aggregator.aggregator import Aggregator
 from ...train.aggregator.presets import check_preset
@@ -131,6 +132,7 @@ def evaluate_cache(
         system=label_series(cache.items, "system"),
         together=cache.clusters.cluster if cache.clusters.n_prompts else None,
         annotators=cache.items["scores"],
+        raters=cache.items[RATED_BY] if has_raters(cache.items) else None,
         folded={one.name: one.folded for one in scored if one.folded is not None},
         level=level,
         scale=cache.scale,

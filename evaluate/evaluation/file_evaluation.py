@@ -11,6 +11,7 @@ import polars as pl
 from ...data.cache.prompt_clusters import PromptClusters, with_prompts_whole
 from ...data.errors import LagerError
 from ...data.items.item_table import mean_scores
+from ...data.items.raters import RATED_BY, has_raters
 from ...data.items.same_items import PROMPT
 from ...data.items.score_files import read_external, read_human_scores
 from ...data.scale import Scale
@@ -28,6 +29,7 @@ def evaluate_score_files(
     scores: Path,
     external: Sequence[str],
     *,
+    raters: Sequence[str] = (),
     scale: Scale | None = None,
     level: str | None = None,
     by: Sequence[str] = (),
@@ -43,7 +45,7 @@ def evaluate_score_files(
     """Compare files of judges' scores with a file of human scores."""
     if not external:
         raise LagerError("there is nothing to evaluate: give a CACHE, or --scores FILE and --external FILE:COLUMN")
-    items = read_human_scores(scores, scale)
+    items = read_human_scores(scores, scale, raters=raters)
     judges = read_external(external, items, scale)
     prompts = _prompts(items)
     agreement = evaluate_scores(
@@ -53,7 +55,8 @@ def evaluate_score_files(
         cluster=label_series(items, "cluster"),
         system=label_series(items, "system"),
         together=prompts.cluster,
-        annotators=items["scores"].to_list(),
+        annotators=items["scores"],
+        raters=items[RATED_BY] if has_raters(items) else None,
         level=level,
         scale=scale,
         threshold=threshold,

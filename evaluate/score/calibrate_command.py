@@ -9,10 +9,11 @@ import typer
 
 from ...data.files.canonical import canonical_json
 from ...data.files.writing import refuse_existing
+from ...data.items.raters import parse_raters
 from ...data.safe_text import printable
 from ...train.aggregator.conformal import Calibration
 from ...train.files.aggregator_file import load_aggregator, save_aggregator
-from ..options import Force
+from ..options import Force, Raters
 
 
 def calibrate(
@@ -22,6 +23,7 @@ def calibrate(
     out: Annotated[Path, typer.Option("--out", help="Where the calibrated aggregator goes (JSON); must not exist.")],
     level: Annotated[list[float] | None, typer.Option(help="Coverage; may be given again. 0.9 when left out.")] = None,
     scores: Annotated[Path | None, typer.Option(help="Human scores from a file (id, score), joined by id.")] = None,
+    raters: Raters = None,
     leave_out_training: Annotated[
         bool, typer.Option("--leave-out-training", help="Leave out the clusters of the aggregator's training items.")
     ] = False,
@@ -33,13 +35,14 @@ def calibrate(
     Example: lager calibrate cache/held-out --aggregator agg.json --out calibrated.json --level 0.8 --level 0.9
     """
     refuse_existing(out, what="aggregator file")
+    columns = parse_raters(raters, scores=scores)
     record = load_aggregator(aggregator)
     from ...data.cache.feature_cache import FeatureCache
     from .calibrate import calibrate as calibrated
 
     opened = FeatureCache.open(cache)
     if scores is not None:
-        opened = opened.with_scores(scores)
+        opened = opened.with_scores(scores, raters=columns)
     found = calibrated(record, opened, levels=level or [0.9], leave_out_training=leave_out_training, force=force)
     save_aggregator(out, found.record)
     for note in found.notes:

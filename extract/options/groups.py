@@ -82,6 +82,9 @@ class ItemOptions:
     )
     group: Sequence[str] = option("Columns, comma-separated, that name an item's group.", default=(), parse=parse_names)
     cluster: str | None = option("Column of the source text that items share.")
+    raters: Sequence[str] = option(
+        "Columns, comma-separated, each a rater's score; blanks allowed.", default=(), parse=parse_names
+    )
     limit: int | None = option("Read a random draw of so many items.", kind=int, least=1)
     seed: int = option("Seed of the draw of --limit.", default=42)
 

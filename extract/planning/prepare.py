@@ -66,7 +66,7 @@ def prepare_run(
     prompts, chosen = options.prompts, options.items
     condition = choose_condition(prompts)
     poolings = check_features(options.run.features, options.run.pooling)
-    loaded = read_items(items, chosen.group, chosen.cluster, survey=survey)
+    loaded = read_items(items, chosen.group, chosen.cluster, raters=chosen.raters, survey=survey)
     scale = choose_scale(prompts.scale, loaded)
     loaded = draw_items(loaded, chosen.limit, chosen.seed).on_scale(scale, human_range=chosen.human_range)
     check_other_items(folder, loaded, options.run)

@@ -21,16 +21,17 @@ _LOOKED_AT, _ALIKE = 4096, 0.8
 
 
 def read_items(
-    items: str | Path | ItemSource, group: Sequence[str], cluster: str | None, *, survey: SurveyOf = survey_items
-) -> ItemSource:
+    items: str | Path | ItemSource, group: Sequence[str], cluster: str | None, *, raters: Sequence[str] = (),
+    survey: SurveyOf = survey_items,
+) -> ItemSource:  # fmt: skip
     """Return items in memory as they are, and open all others; a `LagerError` when they cannot be read.
 
     `survey` is how a large file is looked through.
     """
     if isinstance(items, str | Path):
-        return open_items(items, group=group, cluster=cluster, survey=survey)
-    if group or cluster:
-        raise LagerError("group and cluster name columns of a file: items in memory have theirs already")
+        return open_items(items, group=group, cluster=cluster, raters=raters, survey=survey)
+    if group or cluster or raters:
+        raise LagerError("group, cluster and raters name columns of a file: items in memory have theirs already")
     return items
 
 

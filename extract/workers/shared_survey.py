@@ -62,7 +62,9 @@ def _survey(file: RowFile, form: RowForm, *, key: str, cache: Path, claim: Path)
     found = survey_items(file, form, after_each_block=keep_fresh)
     scores = None if found.lowest > found.highest else [found.lowest, found.highest]
     with suppress(LagerError):  # the run goes on without; what cannot be written shows soon enough
-        write_json(cache / WORKERS / SURVEY, {"key": key, "ids": list(found.ids), "scores": scores})
+        write_json(
+            cache / WORKERS / SURVEY, {"key": key, "ids": list(found.ids), "scores": scores, "places": found.places}
+        )
     return found
 
 
@@ -72,7 +74,9 @@ def _key(file: RowFile, form: RowForm) -> str | None:
         stat = file.path.stat()
     except OSError:
         return None
-    return canonical_json([file.path.name, stat.st_size, stat.st_mtime_ns, form.kind, form.group, form.cluster])
+    return canonical_json(
+        [file.path.name, stat.st_size, stat.st_mtime_ns, form.kind, form.group, form.cluster, form.raters]
+    )
 
 
 def _read(cache: Path, key: str) -> tuple[Survey | None, bool]:
@@ -81,7 +85,7 @@ def _read(cache: Path, key: str) -> tuple[Survey | None, bool]:
         record: dict[str, Any] = read_json(cache / WORKERS / SURVEY, what="survey")
         (n, sha256), scores = record["ids"], record["scores"]
         lowest, highest = (float("inf"), float("-inf")) if scores is None else map(float, scores)
-        survey = Survey(ItemIds(int(n), str(sha256)), lowest, highest)
+        survey = Survey(ItemIds(int(n), str(sha256)), lowest, highest, bool(record["places"]))
     except (LagerError, KeyError, TypeError, ValueError):
         return None, False
     return (survey, False) if record.get("key") == key else (None, True)

@@ -69,7 +69,7 @@ def test_a_part_that_a_benchmark_does_not_have_is_refused_with_those_it_has(tmp_
     with pytest.raises(LagerError, match=r"no part 'train'.*#test \(the first 2,000 items"):
         load_items(f"benchmark:helpsteer={tmp_path}#train")
     with pytest.raises(LagerError, match="no part 'x': it has none"):
-        load_items(f"benchmark:summeval={tmp_path}#x")
+        load_items(f"benchmark:hanna={tmp_path}#x")
 
 
 def test_a_path_may_hold_a_hash_sign_and_an_equals_sign(tmp_path):
@@ -173,3 +173,29 @@ def test_there_are_as_many_clusters_as_source_texts(shared, spec, names, n):
     items = load_items("benchmark:" + spec.format(shared / "data"))
     texts = [tuple(fields.get(name) for name in names) for fields in items.fields]
     assert (len(set(texts)), items.table["cluster"].n_unique()) == (n, n)
+
+
+@pytest.mark.shared
+def test_summeval_takes_each_expert_from_the_file_beside_it(shared):
+    items = load_items(f"benchmark:summeval={shared / 'data' / 'summeval.jsonl'}#raters")
+    assert items.table["rated_by"].to_list() == [["e0", "e1", "e2"]] * 6400
+    assert items.table["scores"][0].to_list() == [2, 1, 1]
+
+
+def test_experts_of_other_items_than_the_means_are_refused(tmp_path):
+    criteria = dict.fromkeys(("coherence", "fluency", "consistency", "relevance"), 3)
+    path, raters = tmp_path / "summeval.jsonl", tmp_path / "summeval-raters.jsonl"
+    row = {"article_id": "A0", "summary_id": "S0"}
+    path.write_text(json.dumps(row | {"article": "text", "summary": "short"} | criteria) + "\n")
+    with pytest.raises(LagerError, match=r"does not exist; put it beside summeval\.jsonl"):
+        load_items(f"benchmark:summeval={path}#raters")
+
+    def experts(scores):
+        raters.write_text("".join(json.dumps(row | {"criterion": name, "scores": scores}) + "\n" for name in criteria))
+        return load_items(f"benchmark:summeval={path}#raters").table
+
+    assert experts([2, 3, 4])["rated_by"].to_list() == [["e0", "e1", "e2"]] * 4
+    with pytest.raises(LagerError, match=r"its mean is \[3\.0\]: give the right file"):
+        experts([3, 3, 4])
+    with pytest.raises(LagerError, match="row 1: 2 scores, expected 3"):
+        experts([3, 3])

@@ -104,7 +104,10 @@ FAULTS = {
     "an empty prompt": (with_fault("prompt", ""), None),
     "no prompt": (with_fault("prompt", None), None),
     "a score that is no number": (with_fault("score", float("nan")), None),
-    "an annotator without a score": ({"score": [[1.0, None if i == 301 else 2.0] for i in range(N)]}, None),
+    "an annotator with an infinite score": (
+        {"score": [[1.0, float("inf") if i == 301 else 2.0] for i in range(N)]},
+        None,
+    ),
     "a score of another type": ({"score": [3] * N}, {"score": pl.Decimal(10, 2)}),
     "no messages": ({"messages": [[MESSAGE] * (i != 301) for i in range(N)]}, None),
     "a message without a role": (

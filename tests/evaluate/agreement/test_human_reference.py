@@ -168,3 +168,38 @@ def test_items_without_a_mean_are_no_raters_items(rated):
     kept = [s for i, s in enumerate(scores) if i != 3]
     found = evaluate_scores(with_gap, {"j": judge}, annotators=scores, resamples=0).human_reference
     assert found.alpha.estimate == pytest.approx(raters_alpha(Raters.from_lists(kept)))
+
+
+def test_raters_with_names_are_compared_whatever_their_places_are():
+    """Chloe has the third place in some lists and the second in others."""
+    rng = np.random.default_rng(3)
+    table = np.clip(np.round(rng.uniform(1, 5, (80, 1)) + rng.normal(scale=[0.1, 2.0, 0.1], size=(80, 3))), 1, 5)
+    there = np.ones((80, 3), dtype=bool)
+    there[::2, 1] = False
+    scores = [row[kept].tolist() for row, kept in zip(table, there, strict=True)]
+    names = [np.array(["anna", "ben", "chloe"])[kept].tolist() for kept in there]
+    found = list(Raters.from_lists(scores, names).against_the_others())
+    assert len(found) == 3
+    for rater, (own, others) in enumerate(found):
+        np.testing.assert_array_equal(own, np.where(there[:, rater], table[:, rater], np.nan))
+        rest = np.where(there, table, np.nan)
+        rest[:, rater] = np.nan
+        expected = np.where(there[:, rater], np.nanmean(rest, axis=1), np.nan)
+        np.testing.assert_allclose(others, expected)
+    human = [np.mean(one) for one in scores]
+    named = evaluate_scores(human, {"j": human}, annotators=scores, raters=names, resamples=0).human_reference
+    placed = evaluate_scores(human, {"j": human}, annotators=scores, resamples=0).human_reference
+    assert named.human["spearman"].estimate != placed.human["spearman"].estimate
+
+
+def test_raters_with_names_are_fixed_where_all_of_them_scored_every_item():
+    lists = [[1, 2], [1, 3], [2, 2]]
+    assert fixed_raters(Raters.from_lists(lists, [["a", "b"]] * 3))
+    assert not fixed_raters(Raters.from_lists(lists, [["a", "b"], ["a", "c"], ["a", "b"]]))
+    assert Raters.from_lists(lists, [["a", "b"], None, ["a", "b"]]).who is None
+
+
+def test_a_rater_of_few_items_is_no_figure_beside_the_others():
+    names = [["a", "b"]] * 9 + [["a", "b", "c"]]
+    raters = Raters.from_lists([[1, 2]] * 9 + [[1, 2, 3]], names)
+    assert len(list(raters.against_the_others())) == 2
