@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...data.cache.feature_cache import FeatureCache
 from ...data.errors import LagerError
 from ...data.items.item_table import mean_scores, object_column
+from ...data.items.raters import RaterScores, rater_scores
 from ...data.items.score_files import ExternalScores, read_external, read_human_scores
 from ...data.scale import Scale
 from ...train.strategies.registry import expand, needs_fitting
@@ -59,15 +60,13 @@ class JudgedItems:
     Parameters
     ----------
     items : polars.DataFrame
-        The item table: `item_id`, `scores` (a list an item, empty where it is not labelled) and what else is known of
-        the items, as text.
+        The item table: `item_id`, `scores` (a list an item, empty where it is not labelled), who gave them where that
+        is known, and what else is known of the items, as text.
     human : ndarray of shape (n_items,)
         Mean of each item's raters, NaN where there is none.
     judges : mapping of str to Judge
     group, cluster, system : ndarray of shape (n_items,) of str or None, or None
         None where nothing is declared; items of a cache that share a prompt are of one cluster.
-    rater_names : list of list of str, or None
-        Who gave each of the scores in `items`; None where raters have no names.
     scale : Scale or None
     notes : tuple of str
         What a reader should know, a line each.
@@ -79,7 +78,6 @@ class JudgedItems:
     group: NDArray[np.object_] | None = None
     cluster: NDArray[np.object_] | None = None
     system: NDArray[np.object_] | None = None
-    rater_names: list[list[str]] | None = None
     scale: Scale | None = None
     notes: tuple[str, ...] = ()
 
@@ -102,6 +100,11 @@ class JudgedItems:
         """Every rater's score of each item, in the order of the file."""
         return self.items["scores"].fill_null(pl.Series([[]], dtype=pl.List(pl.Float64))).to_list()
 
+    @property
+    def rater_scores(self) -> RaterScores:
+        """Every rater's scores of all items, by name, or by place in the lists where no names are known."""
+        return rater_scores(self.items)
+
     def column(self, name: str) -> NDArray[np.object_] | None:
         """Return another column of the items as text, None where it is missing or empty."""
         return object_column(self.items, name)
@@ -109,7 +112,6 @@ class JudgedItems:
     def take(self, rows: NDArray[np.bool_]) -> JudgedItems:
         """Return some of the items."""
         group, cluster, system = (None if one is None else one[rows] for one in (self.group, self.cluster, self.system))
-        names = self.rater_names
         return replace(
             self,
             items=self.items.filter(pl.Series(rows)),
@@ -118,7 +120,6 @@ class JudgedItems:
             group=group,
             cluster=cluster,
             system=system,
-            rater_names=None if names is None else [names[row] for row in np.flatnonzero(rows)],
         )
 
 
@@ -130,6 +131,7 @@ def read_judged_items(
     aggregators: Sequence[Path] = (),
     external: Sequence[str] = (),
     scores: Path | None = None,
+    raters: Sequence[str] = (),
     scale: str | None = None,
     by: Sequence[str] = (),
     preset: str = "converged",
@@ -155,6 +157,8 @@ def read_judged_items(
     scores : Path, optional
         Human scores as a file with columns id and score, blank where an item has none. Its other columns become
         columns of the items.
+    raters : sequence of str
+        Columns of that file with one rater's scores each, instead of score.
     scale : str, optional
         Of files alone; a cache has its own.
     by : sequence of str
@@ -173,7 +177,7 @@ def read_judged_items(
             raise LagerError("--scale: a cache has its own scale; leave the option out")
         opened = FeatureCache.open(cache)
         return _of_cache(
-            opened if scores is None else _with_scores(opened, scores),
+            opened if scores is None else _with_scores(opened, scores, raters),
             strategies=strategies,
             folds=folds,
             aggregators=aggregators,
@@ -190,7 +194,7 @@ def read_judged_items(
     if scores is None or not external:
         raise LagerError("there is nothing to read: give a CACHE, or --scores FILE and --external FILE:COLUMN")
     parsed = None if scale is None else Scale.parse(scale)
-    items = read_human_scores(scores, parsed)
+    items = read_human_scores(scores, parsed, raters=raters)
     judges = read_external(external, items, parsed)
     return _judged(items, {one.name: _external(one) for one in judges}, object_column(items, "cluster"), parsed, by)
 
@@ -252,10 +256,10 @@ def _judged(
     )
 
 
-def _with_scores(cache: FeatureCache, path: Path) -> FeatureCache:
+def _with_scores(cache: FeatureCache, path: Path, raters: Sequence[str]) -> FeatureCache:
     """Return the cache with a file's human scores, and with the columns that the file has and the cache has not."""
-    scored = cache.with_scores(path)
-    file = read_human_scores(path, cache.scale)
+    scored = cache.with_scores(path, raters=raters)
+    file = read_human_scores(path, cache.scale, raters=raters)
     known = {name for name in scored.items.columns if scored.items[name].null_count() < len(scored.items)}
     new = [name for name in file.columns if name not in known]
     table = scored.items.drop([name for name in new if name in scored.items.columns])
