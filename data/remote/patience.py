@@ -17,8 +17,10 @@ SECONDS = 120.0
 _LOOK_SECONDS = 0.2
 
 
-def in_time(call: Callable[[], T], *, what: str, stop: threading.Event | None = None) -> T:
-    """Return what a call returns, or raise `UnreachableError` after `SECONDS` or when `stop` is set.
+def in_time(
+    call: Callable[[], T], *, what: str, stop: threading.Event | None = None, seconds: float | None = None
+) -> T:
+    """Return what a call returns, or raise `UnreachableError` after `seconds` (`SECONDS`), or when `stop` is set.
 
     The call goes on in a thread that nothing waits for: clients have no total deadline, and a server that sends a byte
     now and then would hold them for ever, Ctrl-C too.
@@ -31,15 +33,16 @@ def in_time(call: Callable[[], T], *, what: str, stop: threading.Event | None = 
         except BaseException as error:
             answers.put((None, error))
 
+    allowed = SECONDS if seconds is None else seconds
+    end = time.monotonic() + allowed
     threading.Thread(target=run, daemon=True, name="lager-remote").start()
-    end = time.monotonic() + SECONDS
     while stop is None or not stop.is_set():
         try:
             answer, error = answers.get(timeout=max(0.0, min(_LOOK_SECONDS, end - time.monotonic())))
         except Empty:
             if time.monotonic() < end:
                 continue
-            raise UnreachableError(f"{what}: no answer in {SECONDS:g} s") from None
+            raise UnreachableError(f"{what}: no answer in {allowed:.3g} s") from None
         if error is None:
             return answer
         try:

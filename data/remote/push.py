@@ -18,9 +18,11 @@ from ..progress import Progress, Say, silent, to_stderr
 from ..safe_text import printable
 from .card import CARD, TAG, card
 from .derived_copy import CopyOfCache, left_out, scratch_beside
+from .folder import FolderRemote
 from .open import open_writable
 from .pull import RemoteManifest, read_remote_manifest
 from .remote import MissingError, WritableRemote
+from .timed_remote import TimedRemote
 from .transfer import DEFAULT_JOBS, in_parallel
 
 #: Bytes of a card, at most.
@@ -69,12 +71,13 @@ def push(
     """Copy a complete cache to a folder or URL; the same call goes on where an earlier one stopped."""
     say = to_stderr if shown else silent
     source = FeatureCache.open(cache)
-    remote = open_writable(url)
+    place = open_writable(url)
+    remote = _timed(place)
     with scratch_beside(source.path) as scratch:
         copy = CopyOfCache(source, include, scratch)
         readers = remote.prepare(public=public)
         with _claimed(remote, copy) as (there, counts):
-            _send_files(remote, copy, there=there, counts=counts, jobs=jobs, shown=shown, say=say)
+            _send_files(place, copy, there=there, counts=counts, jobs=jobs, shown=shown, say=say)
             manifest = copy.manifest()
             if there is None or there.record["self_sha256"] != manifest["self_sha256"]:
                 if there is not None:
@@ -82,11 +85,16 @@ def push(
                 _send_card(remote, card(manifest, url=remote.shown), scratch, say=say)
                 last = scratch / MANIFEST
                 last.write_text(canonical_json(manifest) + "\n", encoding="utf-8")
-                remote.finish(last, MANIFEST, sha256=sha256_file(last))
+                _timed(place, total=counts.bytes).finish(last, MANIFEST, sha256=sha256_file(last))
     if public and counts.kept:
         say(f"note: {counts.kept} files were there already and keep the access they had")
     content = manifest["content_hash"]
     return Pushed(remote.shown, readers, counts.sent, counts.kept, counts.bytes, left_out(manifest), content)
+
+
+def _timed(remote: WritableRemote, stop: threading.Event | None = None, *, total: int = 0) -> WritableRemote:
+    """Return a remote whose calls end in time; a folder's do by themselves, and leave nothing half done."""
+    return remote if isinstance(remote, FolderRemote) else TimedRemote(remote, stop, total=total)
 
 
 def _send_files(
@@ -100,7 +108,7 @@ def _send_files(
 
         def send(name: str, stop: threading.Event) -> None:
             if not stop.is_set():
-                _send(remote, copy, name, listed=listed, counts=counts)
+                _send(_timed(remote, stop), copy, name, listed=listed, counts=counts)
                 progress.advance(sizes[name])
 
         try:
