@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .evaluate.agreement.agreement import evaluate_scores
     from .evaluate.score.item_judge import ItemJudge as Judge
     from .evaluate.score.item_judge import Score
+    from .evaluate.triage.triage import triage
     from .extract.extractor import extract_features
     from .train.estimators.lager import LagerAggregator
 
@@ -32,6 +33,7 @@ __all__ = [
     "__version__",
     "evaluate_scores",
     "extract_features",
+    "triage",
 ]
 
 _HOMES = {
@@ -43,6 +45,7 @@ _HOMES = {
     "LagerAggregator": ".train.estimators.lager",
     "evaluate_scores": ".evaluate.agreement.agreement",
     "extract_features": ".extract.extractor",
+    "triage": ".evaluate.triage.triage",
 }
 
 

@@ -26,6 +26,7 @@ from .evaluate.score.command import score
 from .evaluate.select.command import select
 from .evaluate.sensitivity.command import sensitivity
 from .evaluate.sweep.command import sweep
+from .evaluate.triage.command import triage
 from .extract.command import extract
 from .extract.verify_command import verify
 from .train.command import train
@@ -48,6 +49,7 @@ cache_app.command("verify")(verify)
 app.command("pairs")(pairs)
 app.command("sensitivity")(sensitivity)
 app.command("select")(select)
+app.command("triage")(triage)
 app.add_typer(cache_app, name="cache")
 
 _DEMO_FILES = ("judge", "train.jsonl", "test.jsonl")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...data.cache.readouts import Readouts
 from ...train.aggregator.aggregator import Aggregator
+from ...train.aggregator.item_doubt import standard_deviation
 from ...train.aggregator.mixing import entropy
 from .scoring import labelled_folds
 
@@ -21,20 +22,6 @@ if TYPE_CHECKING:
 #: ordered, and being torn between the two ends of the scale is more doubt than between two neighbours; entropy, which
 #: knows no distances, gives both the same.
 DOUBTS = ("sd", "entropy")
-
-
-def standard_deviation(proba: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the standard deviation of each row's distribution, shape (n_rows,), in units of the scale.
-
-    Where the score is its expectation, this is the root of the squared error that the judge itself expects.
-
-    Parameters
-    ----------
-    proba : ndarray of shape (n_rows, n_labels)
-    values : ndarray of shape (n_labels,)
-    """
-    from_mean = values - (proba @ values)[:, None]
-    return np.asarray(np.sqrt((proba * from_mean**2).sum(axis=1)))
 
 
 def doubts_of(evaluation: Evaluation, rows: NDArray[np.intp]) -> Mapping[str, Mapping[str, NDArray[np.float64]]]:

@@ -23,7 +23,7 @@ from ...train.files.aggregator_file import AggregatorRecord, load_aggregator
 from .open_model import open_live, reading_note
 from .score_cache import levels_of, ungrouped_note
 from .score_items import PART
-from .scored_rows import PROBABILITY, interval_names, scored_rows
+from .scored_rows import DECISION, PROBABILITY, interval_names, scored_rows
 
 if TYPE_CHECKING:
     from ...train.estimators.base import ReadoutEstimator
@@ -50,6 +50,8 @@ class Score:
     intervals : dict of float to (float, float), or None
         For each level the aggregator was calibrated at, between which numbers the human score lies with that
         probability; None without a calibration, a score, or a group that the aggregator needs and knows.
+    decision : {"judge", "human"} or None
+        Who decides, by what `lager triage` stored in the aggregator; None where it stored nothing.
     """
 
     score: float | None
@@ -59,6 +61,7 @@ class Score:
     valid: bool
     reason: str
     intervals: dict[float, tuple[float, float]] | None = None
+    decision: str | None = None
 
     def __float__(self) -> float:
         """Return the score.
@@ -175,9 +178,9 @@ class ItemJudge:
             part = [dict(item) for item in items[start : start + PART]]
             some = _items(part, kind, first=start)
             data = self._reader.read(some)
-            calibration = self._record.calibration_for(self.scale)
+            calibration, rule = self._record.calibration_for(self.scale), self._record.triage_for(self.scale)
             aggregator, group = self._record.aggregator, object_column(some.table, "group")
-            rows = scored_rows(aggregator, data, scale=self.scale, group=group, calibration=calibration)
+            rows = scored_rows(aggregator, data, scale=self.scale, group=group, calibration=calibration, triage=rule)
             without = without_learnt_group(aggregator, self.scale, group, len(data)) & data.valid
             ungrouped = ungrouped.plus(without, group)
             levels = levels_of(self._record, self.scale)
@@ -286,4 +289,5 @@ def _score(row: Mapping[str, Any], scale: Scale, levels: Sequence[float]) -> Sco
     return Score(
         row["score"], proba if known else None, row["entropy"], row["score_mass"], bool(row["valid"]), row["reason"],
         {level: (row[low], row[high]) for level, (low, high) in ends if row[low] is not None} or None,
+        row.get(DECISION),
     )  # fmt: skip

@@ -40,6 +40,8 @@ class ScoreJournal:
         What is scored and by what, JSON types only: a run goes on only where this is the same.
     levels : sequence of float
         Of the intervals that rows have.
+    decides : bool
+        Whether rows have a decision.
     raw : bool
         Leave cells of CSV as they are that a spreadsheet takes for formulas.
 
@@ -58,10 +60,18 @@ class ScoreJournal:
     """
 
     def __init__(
-        self, out: Path, scale: Scale, of: dict[str, Any], *, levels: Sequence[float] = (), raw: bool = False
+        self,
+        out: Path,
+        scale: Scale,
+        of: dict[str, Any],
+        *,
+        levels: Sequence[float] = (),
+        decides: bool = False,
+        raw: bool = False,
     ) -> None:
         check_output(out)
         self.out, self.scale, self.levels, self._of, self._raw = out, scale, tuple(levels), of, raw
+        self.decides = decides
         self._rows = out.with_name(f"{out.name}.partial")
         self._state = out.with_name(f"{out.name}.partial.json")
         self.n_rows = self._n_bytes = 0
@@ -104,7 +114,7 @@ class ScoreJournal:
             self._rows.replace(self.out)
         else:
             with self._rows.open("rb") as rows, replacing(self.out) as temporary:  # a path would be read as a pattern
-                flat = pl.scan_ndjson(rows, schema=schema(self.scale, self.levels))
+                flat = pl.scan_ndjson(rows, schema=schema(self.scale, self.levels, decides=self.decides))
                 if self.out.suffix == ".csv":
                     (flat if self._raw else flat.with_columns(map(text_cell, TEXTS))).sink_csv(temporary)
                 else:

@@ -55,7 +55,8 @@ def score_cache(
     record = load_aggregator(aggregator)
     notes = check_applies(record, cache, force=force)
     of = {"aggregator": sha256_file(aggregator), "cache": cache.content_hash}
-    with ScoreJournal(out, cache.scale, of, levels=levels_of(record, cache.scale), raw=raw) as journal:
+    columns = columns_of(record, cache.scale)
+    with ScoreJournal(out, cache.scale, of, **columns, raw=raw) as journal:
         tally = Tally(record, journal)
         group = cache.column("group")
         first = 0
@@ -70,6 +71,11 @@ def score_cache(
     return tally.scored(notes, remedy="extract with --group")
 
 
+def columns_of(record: AggregatorRecord, scale: Scale) -> dict[str, Any]:
+    """Return what a `ScoreJournal` has to know of the columns that scores on this scale have."""
+    return {"levels": levels_of(record, scale), "decides": record.triage_for(scale) is not None}
+
+
 def levels_of(record: AggregatorRecord, scale: Scale) -> list[float]:
     """Return the levels of the intervals that scores on this scale have."""
     calibration = record.calibration_for(scale)
@@ -79,6 +85,7 @@ def levels_of(record: AggregatorRecord, scale: Scale) -> list[float]:
 def ungrouped_note(record: AggregatorRecord, scale: Scale, counts: Ungrouped, *, remedy: str) -> list[str]:
     """Return a line on items that are in no group which the aggregator learnt, and how to give it."""
     unheld = " and no interval" if levels_of(record, scale) else ""
+    unheld += "; people decide them" if record.triage_for(scale) is not None else ""
     known = learnt_groups(record.aggregator, scale) or frozenset[str]()
     return [f"{line}{unheld}; {remedy}" for line in counts.note(known)]
 
@@ -102,8 +109,8 @@ class Tally:
     def append(self, data: ShardData, *, group: NDArray[np.object_] | None, **keep: Any) -> None:
         """Score and write the next rows; `keep` is remembered with the counts."""
         scale = self.journal.scale
-        calibration = self.record.calibration_for(scale)
-        rows = scored_rows(self.record.aggregator, data, scale=scale, group=group, calibration=calibration)
+        calibration, rule = self.record.calibration_for(scale), self.record.triage_for(scale)
+        rows = scored_rows(self.record.aggregator, data, scale=scale, group=group, calibration=calibration, triage=rule)
         self.n_valid += int(data.valid.sum())
         if self.record.training_rows:
             self.n_in_sample += int(in_sample(self.record, prompt_keys(data.prompt_sha256)).sum())

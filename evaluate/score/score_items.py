@@ -16,7 +16,7 @@ from ...data.progress import Progress, Say
 from ...train.files.aggregator_file import load_aggregator
 from .journal import ScoreJournal, check_output
 from .open_model import open_live, reading_note, scale_of
-from .score_cache import Scored, Tally, levels_of
+from .score_cache import Scored, Tally, columns_of
 
 if TYPE_CHECKING:
     from ...data.items.items import Items
@@ -54,7 +54,7 @@ def score_items(
         read_template(options.prompts.template, loaded)  # refuses one where items need none, before a model is loaded
     of = {"aggregator": sha256_file(aggregator), "items": items_hash(loaded), "options": as_json(options)}
     scale = scale_of(options.prompts, record)
-    with ScoreJournal(out, scale, of, levels=levels_of(record, scale), raw=raw) as journal:
+    with ScoreJournal(out, scale, of, **columns_of(record, scale), raw=raw) as journal:
         tally = Tally(record, journal)
         with Progress(len(loaded), done=journal.n_rows, shown=shown) as progress:
             reader, notes = open_live(

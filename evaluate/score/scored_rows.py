@@ -1,6 +1,7 @@
 """From the read-outs of some items to their rows in a file of scores.
 
-Of a calibrated aggregator a row also says between which numbers the human score lies, with what probability.
+Of a calibrated aggregator a row also says between which numbers the human score lies, with what probability; of one
+with a triage rule, whether the judge may decide the item alone.
 """
 
 from __future__ import annotations
@@ -19,16 +20,19 @@ from ...train.aggregator.aggregator import Aggregator
 from ...train.aggregator.conformal import Calibration
 from ...train.aggregator.learnt_groups import without_learnt_group
 from ...train.aggregator.mixing import entropy
+from ...train.aggregator.triage_rule import HUMAN, JUDGE, TriageRule
 
 PROBABILITY = "p_"
 #: The columns of texts that come from items and models.
 TEXTS = ("id", "reason")
+DECISION = "decision"
 
 
-def schema(scale: Scale, levels: Sequence[float] = ()) -> dict[str, Any]:
+def schema(scale: Scale, levels: Sequence[float] = (), *, decides: bool = False) -> dict[str, Any]:
     """Return name and type of every column, in order.
 
     ``id``; ``score``, null where a row is not valid; the ends of its interval for each level (`interval_names`);
+    with a triage rule ``decision``, judge or human;
     ``p_LABEL`` for each label, the distribution that the score is
     read from, null for strategies without one; ``entropy`` of it, in nats; ``score_mass``, the model's probability of
     answering with a label, null where the last layer was not run; ``valid`` and ``reason``, empty in valid rows;
@@ -38,6 +42,7 @@ def schema(scale: Scale, levels: Sequence[float] = ()) -> dict[str, Any]:
         "id": pl.String,
         "score": pl.Float64,
         **{name: pl.Float64 for names in interval_names(levels) for name in names},
+        **({DECISION: pl.String} if decides else {}),
         **{f"{PROBABILITY}{label}": pl.Float64 for label in scale.labels},
         "entropy": pl.Float64,
         "score_mass": pl.Float64,
@@ -61,6 +66,7 @@ def scored_rows(
     scale: Scale,
     group: NDArray[np.object_] | None = None,
     calibration: Calibration | None = None,
+    triage: TriageRule | None = None,
 ) -> pl.DataFrame:
     """Score some items.
 
@@ -76,6 +82,8 @@ def scored_rows(
         For `group-mean`, and what has an intercept for each group.
     calibration : Calibration, optional
         On this scale; with it rows have intervals, null where the mean of all groups stands for the row's own.
+    triage : TriageRule, optional
+        On this scale; with it rows have a decision, human where there is no score or no interval could be had.
 
     Returns
     -------
@@ -90,13 +98,17 @@ def scored_rows(
     n, rows = len(data), np.flatnonzero(data.valid)
     score = np.full(n, np.nan)
     proba = np.full((n, len(scale)), np.nan)
+    mass, doubt = _score_mass(data), np.full(n, np.inf)
     if len(rows):
         readouts = _readouts(data, scale, group).take(rows)
         score[rows] = aggregator.predict(readouts)
         if aggregator.has_proba:
             proba[rows] = aggregator.predict_proba(readouts)
+        if triage is not None:
+            doubt[rows] = triage.doubt(aggregator, readouts, mass[rows])
     levels = [] if calibration is None else list(calibration.radii)
-    held = np.where(without_learnt_group(aggregator, scale, group, n), np.nan, score)
+    without = without_learnt_group(aggregator, scale, group, n)
+    held = np.where(without, np.nan, score)
     ends = [] if calibration is None else calibration.intervals(held).values()
     columns = {
         "id": data.item_id,
@@ -106,14 +118,21 @@ def scored_rows(
             for names, pair in zip(interval_names(levels), ends, strict=True)
             for name, end in zip(names, pair, strict=True)
         },
+        **({} if triage is None else {DECISION: _decisions(triage, doubt, without)}),
         **{f"{PROBABILITY}{label}": proba[:, k] for k, label in enumerate(scale.labels)},
         "entropy": entropy(proba),
-        "score_mass": _score_mass(data),
+        "score_mass": mass,
         "valid": data.valid,
         "reason": data.reason,
         "prompt_sha256": [row.tobytes().hex() if row.any() else None for row in data.prompt_sha256],
     }
-    return pl.DataFrame(columns, schema=schema(scale, levels)).with_columns(pl.selectors.float().fill_nan(None))
+    shape = schema(scale, levels, decides=triage is not None)
+    return pl.DataFrame(columns, schema=shape).with_columns(pl.selectors.float().fill_nan(None))
+
+
+def _decisions(triage: TriageRule, doubt: NDArray[np.float64], without: NDArray[np.bool_]) -> list[str]:
+    """Return who decides each item: people where there is no score, or the group is none that was learnt."""
+    return [JUDGE if alone else HUMAN for alone in (doubt <= triage.threshold) & ~without]
 
 
 def _score_mass(data: ShardData) -> NDArray[np.float64]:

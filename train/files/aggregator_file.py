@@ -28,6 +28,7 @@ from ...data.version import VERSION
 from ..aggregator.aggregator import Aggregator
 from ..aggregator.conformal import Calibration
 from ..aggregator.group_intercepts import GROUP_INTERCEPTS
+from ..aggregator.triage_rule import TriageRule
 from ..strategies.registry import lookup
 from .prompt_settings import PromptSettings
 
@@ -61,6 +62,8 @@ class AggregatorRecord:
         How the cache's prompts were read.
     calibration : Calibration or None
         How far its scores are from human ones; see `calibration_for`.
+    triage : TriageRule or None
+        Which items it may decide alone; see `triage_for`.
     """
 
     aggregator: Aggregator
@@ -73,6 +76,7 @@ class AggregatorRecord:
     readout_inputs: dict[str, Any] | None = None
     reading: PromptSettings | None = None
     calibration: Calibration | None = None
+    triage: TriageRule | None = None
 
     @cached_property
     def training_keys(self) -> NDArray[np.uint64]:
@@ -82,6 +86,10 @@ class AggregatorRecord:
     def calibration_for(self, scale: Scale) -> Calibration | None:
         """Return the calibration where it was made on this scale, None for any other."""
         return self.calibration if self.calibration is not None and self.calibration.scale == scale else None
+
+    def triage_for(self, scale: Scale) -> TriageRule | None:
+        """Return the rule where it was made on this scale, None for any other."""
+        return self.triage if self.triage is not None and self.triage.scale == scale else None
 
 
 def packed_keys(keys: NDArray[np.uint64]) -> bytes:
@@ -126,6 +134,8 @@ def save_aggregator(path: str | Path, record: AggregatorRecord | Aggregator) -> 
         content["private"] = True
     if record.calibration is not None:
         content["calibration"] = record.calibration.as_json()
+    if record.triage is not None:
+        content["triage"] = record.triage.as_json()
     write_json(path, seal(content), indent=1)
 
 
@@ -193,6 +203,7 @@ def _parse(raw: dict[str, Any]) -> AggregatorRecord:
         readout_inputs=inputs,
         reading=PromptSettings.from_json(raw.get("reading")),
         calibration=Calibration.from_json(raw.get("calibration")),
+        triage=TriageRule.from_json(raw.get("triage")),
     )
 
 

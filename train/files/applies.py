@@ -87,7 +87,7 @@ def check_applies_to(record: AggregatorRecord, source: ReadFrom, *, force: bool 
         notes.append(
             "the aggregator was fitted on a --private cache: items that it was fitted on are not recognised here"
         )
-    return notes + _doubts_of_intervals(record, source)
+    return notes + _doubts_of_intervals(record, source) + _doubts_of_decisions(record, source)
 
 
 def other_reading(mine: PromptSettings | None, theirs: PromptSettings | None) -> str:
@@ -106,6 +106,16 @@ def _doubts_of_intervals(record: AggregatorRecord, source: ReadFrom) -> list[str
         return [f"no intervals: they were calibrated on scale {calibration.scale}, scores are on {source.scale}"]
     if source.fingerprint not in (None, calibration.fingerprint):
         return ["intervals were calibrated on prompts read in another way: their coverage is not known here"]
+    return []
+
+
+def _doubts_of_decisions(record: AggregatorRecord, source: ReadFrom) -> list[str]:
+    if (rule := record.triage) is None:
+        return []
+    if rule.scale != source.scale:
+        return [f"no decisions: their threshold was found on scale {rule.scale}, scores are on {source.scale}"]
+    if source.fingerprint not in (None, rule.fingerprint):
+        return ["the threshold of decisions was found on prompts read in another way: their risk is not known here"]
     return []
 
 

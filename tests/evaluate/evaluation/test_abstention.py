@@ -15,8 +15,9 @@ from lager.evaluate.evaluation import abstention as curves_module
 from lager.evaluate.evaluation import abstention_curves as outputs_module
 from lager.evaluate.evaluation.abstention import SHARES, abstention_curves
 from lager.evaluate.evaluation.cache_evaluation import evaluate_cache
-from lager.evaluate.evaluation.doubt import doubts_of, standard_deviation
+from lager.evaluate.evaluation.doubt import doubts_of
 from lager.evaluate.report.outputs import write_outputs
+from lager.train.aggregator.item_doubt import standard_deviation
 from support.caches import identity, make_cache, make_items, make_shard, write
 
 

@@ -53,6 +53,15 @@ def test_every_figure_is_saved_as_png_and_svg_and_stands_in_the_report_with_a_te
     assert len(ids) == len(set(ids))
 
 
+def test_it_says_which_items_the_judges_may_decide_alone(out):
+    page = (out / "report.html").read_text()
+    asked = "an error of 1 or more in at most 10% of the items decided alone, with confidence 90%"
+    table = page.split(f"<summary>Which items the judge may decide alone: {asked}</summary>")[1].split("</table>")[0]
+    assert "INCONCLUSIVE" in table or "FOUND" in table
+    assert table.count("<tr>") > 2
+    assert "lager-tuned" in table
+
+
 def test_the_report_loads_nothing(out):
     page = (out / "report.html").read_text()
     assert "default-src 'none'" in page

@@ -1,0 +1,89 @@
+"""The sums over clusters that a threshold is tested by, and what is seen at one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .risk_bounds import Bound, betting_p, hoeffding_bentkus_p, hoeffding_p
+from .thresholds import Evidence
+
+Unit = Literal["item", "cluster"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One threshold that was tried.
+
+    Parameters
+    ----------
+    threshold : float
+        Items of this doubt or less are decided alone.
+    decided, errors : int
+        Items of the calibration decided alone, and large errors among them.
+    share : float
+        Decided items of all.
+    risk : float or None
+        The estimand in the calibration; None where nothing is decided.
+    p : float
+        p-value that the risk is above the one that is allowed.
+    """
+
+    threshold: float
+    decided: int
+    errors: int
+    share: float
+    risk: float | None
+    p: float
+
+
+@dataclass(frozen=True)
+class ClusterSums:
+    """Items that calibrate, in the order of their sums; `place` is each item's sum, `weight` what it counts there."""
+
+    wrong: NDArray[np.float64]
+    doubt: NDArray[np.float64]
+    place: NDArray[np.intp]
+    weight: NDArray[np.float64]
+    n: int
+    n_capped: int
+    evidence: Evidence
+
+    @classmethod
+    def of(
+        cls,
+        wrong: NDArray[np.float64],
+        doubt: NDArray[np.float64],
+        cluster: NDArray[np.intp],
+        *,
+        unit: Unit,
+        largest: int | None,
+        seed: int,
+    ) -> ClusterSums:
+        """Return the items with their sums in a random order, which hangs on no label."""
+        _, place, sizes = np.unique(cluster, return_inverse=True, return_counts=True)
+        n = len(sizes)
+        cap = 1.0 if unit == "cluster" else float(largest or sizes.max())
+        weight = np.minimum(1.0, cap / sizes)[place]
+        evidence = Evidence(n, len(wrong), cap, float(weight.sum() / n))
+        order = np.random.default_rng(seed).permutation(n)
+        return cls(wrong, doubt, order[place], weight, n, int((sizes > cap).sum()), evidence)
+
+    def step(self, threshold: float, *, risk: float, level: float, bound: Bound) -> tuple[Step, NDArray[np.float64]]:
+        """Return one threshold's figures, and the excess of each sum, between -risk and 1 - risk."""
+        alone = self.doubt <= threshold
+        decided, errors = int(alone.sum()), int(self.wrong[alone].sum())
+        weights = np.where(alone, self.weight, 0.0)
+        mass = float(weights.sum())
+        seen = float((weights * self.wrong).sum() / mass) if decided else None
+        excess = np.bincount(self.place, weights * (self.wrong - risk), self.n) / self.evidence.largest
+        if bound == "hoeffding-bentkus":
+            p = hoeffding_bentkus_p(errors, decided, risk)
+        elif bound == "hoeffding":
+            p = hoeffding_p(excess)
+        else:
+            p = betting_p(excess, risk, level)
+        return Step(threshold, decided, errors, decided / len(alone), seen, p), excess
