@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from .data.errors import LagerError
     from .data.scale import Scale
     from .evaluate.agreement.agreement import evaluate_scores
+    from .evaluate.alt_test.alt_test import alt_test
+    from .evaluate.alt_test.one_more_rater import one_more_rater
+    from .evaluate.alt_test.uncertainty import agreement_by_uncertainty
     from .evaluate.score.item_judge import ItemJudge as Judge
     from .evaluate.score.item_judge import Score
     from .evaluate.triage.triage import triage
@@ -31,8 +34,11 @@ __all__ = [
     "Scale",
     "Score",
     "__version__",
+    "agreement_by_uncertainty",
+    "alt_test",
     "evaluate_scores",
     "extract_features",
+    "one_more_rater",
     "triage",
 ]
 
@@ -43,6 +49,9 @@ _HOMES = {
     "LagerError": ".data.errors",
     "Scale": ".data.scale",
     "LagerAggregator": ".train.estimators.lager",
+    "agreement_by_uncertainty": ".evaluate.alt_test.uncertainty",
+    "alt_test": ".evaluate.alt_test.alt_test",
+    "one_more_rater": ".evaluate.alt_test.one_more_rater",
     "evaluate_scores": ".evaluate.agreement.agreement",
     "extract_features": ".extract.extractor",
     "triage": ".evaluate.triage.triage",

@@ -1,4 +1,4 @@
-"""Each metric of one rater, the mean over raters, from the estimates of every rater against the others."""
+"""A figure, or a difference, that there is for every rater against the others: the mean over raters."""
 
 from __future__ import annotations
 
@@ -13,18 +13,28 @@ from .jackknife import effective_number
 from .result import Estimate
 
 
-def mean_over_raters(found: Sequence[LevelEstimates], metric: int) -> Estimate:
-    """Return the mean of the raters' figures with its interval; raters without a figure are left out."""
-    known = [one for one in found if not np.isnan(one.points[0, metric]).all()]
+def mean_over_raters(found: Sequence[LevelEstimates], metric: int, *, score: int = 0) -> Estimate:
+    """Return the mean of a score's figures over raters with its interval; raters without a figure are left out."""
+    known = [one for one in found if not np.isnan(one.points[score, metric]).all()]
+    return _mean(known, [one.evidence(score, metric) for one in known], metric, difference=False)
+
+
+def mean_difference(found: Sequence[LevelEstimates], metric: int, *, score: int = 0) -> Estimate:
+    """Return the mean over raters of how much a score's figure exceeds the baseline's, which is the rater's own."""
+    known = [one for one in found if not np.isnan(one.points[score, metric] - one.points[one.baseline, metric]).all()]
+    return _mean(known, [one.surplus(score, metric) for one in known], metric, difference=True)
+
+
+def _mean(known: Sequence[LevelEstimates], evidence: Sequence[Evidence], metric: int, *, difference: bool) -> Estimate:
+    """Return a mean over raters with the interval of what it rests on."""
     if not known:
         return Estimate(None, None, None, "undefined for every rater")
-    evidence = [one.evidence(0, metric) for one in known]
     point = float(np.mean([one.point for one in evidence]))
     drawn = [one.resampled for one in evidence if one.resampled is not None]
     left_out, effective = _left_out(known, evidence)
     resampled = _mean_of_defined(np.array(drawn)) if drawn else None
     together = Evidence(known[0].kind, point, resampled, left_out, effective)
-    interval = interval_of(known[0].metrics[metric], together)
+    interval = interval_of(known[0].metrics[metric], together, difference=difference)
     return Estimate(point, interval.low, interval.high, interval.reason, interval.undefined)
 
 
