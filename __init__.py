@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .evaluate.alt_test.alt_test import alt_test
     from .evaluate.alt_test.one_more_rater import one_more_rater
     from .evaluate.alt_test.uncertainty import agreement_by_uncertainty
+    from .evaluate.estimate.means import estimate_means
     from .evaluate.score.item_judge import ItemJudge as Judge
     from .evaluate.score.item_judge import Score
     from .evaluate.triage.triage import triage
@@ -36,6 +37,7 @@ __all__ = [
     "__version__",
     "agreement_by_uncertainty",
     "alt_test",
+    "estimate_means",
     "evaluate_scores",
     "extract_features",
     "one_more_rater",
@@ -52,6 +54,7 @@ _HOMES = {
     "agreement_by_uncertainty": ".evaluate.alt_test.uncertainty",
     "alt_test": ".evaluate.alt_test.alt_test",
     "one_more_rater": ".evaluate.alt_test.one_more_rater",
+    "estimate_means": ".evaluate.estimate.means",
     "evaluate_scores": ".evaluate.agreement.agreement",
     "extract_features": ".extract.extractor",
     "triage": ".evaluate.triage.triage",

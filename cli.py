@@ -20,6 +20,7 @@ from .data.progress import to_stderr
 from .data.streams import safe_streams
 from .evaluate.command import evaluate
 from .evaluate.compare.command import compare
+from .evaluate.estimate.command import estimate
 from .evaluate.pairs.command import pairs
 from .evaluate.score.calibrate_command import calibrate
 from .evaluate.score.command import score
@@ -46,6 +47,7 @@ app.command("compare")(compare)
 app.command("score")(score)
 app.command("calibrate")(calibrate)
 cache_app.command("verify")(verify)
+app.command("estimate")(estimate)
 app.command("pairs")(pairs)
 app.command("sensitivity")(sensitivity)
 app.command("select")(select)

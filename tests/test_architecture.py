@@ -22,8 +22,8 @@ LADDERS = {
     "extract": ("options", "prompts", "model", "readout", "planning", "workers", "run", "engines"),
     "train": ("aggregator", "solvers", "strategies", "files", "estimators"),
     "evaluate": (
-        "weighted", "metrics", "agreement", "evaluation", "decisions", "tables", "alt_test", "triage", "report",
-        "compare", "pairs", "score", "select", "sensitivity", "sweep",
+        "weighted", "metrics", "agreement", "evaluation", "decisions", "tables", "alt_test", "triage", "estimate",
+        "report", "compare", "pairs", "score", "select", "sensitivity", "sweep",
     ),
 }  # fmt: skip
 

@@ -1,0 +1,141 @@
+"""Judges as proxies of the human score: one score of every item, from one judge or several, fitted by folds or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...data.errors import LagerError
+from ...train.solvers.folds import cluster_folds
+from ...train.solvers.ridge_path import RidgePath
+from ..agreement.fold_scores import FoldScores
+
+Floats = NDArray[np.float64]
+_FOLDS = 5
+
+
+class Proxy(NamedTuple):
+    """Scores of all items, shape (n_items,); with those of every fold's model where it was fitted by folds."""
+
+    scores: Floats
+    folded: FoldScores | None = None
+
+    def own(self) -> Floats:
+        """Return each item's score by the model that has not seen it; for items without a label it is any model's."""
+        if self.folded is None:
+            return self.scores
+        return np.asarray(self.folded.by_model[self.folded.fold, np.arange(len(self.scores))], dtype=np.float64)
+
+    def for_domains(self, domain: NDArray[np.intp], weight: Floats) -> Floats:
+        """Return one score an item: of a labelled one its own model's, else the mean over models.
+
+        A model counts in that mean by the labelled weight that its fold has in the item's domain, so that what it
+        scores too high or too low is in both parts of the correction alike.
+        """
+        if self.folded is None:
+            return self.scores
+        out = self.own().copy()
+        models = len(self.folded.by_model)
+        labelled = weight > 0
+        for one in range(int(domain.max(initial=-1)) + 1):
+            inside = domain == one
+            rows = inside & labelled
+            held = np.bincount(self.folded.fold[rows], weights=weight[rows], minlength=models)
+            part = held / held.sum() if held.sum() > 0 else np.full(models, 1 / models)
+            out[inside & ~labelled] = part @ self.folded.by_model[:, inside & ~labelled]
+        return out
+
+
+def read_proxies(judges: Mapping[str, ArrayLike | FoldScores], n_items: int) -> tuple[dict[str, Proxy], list[str]]:
+    """Return each judge's scores, and notes.
+
+    An item that a judge has not scored gets the mean of its scores: any guess is right that is made without the human
+    scores, as labelled items are guessed in the same way.
+    """
+    proxies, notes = {}, []
+    for name, given in judges.items():
+        table = np.atleast_2d(_numbers(given.by_model if isinstance(given, FoldScores) else given, name))
+        if table.shape[1:] != (n_items,):
+            raise LagerError(f"the scores of {name} have shape {table.shape}, expected one for each of {n_items} items")
+        missing = np.isnan(table).any(axis=0)
+        if missing.all():
+            raise LagerError(f"{name} has scored no item: check its ids")
+        table = np.where(missing, table[:, ~missing].mean(axis=1, keepdims=True), table)
+        if missing.any():
+            notes.append(f"{name} has not scored {missing.sum()} of {n_items} items: they count as its mean")
+        if isinstance(given, FoldScores):
+            fold = np.where((given.fold >= 0) & (given.fold < len(table)), given.fold, 0)
+            proxies[name] = Proxy(table.mean(axis=0), FoldScores(table, fold))
+        else:
+            proxies[name] = Proxy(table[0])
+    if not proxies:
+        raise LagerError("there is no judge: give the scores of one at least")
+    return proxies, notes
+
+
+def mixed(
+    proxies: Sequence[Proxy], human: Floats, weight: Floats, cluster: NDArray[np.intp], *, seed: int
+) -> tuple[Proxy, Floats]:
+    """Return several proxies as one, and how much each counts in it: shape (n_proxies,).
+
+    Human scores are predicted by ridge regression on the proxies, each with deviation 1, fitted without one fold of
+    clusters after another; leaving out clusters of the rest decides how far it is shrunk.
+    """
+    if len(proxies) == 1:
+        return proxies[0], np.ones(1)
+    rows = np.flatnonzero(weight > 0)
+    n_clusters = len(np.unique(cluster[rows]))
+    if n_clusters < 4:
+        raise LagerError(
+            f"several judges are mixed by leaving clusters out, and labels are in {n_clusters}: give one judge, or "
+            "labels in four clusters or more"
+        )
+    fold, n_folds = _folds(proxies, rows, cluster, seed=seed, n_folds=min(_FOLDS, n_clusters // 2))
+    own = np.column_stack([one.own() for one in proxies])
+    models, slopes = np.empty((n_folds, len(human))), np.empty((n_folds, len(proxies)))
+    for model in range(n_folds):
+        train = rows[fold[rows] != model]
+        part = weight[train] / weight[train].sum()
+        centre = part @ own[train]
+        spread = np.sqrt(part @ (own[train] - centre) ** 2)
+        spread = np.where(spread > 0, spread, 1.0)
+        codes = np.unique(cluster[train], return_inverse=True)[1]
+        path = RidgePath.of((own[train] - centre) / spread, human[train], part, codes)
+        slopes[model] = path.coefficients(path.best()[0])
+        scores = np.column_stack([one.scores if one.folded is None else _of_model(one, model) for one in proxies])
+        models[model] = part @ human[train] + ((scores - centre) / spread) @ slopes[model]
+    return Proxy(models.mean(axis=0), FoldScores(models, fold)), slopes.mean(axis=0)
+
+
+def _of_model(proxy: Proxy, model: int) -> Floats:
+    """Return the scores of a fold's model."""
+    return proxy.scores if proxy.folded is None else np.asarray(proxy.folded.by_model[model], dtype=np.float64)
+
+
+def _folds(
+    proxies: Sequence[Proxy], rows: NDArray[np.intp], cluster: NDArray[np.intp], *, seed: int, n_folds: int
+) -> tuple[NDArray[np.intp], int]:
+    """Return each item's fold, and how many there are: those that the proxies were fitted by, if any were."""
+    folded = [one.folded for one in proxies if one.folded is not None]
+    if folded:
+        first = folded[0]
+        if any(not np.array_equal(one.fold[rows], first.fold[rows]) for one in folded):
+            raise LagerError("judges fitted by other folds cannot be mixed: fit them in one call, by the same folds")
+        return first.fold, len(first.by_model)
+    fold = np.zeros(len(cluster), dtype=np.intp)
+    for number, split in enumerate(cluster_folds(cluster[rows], len(rows), n_folds, seed)):
+        fold[rows[split.test]] = number
+    return fold, n_folds
+
+
+def _numbers(values: ArrayLike, name: str) -> Floats:
+    try:
+        out = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise LagerError(f"the scores of {name} must be numbers, NaN where there is none") from None
+    if np.isinf(out).any():
+        raise LagerError(f"the scores of {name} hold infinite values: leave those items out, or give NaN")
+    return out

@@ -1,0 +1,53 @@
+"""Were the items to label drawn at random? A test by clusters of what the judge says of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+_DRAWS, _ENOUGH = 4999, 50
+_AT_ONCE = 2_000_000  # numbers drawn at once
+
+
+def random_labels_p(
+    judge: NDArray[np.float64],
+    labelled: NDArray[np.bool_],
+    *,
+    domain: NDArray[np.intp],
+    cluster: NDArray[np.intp],
+    seed: int,
+) -> float:
+    """Return a p-value that is small where the judge scores labelled items otherwise than the rest of their domain.
+
+    Two tests, twice the smaller p. The clusters' shares of labelled items are permuted over the clusters, which is
+    exact where whole clusters were drawn, however few. And the signs of what each cluster adds to the difference
+    are drawn, which sees a choice within clusters too, and takes items of a cluster that were drawn together as one.
+    """
+    scores = judge.copy()
+    for one in np.unique(domain):
+        scores[domain == one] -= scores[domain == one].mean()
+    n = int(cluster.max()) + 1
+    size, held = np.bincount(cluster, minlength=n), np.bincount(cluster, weights=labelled, minlength=n)
+    total = np.bincount(cluster, weights=scores, minlength=n)
+    of_labelled = np.bincount(cluster, weights=scores * labelled, minlength=n)
+    there = size > 0
+    size, held, total, of_labelled = size[there], held[there], total[there], of_labelled[there]
+    share = held / size
+    added = of_labelled - held.sum() / size.sum() * total
+    rng = np.random.default_rng(seed)
+
+    def between(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.abs(shares @ total / (shares @ size))
+
+    counts, draws, at_once = np.zeros(2), 0, min(500, max(1, _AT_ONCE // len(size)))
+    seen = between(share), abs(added.sum())
+    while draws < _DRAWS:
+        some = min(at_once, _DRAWS - draws)
+        shares = rng.permuted(np.tile(share, (some, 1)), axis=1)
+        signs = rng.choice([-1.0, 1.0], size=(some, len(size)))
+        counts[0] += np.count_nonzero(between(shares) >= seen[0] * (1 - 1e-9))
+        counts[1] += np.count_nonzero(np.abs(signs @ added) >= seen[1] * (1 - 1e-9))
+        draws += some
+        if counts.min() >= _ENOUGH:  # far from any doubt
+            break
+    return float(min(1.0, 2 * ((counts + 1) / (draws + 1)).min()))
