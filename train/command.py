@@ -33,12 +33,17 @@ def train(
     raters: Annotated[
         str | None, typer.Option(help="Columns of --scores, with commas, each one rater's scores; blanks allowed.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="Train on N items drawn by the seed.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Train on N items at most, whole clusters drawn by the seed.")
+    ] = None,
     holdout: Annotated[float | None, typer.Option(help="Share of items, by cluster, to hold out and score.")] = None,
     level: Annotated[
         str | None, typer.Option(help="Agreement to fit for: pooled or group (the default with groups).")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of draws, holdout and batches.")] = 42,
+    check: Annotated[
+        bool, typer.Option(help="Compare with baselines on clusters left out: three fits more, of 2,000 items at most.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Learn how to weigh the layers from a feature cache with human scores.
@@ -57,10 +62,13 @@ def train(
     typer.echo(f"fitting {strategy} ({preset}) on {scrubbed(str(cache))}", err=True)
     if opened.is_large and limit is None:
         typer.echo(f"its {len(opened):,} items stay on disk: each step of a fit is a pass over them", err=True)
-    run = train_on_cache(opened, strategy=strategy, preset=preset, limit=limit, holdout=holdout, level=level, seed=seed)
+    run = train_on_cache(opened, strategy=strategy, preset=preset, limit=limit, holdout=holdout, level=level,
+                         seed=seed, check=check)  # fmt: skip
     save_aggregator(out, run.record)
     for note in run.notes:
         typer.echo(f"note: {printable(note)}", err=True)
+    for note in [] if run.left_out is None else run.left_out.notes:
+        typer.echo(f"note: {strategy} is {printable(note)}", err=True)
     typer.echo(canonical_json(as_dict(run, out)) if as_json else describe(run, out))
 
 
@@ -77,6 +85,7 @@ def as_dict(run: TrainingRun, out: Path) -> dict[str, Any]:
         "weights": None if aggregator.weights is None else list(aggregator.weights),
         "parameters": dict(aggregator.parameters),
         "holdout": None if held_out is None else held_out._asdict(),
+        "left_out": None if run.left_out is None else run.left_out._asdict(),
         "notes": run.notes,
         "out": str(out),
     }
@@ -102,6 +111,13 @@ def describe(run: TrainingRun, out: Path) -> str:
             for name, value in run.held_out.spearman.items()
         )
         lines.append(f"  held out  {run.held_out.n} items, Spearman ({run.held_out.level}): {values}")
+    if run.left_out is not None:
+        found = run.left_out
+        mae = "" if found.mae is None else f"; MAE {found.mae:.3f} (mean {found.mean_mae:.3f})"
+        lines.append(
+            f"  left out  {found.n} items in {found.n_clusters} clusters, Spearman {found.spearman:.3f} (length "
+            f"{found.length_spearman:.3f}, mean {found.mean_spearman:.3f}){mae}"
+        )
     lines.append(f"  written   {out}")
     return "\n".join(lines)
 

@@ -23,6 +23,7 @@ from ..prompts.inputs import (
     unused_columns,
 )  # fmt: skip
 from ..prompts.prompt_format import PromptFormat
+from ..prompts.repeated_texts import repeated_texts
 from ..readout.batches import BatchBudget
 from .other_items import check_other_items
 
@@ -71,7 +72,7 @@ def prepare_run(
     loaded = draw_items(loaded, chosen.limit, chosen.seed).on_scale(scale, human_range=chosen.human_range)
     check_other_items(folder, loaded, options.run)
     template = read_template(prompts.template, loaded, condition=condition.name)
-    for line in unused_columns(template, loaded):
+    for line in (*unused_columns(template, loaded), *repeated_texts(template, loaded)):
         say(line)
     chat_template = load_chat_template(prompts.chat_template)
     require_extra()

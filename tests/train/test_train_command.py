@@ -1,6 +1,7 @@
 """`lager train` on caches."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,10 +72,46 @@ def test_held_out_clusters_are_not_trained_on(cache: FeatureCache) -> None:
     assert not set(clusters[trained]) & set(clusters[held_out])
 
 
-def test_limit_draws_by_the_seed(cache: FeatureCache) -> None:
-    rows = [train_on_cache(cache, limit=20, seed=seed).record.training_rows for seed in (1, 1, 2)]
-    assert len(rows[0]) == 20 * 8
+def test_a_limit_draws_whole_clusters_by_the_seed(cache: FeatureCache) -> None:
+    runs = [train_on_cache(cache, limit=25, seed=seed) for seed in (1, 1, 3)]
+    rows = [run.record.training_rows for run in runs]
     assert rows[0] == rows[1] != rows[2]
+    cluster = cache.column("cluster")
+    for run in runs:
+        seen = in_sample(run.record, cache.prompt_keys())
+        assert 18 <= seen.sum() <= 20
+        assert not set(cluster[seen]) & set(cluster[cache.valid & ~seen])
+        assert f"the limit of 25 items: {seen.sum()} in 2 of 6 clusters, drawn whole" in run.notes
+    with pytest.raises(LagerError, match=r"limit is 4 items, and no cluster has so few: give 9 or more"):
+        train_on_cache(cache, limit=4)
+
+
+def test_a_fit_is_compared_with_baselines_on_clusters_left_out(tmp_path: Path) -> None:
+    good = make_cache(tmp_path / "good", 120, clusters=30)
+    found = train_on_cache(good, strategy="ridge", check=True).left_out
+    assert (found.n, found.n_clusters, found.notes) == (120, 30, [])
+    assert found.spearman > 0.5 > found.length_spearman
+    assert (found.mean_spearman, found.mae < found.mean_mae) == (0.0, True)
+    with_lengths = make_cache(tmp_path / "length", 120, clusters=30)
+    ranked = np.argsort(np.argsort(-with_lengths.mean_scores, kind="stable"))  # n_tokens go up with the row
+    longest = with_lengths.items["scores"].gather(np.argsort(ranked))
+    by_length = replace(with_lengths, items=with_lengths.items.with_columns(longest.alias("scores")))
+    notes = train_on_cache(by_length, strategy="ridge", check=True).left_out.notes
+    assert any("no better than counting tokens on clusters left out of the fit, by Spearman" in one for one in notes)
+    assert any("better than the mean of each group" in one and "mean absolute error" in one for one in notes)
+    assert train_on_cache(good, strategy="length", check=True).left_out is None
+    few = make_cache(tmp_path / "few", 40, clusters=5)
+    assert train_on_cache(few, strategy="ridge", check=True).left_out is None
+
+
+def test_the_command_says_what_a_fit_is_not_better_than(cache: FeatureCache, tmp_path: Path) -> None:
+    result = run(cache.path, "--out", tmp_path / "a.json", "--strategy", "best-layer", "--json")
+    told = json.loads(result.stdout)["left_out"]
+    assert (told["n"], told["n_clusters"]) == (58, 6)
+    for note in told["notes"]:
+        assert f"note: best-layer is {note}" in result.stderr
+    result = run(cache.path, "--out", tmp_path / "b.json", "--no-check", "--json")
+    assert json.loads(result.stdout)["left_out"] is None
 
 
 def test_scores_may_come_from_a_file(cache: FeatureCache, tmp_path: Path) -> None:
@@ -92,7 +129,8 @@ def test_a_strategy_that_needs_no_training_is_saved_without_training_rows(cache:
     assert not load_aggregator(tmp_path / "a.json").training_rows
 
 
-def test_too_few_items_are_doubted_aloud(cache: FeatureCache, tmp_path: Path) -> None:
+def test_too_few_items_are_doubted_aloud(tmp_path: Path) -> None:
+    cache = make_cache(tmp_path / "c", 60, clusters=60)
     assert "4 items for 5 weights" in run(cache.path, "--out", tmp_path / "a.json", "--limit", 4).stderr
 
 

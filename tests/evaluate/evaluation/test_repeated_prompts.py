@@ -85,7 +85,7 @@ def test_a_hold_out_and_a_limited_draw_keep_prompts_whole(cache):
     assert abs(run.held_out.spearman["ridge"]) < 0.4
     drawn = train_on_cache(cache, strategy="ridge", limit=50).record
     assert (drawn.aggregator.training["n"], int(in_sample(drawn, cache.prompt_keys()).sum())) == (48, 48)
-    with pytest.raises(LagerError, match=r"limit is 2 items, and no prompt has so few rows: give 3 or more"):
+    with pytest.raises(LagerError, match=r"limit is 2 items, and no cluster has so few: give 3 or more"):
         train_on_cache(cache, limit=2)
     assert not any("repeat" in note for note in train_on_cache(cache, strategy="lager").notes)
 
