@@ -18,6 +18,7 @@ from .data.errors import LagerError, from_system
 from .data.files.out_folder import UNFINISHED, filling
 from .data.progress import to_stderr
 from .data.streams import safe_streams
+from .evaluate.alt_test.command import alt_test
 from .evaluate.command import evaluate
 from .evaluate.compare.command import compare
 from .evaluate.estimate.command import estimate
@@ -42,6 +43,7 @@ app = App(
 app.command("extract")(extract)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
+app.command("alt-test")(alt_test)
 app.command("sweep")(sweep)
 app.command("compare")(compare)
 app.command("score")(score)

@@ -13,6 +13,7 @@ from ...data.version import VERSION
 from ..evaluation.evaluation import Evaluation
 from ..metrics.metrics import METRICS
 from ..tables.table import Table
+from .beside_raters import beside_raters
 from .decided_alone import decided_alone
 from .difference_table import difference_table
 from .drawing import Drawn, inline
@@ -49,6 +50,7 @@ def render_report(evaluation: Evaluation, table: Table, drawn: Sequence[Drawn]) 
         metric_table(evaluation, others, caption="Every other metric") if others else None,
         human_table(evaluation),
         difference_table(evaluation),
+        beside_raters(evaluation),
         decided_alone(evaluation),
     ]
     return render(

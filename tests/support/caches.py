@@ -11,6 +11,7 @@ from lager.data.cache.feature_cache import FeatureCache
 from lager.data.cache.shard_rows import take_rows
 from lager.data.cache.shards import ShardData
 from lager.data.items.items import TABLE_SCHEMA, Items
+from lager.data.items.raters import RATED_BY, RATED_BY_TYPE
 from lager.data.run.cache_writer import CacheWriter
 from lager.data.scale import Scale
 
@@ -86,13 +87,17 @@ def make_cache(
     first: int = 0,
     noise: int = 0,
     private: bool = False,
+    raters: tuple[str, ...] = (),
     **inputs: Any,
 ) -> FeatureCache:
-    """Write a complete cache; `noise` changes what the judge says, and not what people say."""
+    """Write a complete cache; `noise` changes what the judge says, and not what people say; `raters` names three."""
     items = make_items(n, seed=seed, clusters=clusters, first=first)
     shard = make_shard(items, seed=seed + noise, invalid=invalid)
     if texts is not None:
         items = replace(items, table=items.table.with_columns(pl.Series("text", texts)))
+    if raters:
+        names = pl.Series(RATED_BY, [list(raters)] * n, dtype=RATED_BY_TYPE)
+        items = replace(items, table=items.table.with_columns(names))
     writer = CacheWriter.start(
         path, identity=identity(**inputs), item_id=items.item_id, shard_size=shard_size, private=private
     )

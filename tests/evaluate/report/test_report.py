@@ -26,7 +26,8 @@ FIGURES = ("layers", "depth", "weights", "scores", "calibration", "abstention", 
 def evaluation(tmp_path_factory):
     """With text kept, learned weights, a baseline, and another judge of an awkward name."""
     folder = tmp_path_factory.mktemp("report")
-    cache = make_cache(folder / "test", 80, seed=1, texts=[f"{NASTY} {i}" for i in range(80)])
+    texts = [f"{NASTY} {i}" for i in range(80)]
+    cache = make_cache(folder / "test", 80, seed=1, texts=texts, clusters=20, raters=("anna", "ben", NASTY))
     judge = folder / "judge.csv"
     judge.write_text("id,a_b & <c>\n" + "".join(f"item{i},{1 + i % 5}\n" for i in range(80)))
     return evaluate_cache(cache, folds=3, external=[f"{judge}:a_b & <c>"], baseline="e-score", resamples=300)
@@ -60,6 +61,13 @@ def test_it_says_which_items_the_judges_may_decide_alone(out):
     assert "INCONCLUSIVE" in table or "FOUND" in table
     assert table.count("<tr>") > 2
     assert "lager-tuned" in table
+
+
+def test_it_sets_the_judges_beside_one_more_rater(out):
+    page = (out / "report.html").read_text()
+    table = page.split("<summary>Beside one more rater:")[1].split("</table>")[0]
+    assert table.count("<tr>") > 2
+    assert "omega at 0.15" in table
 
 
 def test_the_report_loads_nothing(out):
