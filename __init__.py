@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .evaluate.alt_test.alt_test import alt_test
     from .evaluate.alt_test.one_more_rater import one_more_rater
     from .evaluate.alt_test.uncertainty import agreement_by_uncertainty
+    from .evaluate.check.check_scores import check_scores
+    from .evaluate.check.readout_shift import readout_shift
     from .evaluate.estimate.means import estimate_means
     from .evaluate.score.item_judge import ItemJudge as Judge
     from .evaluate.score.item_judge import Score
@@ -37,10 +39,12 @@ __all__ = [
     "__version__",
     "agreement_by_uncertainty",
     "alt_test",
+    "check_scores",
     "estimate_means",
     "evaluate_scores",
     "extract_features",
     "one_more_rater",
+    "readout_shift",
     "triage",
 ]
 
@@ -57,6 +61,8 @@ _HOMES = {
     "estimate_means": ".evaluate.estimate.means",
     "evaluate_scores": ".evaluate.agreement.agreement",
     "extract_features": ".extract.extractor",
+    "check_scores": ".evaluate.check.check_scores",
+    "readout_shift": ".evaluate.check.readout_shift",
     "triage": ".evaluate.triage.triage",
 }
 

@@ -19,6 +19,7 @@ from .data.files.out_folder import UNFINISHED, filling
 from .data.progress import to_stderr
 from .data.streams import safe_streams
 from .evaluate.alt_test.command import alt_test
+from .evaluate.check.command import check
 from .evaluate.command import evaluate
 from .evaluate.compare.command import compare
 from .evaluate.estimate.command import estimate
@@ -54,6 +55,7 @@ app.command("pairs")(pairs)
 app.command("sensitivity")(sensitivity)
 app.command("select")(select)
 app.command("triage")(triage)
+app.command("check")(check)
 app.add_typer(cache_app, name="cache")
 
 _DEMO_FILES = ("judge", "train.jsonl", "test.jsonl")

@@ -72,6 +72,11 @@ class ClusterSums:
         order = np.random.default_rng(seed).permutation(n)
         return cls(wrong, doubt, order[place], weight, n, int((sizes > cap).sum()), evidence)
 
+    def ever_below(self, risk: float) -> bool:
+        """Return whether any threshold that keeps a hundredth of the items has less risk here than is allowed."""
+        order = np.argsort(self.doubt)
+        return bool((np.cumsum((self.weight * (self.wrong - risk))[order])[len(order) // 100 :] < 0).any())
+
     def step(self, threshold: float, *, risk: float, level: float, bound: Bound) -> tuple[Step, NDArray[np.float64]]:
         """Return one threshold's figures, and the excess of each sum, between -risk and 1 - risk."""
         alone = self.doubt <= threshold

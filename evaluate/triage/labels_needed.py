@@ -31,6 +31,8 @@ def labels_needed(
     doubt : ndarray
         What thresholds are chosen from, or the thresholds that were `given`.
     """
+    if not given and not sums.ever_below(risk):
+        return None
     for times in _TIMES:
         more = sums.evidence._replace(
             n_sums=int(times * sums.evidence.n_sums), n_items=int(times * sums.evidence.n_items)

@@ -1,0 +1,270 @@
+"""One judge's scores of the same items, read twice: how far they changed, and how far its agreement with people did."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
+
+from ...data.errors import LagerError
+from ..agreement.agreement import evaluate_scores
+from ..agreement.intervals import NO_RESAMPLES
+from ..agreement.jackknife import NO_VARIATION
+from ..decisions.cluster_t import ClusterT, cluster_t
+from ..metrics.metrics import METRICS, check_metrics
+from ..weighted.labels import Labels
+from .equivalence import Equivalence, Verdict, not_checked
+
+#: Of the mean change: either end alone bounds it at 95 %, as two one-sided tests at 5 % do.
+COVERAGE = 0.9
+#: Of the mean size of changes: at 90 % it would be too short where sizes are very unequal.
+SIZE_COVERAGE = 0.95
+ONE_CLUSTER = "all items are of one cluster"
+_PARTS = 1000  # that the jackknife leaves out at most
+_FEWEST_LABELS = 3
+
+
+@dataclass(frozen=True)
+class MeanChange:
+    """The mean score then and now, each over all items that had one, and what the change is made of.
+
+    Parameters
+    ----------
+    baseline, new : float
+        Means.
+    judge : float
+        What the items that have both scores changed by in the mean.
+    items : float
+        The rest: items that only one of the two has.
+    n_baseline, n_new, n_both : int
+        Items.
+    """
+
+    baseline: float
+    new: float
+    judge: float
+    items: float
+    n_baseline: int
+    n_new: int
+    n_both: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {**vars(self), "change": self.new - self.baseline}
+
+
+@dataclass(frozen=True)
+class Check:
+    """What `check_scores` returns.
+
+    Parameters
+    ----------
+    score : Equivalence
+        Mean change of the score.
+    size : Equivalence
+        Mean size of the changes of single items.
+    agreement : Equivalence
+        Change of the agreement with people.
+    metric : str
+        Of the agreement.
+    mean : MeanChange
+    n_labelled, n_clusters : int
+        Items with both scores and a human one; clusters of the items with both.
+    """
+
+    score: Equivalence
+    size: Equivalence
+    agreement: Equivalence
+    metric: str
+    mean: MeanChange
+    n_labelled: int
+    n_clusters: int
+
+    @property
+    def parts(self) -> tuple[Equivalence, ...]:
+        """What was tested, or was to be."""
+        return self.score, self.size, self.agreement
+
+    @property
+    def verdict(self) -> Verdict:
+        """FAIL where a part fails, INCONCLUSIVE where one is; PASS takes more than the mean.
+
+        The mean may stay where it was while every item changes. So PASS takes the mean change, and the agreement or
+        the size of single changes, of which what was not checked counts for nothing.
+        """
+        verdicts = [part.verdict for part in self.parts]
+        for one in ("FAIL", "INCONCLUSIVE"):
+            if one in verdicts:
+                return one
+        return "PASS" if verdicts[0] == "PASS" and "PASS" in verdicts[1:] else "NOT CHECKED"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {
+            "verdict": self.verdict,
+            "score": self.score.as_json(),
+            "size": self.size.as_json(),
+            "agreement": {"metric": self.metric, **self.agreement.as_json()},
+            "mean": self.mean.as_json(),
+            "n_labelled": self.n_labelled,
+            "n_clusters": self.n_clusters,
+        }
+
+
+def check_scores(
+    baseline: ArrayLike,
+    new: ArrayLike,
+    *,
+    margin: float,
+    item_margin: float | None = None,
+    human: ArrayLike | None = None,
+    agreement_margin: float | None = None,
+    metric: str = "spearman",
+    group: ArrayLike | pl.Series | None = None,
+    cluster: ArrayLike | pl.Series | None = None,
+) -> Check:
+    """Test whether a judge still scores as it did, within margins; clusters are the unit.
+
+    The mean change has a CR2 t interval by cluster, of 90 %: PASS where it lies within the margin, which happens at 5 %
+    at most where the true change is at the margin or beyond (two one-sided tests, Schuirmann 1987). The mean size of
+    single changes has one of 95 %, for its logarithm; the agreement has the jackknife's, of 95 %.
+
+    Parameters
+    ----------
+    baseline, new : array-like of shape (n_items,)
+        The judge's scores of the same items, NaN where it has none.
+    margin : float
+        Of the mean change, in units of the scale.
+    item_margin : float, optional
+        Of the mean size of single items' changes.
+    human : array-like of shape (n_items,), optional
+        Mean human scores, NaN where there is none.
+    agreement_margin : float, optional
+        Of the change in `metric`.
+    metric : str
+        From `METRICS`.
+    group, cluster : array-like or polars.Series of shape (n_items,), optional
+        As in `evaluate_scores`.
+
+    Returns
+    -------
+    Check
+
+    Raises
+    ------
+    LagerError
+        When columns differ in length, a margin is not above 0, or no item has both scores.
+
+    Examples
+    --------
+    >>> found = check_scores([1, 2, 3, 4], [1.1, 2.0, 3.0, 4.1], margin=0.5, item_margin=0.5)
+    >>> found.verdict, round(found.score.change, 2)
+    ('PASS', 0.05)
+    """
+    then, now = np.asarray(baseline, dtype=np.float64), np.asarray(new, dtype=np.float64)
+    truth = np.full(then.shape, np.nan) if human is None else np.asarray(human, dtype=np.float64)
+    shapes = [then.shape, now.shape, truth.shape, *(np.shape(one) for one in (group, cluster) if one is not None)]
+    if len(set(shapes)) > 1 or then.ndim != 1:
+        raise LagerError(f"columns have shapes {', '.join(map(str, shapes))}, expected one value for each item")
+    for name, value in (("margin", margin), ("item margin", item_margin), ("agreement margin", agreement_margin)):
+        if value is not None and not 0 < value < np.inf:
+            raise LagerError(f"{name} {value:g}: expected a number above 0, in units of what it bounds")
+    check_metrics([metric])
+    both = ~np.isnan(then) & ~np.isnan(now)
+    if not both.any():
+        raise LagerError(f"none of {len(both)} items has a score in both: check that their ids are equal")
+    codes = None if cluster is None else Labels.of(cluster).clusters()[1][both]
+    change = now[both] - then[both]
+    signed, sized = cluster_t(change, codes), cluster_t(np.abs(change), codes)
+    labelled = both & ~np.isnan(truth)
+    agreement = not_checked("agreement with people", _why_not(human, agreement_margin), margin=agreement_margin)
+    if human is not None and agreement_margin is not None:
+        columns = {"group": _rows(group, labelled), "cluster": _rows(cluster, labelled)}
+        agreement = _agreement(truth[labelled], then[labelled], now[labelled], metric, agreement_margin, **columns)
+    return Check(
+        score=_within("mean score", signed, margin),
+        size=_size(sized, item_margin),
+        agreement=agreement,
+        metric=metric,
+        mean=_mean_change(then, now, both),
+        n_labelled=int(labelled.sum()),
+        n_clusters=int(signed.n_clusters),
+    )
+
+
+def _within(what: str, found: ClusterT, margin: float) -> Equivalence:
+    """Return a mean change with its interval."""
+    if np.isnan(found.error):
+        return not_checked(what, ONE_CLUSTER, change=float(found.mean), margin=margin)
+    low, high = found.interval(COVERAGE)
+    return Equivalence(what, float(found.mean), float(low), float(high), margin)
+
+
+def _size(found: ClusterT, margin: float | None) -> Equivalence:
+    """Return the mean size of changes, its interval made for its logarithm: sizes are skewed, and not below 0."""
+    what, size = "size of single changes", float(found.mean)
+    if margin is None:
+        return not_checked(what, "no margin was stated for it", change=size)
+    if np.isnan(found.error):
+        return not_checked(what, ONE_CLUSTER, change=size, margin=margin)
+    if size == 0.0:
+        return Equivalence(what, 0.0, 0.0, 0.0, margin)
+    reach = float(stdtrit(found.freedom, (1 + SIZE_COVERAGE) / 2) * found.error) / size
+    return Equivalence(what, size, size * math.exp(-reach), size * math.exp(reach), margin)
+
+
+def _agreement(
+    human: NDArray[np.float64],
+    then: NDArray[np.float64],
+    now: NDArray[np.float64],
+    metric: str,
+    margin: float,
+    *,
+    group: Any,
+    cluster: Any,
+) -> Equivalence:
+    """Return the change of agreement with its jackknife interval."""
+    what = f"agreement with people ({METRICS[metric].title})"
+    if len(human) < _FEWEST_LABELS:
+        return not_checked(what, f"{len(human)} items have both scores and a human one", margin=margin)
+    if (then == now).all():
+        return Equivalence(what, 0.0, 0.0, 0.0, margin)
+    try:
+        found = evaluate_scores(
+            human, {"baseline": then, "new": now}, group=group, cluster=cluster, metrics=[metric],
+            baseline="baseline", resamples=_PARTS,
+        )  # fmt: skip
+    except LagerError as error:
+        return not_checked(what, str(error), margin=margin)
+    assert found.comparison is not None
+    one = found.comparison.differences["new"][metric]
+    if one.low is None or one.high is None:
+        if one.reason == NO_VARIATION and one.difference is not None:
+            return Equivalence(what, one.difference, one.difference, one.difference, margin)
+        return not_checked(what, one.reason or NO_RESAMPLES, change=one.difference, margin=margin)
+    return Equivalence(what, one.difference, one.low, one.high, margin)
+
+
+def _mean_change(then: NDArray[np.float64], now: NDArray[np.float64], both: NDArray[np.bool_]) -> MeanChange:
+    """Return both means, and what their difference is made of."""
+    means = float(np.nanmean(then)), float(np.nanmean(now))
+    judge = float((now[both] - then[both]).mean())
+    n_then, n_now = int((~np.isnan(then)).sum()), int((~np.isnan(now)).sum())
+    return MeanChange(*means, judge, means[1] - means[0] - judge, n_then, n_now, int(both.sum()))
+
+
+def _why_not(human: ArrayLike | None, margin: float | None) -> str:
+    """Return why agreement is not checked, where it is not."""
+    return "there are no human scores" if human is None else "no margin was stated for it" if margin is None else ""
+
+
+def _rows(column: ArrayLike | pl.Series | None, rows: NDArray[np.bool_]) -> pl.Series | NDArray[np.object_] | None:
+    """Return a column of labels of some items."""
+    if column is None:
+        return None
+    return column.filter(pl.Series(rows)) if isinstance(column, pl.Series) else np.asarray(column, dtype=object)[rows]
