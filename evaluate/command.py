@@ -12,8 +12,11 @@ import typer
 from ..data.errors import LagerError
 from ..data.files.out_folder import filling
 from ..data.progress import Progress
+from ..data.safe_text import printable
 from .options import Force, Raters, Raw
 from .output import show, tell
+
+NOT_MET = 3
 
 if TYPE_CHECKING:
     from .evaluation.evaluation import Evaluation
@@ -74,6 +77,12 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the results, as JSON, CSV, Markdown, LaTeX and a report.")
     ] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--require", metavar="STRATEGY:METRIC>=NUMBER", help="End with 3 unless it is so; may be repeated."
+        ),
+    ] = None,
     sweep: Annotated[
         Path | None, typer.Option("--sweep", help="Folder of lager sweep, for its learning curves in the report.")
     ] = None,
@@ -84,9 +93,12 @@ def evaluate(
     """Compare strategies' scores with the human scores of a feature cache, or files of scores with each other.
 
     Example: lager evaluate cache/flask --train cache/helpsteer --baseline e-score --out results/flask
+
+    As a gate: lager evaluate cache/flask --aggregator agg.json --require "lager-tuned:spearman.low>=0.4"
     """
     from ..data.items.raters import parse_raters
     from .agreement.grouping import parse_by
+    from .evaluation.requirements import check_requirements, parse_requirement
     from .metrics.metrics import SHOWN, check_metrics
     from .report.learning_figure import read_learning_points, sweep_notes
     from .report.outputs import NAMES, write_outputs
@@ -94,6 +106,7 @@ def evaluate(
 
     if out is None and sweep is not None:
         raise LagerError("--sweep is for the report: give --out DIR too, or leave it out")
+    required = [parse_requirement(text) for text in require or []]
     learning = () if sweep is None else read_learning_points(sweep)
     common: dict[str, Any] = {
         "raters": parse_raters(raters, scores=scores),
@@ -127,9 +140,16 @@ def evaluate(
                 )
         if sweep is not None:
             evaluation = replace(evaluation, notes=(*evaluation.notes, *sweep_notes(sweep, evaluation)))
+        evaluation = replace(
+            evaluation, requirements=check_requirements(evaluation.agreement, evaluation.skipped, required)
+        )
         show(evaluation.as_json, lambda: result_table(evaluation), as_json=as_json)
         written, missing = ([], []) if out is None else write_outputs(evaluation, out, learning=learning, raw=raw)
         tell(written=written, notes=missing)
+        for one in evaluation.requirements:
+            typer.echo(printable(one.line()), err=True)
+    if not all(one.met for one in evaluation.requirements):
+        raise typer.Exit(NOT_MET)
 
 
 def _evaluate_cache(

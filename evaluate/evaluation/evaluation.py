@@ -20,6 +20,7 @@ from .scoring import StrategyScores
 if TYPE_CHECKING:
     from ...data.cache.feature_cache import FeatureCache
     from ...train.aggregator.aggregator import Aggregator
+    from .requirements import Checked
 
 _FEW_CLUSTERS = 50
 
@@ -52,6 +53,8 @@ class Evaluation:
         What scored, by strategy: one, or one for each fold.
     fold : ndarray of shape (n_items,), or None
         The fold in which each item was left out, from 1, 0 for none; None where nothing was fitted by folds.
+    requirements : tuple of Checked
+        What it had to reach, with what was found.
     """
 
     agreement: Agreement
@@ -65,6 +68,7 @@ class Evaluation:
     cache: FeatureCache | None = None
     aggregators: Mapping[str, Sequence[Aggregator]] = field(default_factory=dict)
     fold: NDArray[np.intp] | None = None
+    requirements: tuple[Checked, ...] = ()
 
     @property
     def human(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -85,6 +89,8 @@ class Evaluation:
         out["skipped"] = [{"strategy": name, "reason": reason} for name, reason in self.skipped.items()]
         out["notes"] = list(self.notes)
         out["about"] = dict(self.about)
+        if self.requirements:
+            out["requirements"] = [one.as_json() for one in self.requirements]
         if self.cache is not None:
             out["cache"] = {
                 "fingerprint": self.cache.fingerprint,
