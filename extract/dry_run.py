@@ -25,6 +25,7 @@ from .readout.batches import is_out_of_memory, plan_batches
 from .readout.steps import plan_steps, step_cost
 
 _STEPS = 8
+_TIMED_TOKENS = 512
 
 
 class Cost(NamedTuple):
@@ -89,11 +90,13 @@ def dry_run(
     if not work.readable:
         raise LagerError(f"none of the {n_items} prompts can be read ({planner.settled.reasons[0]}): look at the items")
     order = np.argsort(-np.array(work.longest), kind="stable")
-    middle = work.batch(prepared, int(order[len(order) // 2]))
+    batch = work.batch(prepared, int(order[len(order) // 2]))
+    # A CPU reads many long prompts no faster than one after the other: as few are timed as a pass is worth.
+    middle = batch[: -(-_TIMED_TOKENS // len(batch[0]))] if judge.devices == ["cpu"] else batch
     one_pass = plan_steps(middle, batch_tokens=max(map(len, middle)) * len(middle), share_prefixes=False)
     seconds = _timed(lambda: _read(prepared, middle)) * work.cost / step_cost(one_pass)
     if new:
-        seconds += _writing_seconds(prepared, [text[: len(text) - new] for text in middle]) * len(work.longest)
+        seconds += _writing_seconds(prepared, [text[: len(text) - new] for text in batch]) * len(work.longest)
     return Cost(
         items=n_items,
         unreadable=n_items - work.readable,

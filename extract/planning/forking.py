@@ -9,17 +9,23 @@ import torch
 from numpy.typing import NDArray
 
 from ..model.judge import Judge
+from ..readout.prefix_tree import TOP, prefix_tree
 from ..readout.readout import Readout, read_batch, read_steps
 from ..readout.self_check import allowed_difference
 from ..readout.steps import plan_steps
 
+Prompts = Sequence[NDArray[np.int32]]
+
 
 def forking_problem(
-    judge: Judge, two: Sequence[NDArray[np.int32]], label_ids: Sequence[int], *, borders: Sequence[int] = ()
+    judge: Judge, two: Prompts, label_ids: Sequence[int], *, borders: Sequence[int] = (), plain: Readout | None = None
 ) -> str:
-    """Read two prompts with their prefix shared and without, and return what is wrong; empty where they agree."""
+    """Read two prompts with their prefix shared and without, and return what is wrong; empty where they agree.
+
+    `plain` is what one pass over both read of them, where that is known already.
+    """
     options = {"pad_id": judge.pad_id}
-    plain = read_batch(judge.parts, two, label_ids, **options)
+    plain = read_batch(judge.parts, two, label_ids, **options) if plain is None else plain
     steps = plan_steps(two, batch_tokens=sum(map(len, two)), always=True, borders=borders)
     try:
         shared = list(read_steps(judge.parts, two, steps, label_ids, **options))
@@ -46,3 +52,18 @@ def largest_difference(readout: Readout, plain: Readout, rows: Sequence[int]) ->
             far = np.nan_to_num(np.abs(values - own)[known], nan=np.inf)
             worst = max(worst, float(far.max()) / max(float(np.abs(own[known]).max()), 1e-6))
     return worst
+
+
+def longest_two(prompts: Prompts, *, longer_than: int = 0) -> Prompts:
+    """Return two different prompts that share one of the longest prefixes, so that it passes a window if any does.
+
+    None where no two share enough for a plan to compute it once.
+    """
+    tree = prefix_tree(prompts, longer_than=longer_than)
+    continued = {node.parent for node in tree} - {TOP}
+    if not continued:
+        return []
+    longest = max(continued, key=lambda number: tree[number].stop)
+    # A prompt may end with the shared part: then one continuation is all there is.
+    rows = [node.row for node in tree if node.parent == longest]
+    return [prompts[row] for row in (*rows, *tree[longest].ends)[:2]]

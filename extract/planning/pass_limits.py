@@ -20,7 +20,7 @@ from ..model.judge import Judge
 from ..readout.batches import is_out_of_memory, plan_batches
 from ..readout.readout import Readout, read_batch
 from ..readout.self_check import allowed_difference
-from .forking import forking_problem, largest_difference
+from .forking import forking_problem, largest_difference, longest_two
 from .versions import library_versions
 
 Prompts = Sequence[NDArray[np.int32]]
@@ -76,6 +76,7 @@ class PassLimits:
         self.alone = batch_tokens == 1 and not share_prefixes
         self._untried = named_lengths(judge.model.config)
         self._batch_tried = False
+        self._together: tuple[Prompts, Readout | None] = ((), None)
         self._under = {
             "batch_tokens": batch_tokens,
             "share_prefixes": share_prefixes,
@@ -184,16 +185,14 @@ class PassLimits:
             return True
 
     def _try_batch(self, prompts: Prompts, label_ids: Sequence[int]) -> None:
-        """Read the longest and the shortest prompt of the run's first batch of several together and alone."""
-        lengths = [len(prompt) for prompt in prompts]
-        batches = plan_batches(lengths, batch_tokens=self.batch_tokens, borders=self.borders)
-        rows = next(([batch[0], batch[-1]] for batch in batches if len(batch) > 1), None)
-        if rows is None:
+        """Read two prompts that one batch may hold together and alone."""
+        two = self._two_of_a_batch(prompts)
+        if two is None:
             return
         self._batch_tried = True
         try:
-            together = self._read([prompts[row] for row in rows], label_ids)
-            alone = [self._read([prompts[row]], label_ids) for row in rows]
+            together = self._read(two, label_ids)
+            alone = [self._read([prompt], label_ids) for prompt in two]
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -201,6 +200,25 @@ class PassLimits:
         change = max(largest_difference(_row(together, n), one, [0]) for n, one in enumerate(alone))
         if change > allowed_difference(self.judge, 1.0):
             self._read_alone(change)
+        self._together = (two, together)
+
+    def _two_of_a_batch(self, prompts: Prompts) -> Prompts | None:
+        """Return the two on which sharing will be tried, else the ends of the first batch of several.
+
+        Padding is looked at by the self-check of the first shard.
+        """
+        two = longest_two(prompts) if self.share_prefixes and not self.borders else []
+        if len(two) == 2 and 2 * max(map(len, two)) <= self.batch_tokens:
+            return two
+        lengths = [len(prompt) for prompt in prompts]
+        batches = plan_batches(lengths, batch_tokens=self.batch_tokens, borders=self.borders)
+        return next(([prompts[batch[0]], prompts[batch[-1]]] for batch in batches if len(batch) > 1), None)
+
+    def readout_of(self, two: Prompts) -> Readout | None:
+        """Return what was read of two prompts in one pass, when they were tried together; once."""
+        (tried, readout), self._together = self._together, ((), None)
+        same = len(tried) == len(two) and all(map(np.array_equal, tried, two))
+        return readout if same else None
 
     def _read(self, prompts: Prompts, label_ids: Sequence[int]) -> Readout:
         """Return the read-outs of one pass."""

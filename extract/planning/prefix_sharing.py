@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..readout.batches import side_of
-from ..readout.prefix_tree import TOP, prefix_tree
-from .forking import forking_problem
+from .forking import forking_problem, longest_two
 from .pass_limits import PassLimits
 from .plan import Plan
 
@@ -72,19 +71,8 @@ class Sharing:
     def _try(self, prompts: Prompts, label_ids: Sequence[int], border: int) -> bool:
         """Return whether the model allows sharing, and say why if it does not."""
         limits = self.limits
-        problem = forking_problem(
-            limits.judge, longest_two(prompts, longer_than=border), label_ids, borders=limits.borders
-        )
+        two = longest_two(prompts, longer_than=border)
+        problem = forking_problem(limits.judge, two, label_ids, borders=limits.borders, plain=limits.readout_of(two))
         if problem:
             limits.say(f"prefixes are not shared: {problem}; every prompt is computed whole")
         return not problem
-
-
-def longest_two(prompts: Prompts, *, longer_than: int = 0) -> Prompts:
-    """Return two different prompts that share one of the longest prefixes, so that it passes a window if any does."""
-    tree = prefix_tree(prompts, longer_than=longer_than)
-    continued = {node.parent for node in tree} - {TOP}
-    longest = max(continued, key=lambda number: tree[number].stop)
-    # A prompt may end with the shared part: then one continuation is all there is.
-    rows = [node.row for node in tree if node.parent == longest]
-    return [prompts[row] for row in (*rows, *tree[longest].ends)[:2]]

@@ -14,7 +14,7 @@ from ...data.progress import Say
 from ..model.judge import Judge
 from ..prompts.score_tokens import ScoreTokens
 from ..readout.batches import BatchBudget, is_out_of_memory
-from ..readout.likely_tokens import LOW_MASS, low_mass_warning, mean_probabilities
+from ..readout.likely_tokens import LOW_MASS, SAMPLE, ends_probabilities, low_mass_warning, mean_probabilities
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from ..model.judge import Judge
 
 Prompts = Sequence[NDArray[np.int32]]
+
+
+# How many prompts of the sample are looked at before it is asked whether the separators are told apart.
+_PARTS = (2, 8, SAMPLE)
+# Told apart: one holds so many times the other's probability, and more in everything that was read.
+_TIMES = 2.0
 
 
 def choose_separator(
@@ -34,34 +40,82 @@ def choose_separator(
 ) -> str:
     """Return the separator with the larger mean score mass on a sample, and say which and by how much.
 
-    Most tokenizers put the separator into the labels' tokens: the prompts are the same then, and are read once.
+    The sample is read in its order: two prompts first, and more while the separators are not told apart, `SAMPLE` at
+    most. Where the labels hold little of the probability, eight are read before that is said.
     """
-    read: dict[str, Tensor] = {}
-    for sep, tokens in choices.items():
-        prompts = sampled[sep]
-        same = next((other for other in read if _equal(sampled[other], prompts)), None)
-        if same is None:
-            share = _can_share(judge, prompts, tokens.label_ids, budget=budget)
-            read[sep] = mean_probabilities(judge, prompts, budget=budget, share_prefixes=share)
-        else:
-            read[sep] = read[same]
-    mass = {sep: float(read[sep][list(tokens.label_ids)].sum()) for sep, tokens in choices.items()}
-    best = max(mass, key=lambda sep: mass[sep])
+    prompts = {sep: [prompt for prompt in sampled[sep][:SAMPLE] if len(prompt)] for sep in choices}
+    total: dict[str, Tensor] = {}
+    seen: list[dict[str, float]] = []
+    done = 0
+    for upto in _PARTS:
+        part = {sep: some[done:upto] for sep, some in prompts.items()}
+        n = max(map(len, part.values()))
+        if not n and seen:
+            break
+        found = _singly(judge, part) if n and not done else _together(judge, choices, part, budget=budget)
+        for one in found:
+            total = {sep: total[sep] + one[sep] if sep in total else one[sep] for sep in choices}
+            seen.append({sep: float(one[sep][list(tokens.label_ids)].sum()) for sep, tokens in choices.items()})
+        done += n
+        mass = {sep: sum(one[sep] for one in seen) / max(done, 1) for sep in choices}
+        best = max(mass, key=lambda sep: mass[sep])
+        if _told_apart(best, seen) and (mass[best] >= LOW_MASS or upto > _PARTS[0]):
+            break
     tokens = choices[best]
     names: Any = judge.tokenizer.convert_ids_to_tokens
     others = "".join(f", against {mass[sep]:.3f} with {sep!r}" for sep in mass if sep != best)
     after = f", after {names(list(tokens.prefix_ids))}" if tokens.prefix_ids else ""
     say(f"score tokens {names(list(tokens.label_ids))}{after}: separator {best!r}, score mass {mass[best]:.3f}{others}")
     if mass[best] < LOW_MASS:
-        say(low_mass_warning(judge, read[best], tokens.label_ids, mass=mass[best]))
+        say(low_mass_warning(judge, total[best] / max(done, 1), tokens.label_ids, mass=mass[best]))
     return best
+
+
+def _told_apart(best: str, seen: Sequence[Mapping[str, float]]) -> bool:
+    """Return whether a separator holds more in all that was read, and altogether several times the others' mass."""
+    others = [sep for sep in seen[0] if sep != best]
+    sums = {sep: sum(one[sep] for one in seen) for sep in seen[0]}
+    return all(sums[best] >= _TIMES * sums[sep] and all(one[best] > one[sep] for one in seen) for sep in others)
+
+
+def _singly(judge: Judge, part: Mapping[str, Prompts]) -> list[dict[str, Tensor]]:
+    """Return for each prompt the probabilities of the next token under every separator, in a pass for each prompt.
+
+    Where one separator's prompt goes on with the tokens of another's, one pass has both.
+    """
+    found = []
+    for variants in zip(*part.values(), strict=True):
+        longest = max(variants, key=len)
+        ends = [len(one) if np.array_equal(longest[: len(one)], one) else None for one in variants]
+        whole = ends_probabilities(judge, longest, [end for end in ends if end is not None])
+        rows = iter(whole)
+        found.append({
+            sep: next(rows) if end is not None else ends_probabilities(judge, one, [len(one)])[0]
+            for sep, one, end in zip(part, variants, ends, strict=True)
+        })  # fmt: skip
+    return found
+
+
+def _together(
+    judge: Judge, choices: Mapping[str, ScoreTokens], part: Mapping[str, Prompts], *, budget: BatchBudget
+) -> list[dict[str, Tensor]]:
+    """Return the summed probabilities of the next token of some prompts; equal prompts are read once."""
+    read: dict[str, Tensor] = {}
+    for sep, tokens in choices.items():
+        same = next((other for other in read if _equal(part[other], part[sep])), None)
+        if same is None:
+            share = _can_share(judge, part[sep], tokens.label_ids, budget=budget)
+            mean = mean_probabilities(judge, part[sep], budget=budget, share_prefixes=share)
+            read[sep] = mean * len(part[sep])
+        else:
+            read[sep] = read[same]
+    return [read]
 
 
 def _can_share(judge: Judge, prompts: Prompts, label_ids: Sequence[int], *, budget: BatchBudget) -> bool:
     """Return whether sharing prefixes saves work on these prompts, and the model allows it."""
     from ..readout.steps import plan_steps
-    from .forking import forking_problem
-    from .prefix_sharing import longest_two
+    from .forking import forking_problem, longest_two
 
     if not any(step.prefix for step in plan_steps(prompts, batch_tokens=budget.tokens)):
         return False

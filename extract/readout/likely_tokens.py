@@ -52,6 +52,35 @@ def likely_tokens(judge: Judge, probabilities: Tensor, label_ids: Sequence[int])
     ]
 
 
+def ends_probabilities(judge: Judge, prompt: NDArray[np.int32], ends: Sequence[int]) -> Tensor:
+    """Return the probability of every token to come after the first so many tokens of a prompt, from one pass.
+
+    Parameters
+    ----------
+    judge : Judge
+        The model.
+    prompt : ndarray of shape (n_tokens,)
+        Token ids.
+    ends : sequence of int
+        After how many of them.
+
+    Returns
+    -------
+    Tensor of shape (n_ends, vocabulary)
+        Not finite values are 0.
+    """
+    import torch
+
+    from ..model.head import last_states
+
+    parts = judge.parts
+    device = next(parts.decoder.parameters()).device
+    with torch.inference_mode():
+        ids = torch.from_numpy(prompt.astype(np.int64))[None].to(device)
+        states = last_states(parts.decoder(input_ids=ids, use_cache=False))[0]
+        return torch.nan_to_num(parts.head.probabilities(states[[end - 1 for end in ends]]))
+
+
 def mean_probabilities(
     judge: Judge, prompts: Sequence[NDArray[np.int32]], *, budget: BatchBudget, share_prefixes: bool = False
 ) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from ...data.errors import LagerError
 from ..model.head import state_of
 from ..model.judge import Judge
-from .readout import Readout, apply_norm, read_states
+from .readout import Readout, States, apply_norm, read_states
 
 # Largest difference allowed, as a part of the largest value compared with. A wrong norm, scale or position is off by
 # the size of the values themselves; batches of another shape change low bits only.
@@ -61,8 +61,9 @@ def check_readout(
                 judge=judge,
             )
         if row == shortest:
-            _check_states(judge, prompts[row], output.hidden_states)
-            _check_norm(judge, prompts[row])
+            states, last = _states_and_last_block(judge, prompts[row])
+            _check_states(judge, states, output.hidden_states)
+            _check_norm(judge, states, last)
 
 
 @torch.inference_mode()
@@ -75,9 +76,20 @@ def _whole_model(judge: Judge, prompt: NDArray[np.int32], *, hidden: bool) -> An
     return judge.model(input_ids=ids, **options)
 
 
-def _check_states(judge: Judge, prompt: NDArray[np.int32], hidden: Sequence[Tensor] | None) -> None:
+def _states_and_last_block(judge: Judge, prompt: NDArray[np.int32]) -> tuple[States, Tensor]:
+    """Return what is read of a prompt, and the last block's output at its end, shape (1, d)."""
+    kept: list[Tensor] = []
+    handle = judge.parts.blocks[-1].register_forward_hook(lambda module, args, output: kept.append(state_of(output)))
+    try:
+        states = read_states(judge.parts, [prompt])
+    finally:
+        handle.remove()
+    return states, kept[0][:, -1]
+
+
+def _check_states(judge: Judge, read: States, hidden: Sequence[Tensor] | None) -> None:
     """Compare the states of all entries but the last with the model's own."""
-    states = read_states(judge.parts, [prompt]).layers[0].float().cpu().numpy()
+    states = read.layers[0].float().cpu().numpy()
     own = [] if hidden is None else [h[0, -1].float().cpu().numpy() for h in hidden]
     # The last entry of the tuple is the state behind the logits, which were compared. Some architectures (mamba) leave
     # out the embedding output and keep the last block's: there the entries are one further on.
@@ -101,18 +113,12 @@ def _check_states(judge: Judge, prompt: NDArray[np.int32], hidden: Sequence[Tens
 
 
 @torch.inference_mode()
-def _check_norm(judge: Judge, prompt: NDArray[np.int32]) -> None:
+def _check_norm(judge: Judge, read: States, last: Tensor) -> None:
     """Compare the final norm of the last block's output with the state behind the logits."""
     parts = judge.parts
-    kept: list[Tensor] = []
-    handle = parts.blocks[-1].register_forward_hook(lambda module, args, output: kept.append(state_of(output)))
-    try:
-        final = read_states(parts, [prompt]).final
-    finally:
-        handle.remove()
-    state = apply_norm(parts, kept[0][:, -1])
+    state = apply_norm(parts, last)
     state = state if parts.projection is None else parts.projection(state)
-    own = final.float().cpu().numpy()
+    own = read.final.float().cpu().numpy()
     if np.isfinite(own).all():
         _compare(
             state.float().cpu().numpy(),

@@ -56,7 +56,7 @@ def test_the_larger_mass_wins_and_equal_prompts_are_read_once(judge, rows_run):
     assert masses in said[0]
 
 
-def test_prompts_that_the_separator_changes_are_read_for_each(judge, rows_run):
+def test_prompts_that_the_separator_makes_longer_are_read_once_and_others_for_each(judge, rows_run):
     prompts = random_prompts(LENGTHS)
     longer = [np.append(prompt, np.int32(9)) for prompt in prompts]
     labels = (40, 90, 140)
@@ -64,9 +64,33 @@ def test_prompts_that_the_separator_changes_are_read_for_each(judge, rows_run):
     rows_run.clear()
     choices = {"": ScoreTokens("", labels, ()), " ": ScoreTokens(" ", labels, (9,))}
     best, said = choose(judge, choices, {"": prompts, " ": longer})
-    assert sum(rows_run) == 2 * len(LENGTHS)
+    assert rows_run == [1, 1, 2, 2]  # the first two in one pass each, the others in one for each separator
     assert best == ("" if own[0] >= own[1] else " ")
     assert f"{min(own):.3f} with" in said[0]
+
+
+def test_separators_that_two_prompts_tell_apart_cost_two_passes(judge, rows_run):
+    prompts = random_prompts([12, 7, 12, 20] * 8)
+    own = own_probabilities(judge, prompts[:2])
+    every = tuple(range(len(own)))
+    rows_run.clear()
+    choices = {"": ScoreTokens("", every[:3], ()), " ": ScoreTokens(" ", every[3:], ())}
+    best, said = choose(judge, choices, dict.fromkeys(choices, prompts))
+    assert best == " "
+    assert rows_run == [1, 1]
+    assert f"score mass {own[3:].sum():.3f}, against {own[:3].sum():.3f} with ''" in said[0]
+
+
+def test_a_near_tie_is_looked_at_on_the_whole_sample_and_no_further(judge, rows_run):
+    prompts = random_prompts([12, 7, 12, 20] * 10)
+    own = own_probabilities(judge, prompts[:32])
+    rows_run.clear()
+    half = len(own) // 2
+    choices = {"": ScoreTokens("", tuple(range(half)), ()), " ": ScoreTokens(" ", tuple(range(half, len(own))), ())}
+    best, said = choose(judge, choices, dict.fromkeys(choices, prompts))
+    assert best == ("" if own[:half].sum() >= own[half:].sum() else " ")
+    assert sum(rows_run) == 32
+    assert f"score mass {max(own[:half].sum(), own[half:].sum()):.3f}" in said[0]
 
 
 def test_when_the_mass_is_low_the_likeliest_other_tokens_are_named_without_another_look(judge, rows_run):
@@ -94,6 +118,6 @@ def test_what_the_prompts_share_is_computed_once_and_changes_nothing(judge):
         _, said = choose(judge, choices, {"": prompts})
     finally:
         handle.remove()
-    # Two of them are read whole and again with their beginning shared, to see whether the model allows it.
-    assert sum(tokens) < 0.8 * sum(map(len, prompts))
+    # Two are read by themselves, and two whole and again with their beginning shared, to see whether that is allowed.
+    assert sum(tokens) < 0.85 * sum(map(len, prompts))
     assert f"score mass {own[40:45].sum():.3f}" in said[0]
