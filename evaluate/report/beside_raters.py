@@ -46,12 +46,14 @@ def named_raters(evaluation: Evaluation) -> RaterScores | None:
     return raters if raters.named and 0 < len(raters.names) <= MOST_RATERS else None
 
 
-def beside_one_more(evaluation: Evaluation, one: StrategyScores, raters: RaterScores) -> OneMoreRater | None:
+def beside_one_more(
+    evaluation: Evaluation, one: StrategyScores, raters: RaterScores, *, metric: str = _METRIC
+) -> OneMoreRater | None:
     """Return a strategy beside one more rater; None where too few raters have items enough."""
     level = "pooled" if evaluation.agreement.level == "pooled" else None
     try:
         return one_more_rater(
-            one.scores, raters.scores, metric=_METRIC, group=evaluation.group, cluster=_clusters(evaluation),
+            one.scores, raters.scores, metric=metric, group=evaluation.group, cluster=_clusters(evaluation),
             level=level, names=raters.names, folded=one.folded, resamples=evaluation.agreement.resamples,
             seed=evaluation.agreement.seed,
         )  # fmt: skip

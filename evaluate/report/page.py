@@ -17,6 +17,7 @@ from .beside_raters import beside_raters
 from .decided_alone import decided_alone
 from .difference_table import difference_table
 from .drawing import Drawn, inline
+from .headline import opening
 from .human_table import human_table
 from .result_table import metric_table
 from .worst_items import WorstItems, worst_items
@@ -58,6 +59,7 @@ def render_report(evaluation: Evaluation, table: Table, drawn: Sequence[Drawn]) 
         drawn,
         title="Agreement with human scores",
         headline=table.headline,
+        opening=opening(evaluation),
         facts=facts(evaluation),
         worst=worst_items(evaluation),
     )
@@ -69,6 +71,7 @@ def render(
     *,
     title: str,
     headline: Sequence[str],
+    opening: str = "",
     facts: Sequence[tuple[str, str]] = (),
     worst: WorstItems | None = None,
 ) -> str:
@@ -79,6 +82,7 @@ def render(
         version=VERSION,
         title=title,
         headline=headline,
+        opening=opening,
         facts=facts,
         tables=[table.shown_in("page") for table in tables],
         notes=tables[0].lines_below("bold:"),

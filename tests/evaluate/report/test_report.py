@@ -63,6 +63,14 @@ def test_it_says_which_items_the_judges_may_decide_alone(out):
     assert "lager-tuned" in table
 
 
+def test_it_opens_with_what_to_take_away(out):
+    page = (out / "report.html").read_text()
+    opening = page.split('<p class="opening">')[1].split("</p>")[0]
+    assert "agrees with people at Spearman" in opening
+    assert "the baseline e-score" in opening
+    assert "one more rater" in opening or "may be none" in opening
+
+
 def test_it_sets_the_judges_beside_one_more_rater(out):
     page = (out / "report.html").read_text()
     table = page.split("<summary>Beside one more rater:")[1].split("</table>")[0]
