@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .evaluate.check.check_scores import check_scores
     from .evaluate.check.readout_shift import readout_shift
     from .evaluate.estimate.means import estimate_means
+    from .evaluate.plan.draw import draw_items
+    from .evaluate.plan.pilot import plan_from_pilot
+    from .evaluate.plan.plan import plan_labels
     from .evaluate.score.item_judge import ItemJudge as Judge
     from .evaluate.score.item_judge import Score
     from .evaluate.triage.triage import triage
@@ -40,10 +43,13 @@ __all__ = [
     "agreement_by_uncertainty",
     "alt_test",
     "check_scores",
+    "draw_items",
     "estimate_means",
     "evaluate_scores",
     "extract_features",
     "one_more_rater",
+    "plan_from_pilot",
+    "plan_labels",
     "readout_shift",
     "triage",
 ]
@@ -58,6 +64,9 @@ _HOMES = {
     "agreement_by_uncertainty": ".evaluate.alt_test.uncertainty",
     "alt_test": ".evaluate.alt_test.alt_test",
     "one_more_rater": ".evaluate.alt_test.one_more_rater",
+    "draw_items": ".evaluate.plan.draw",
+    "plan_from_pilot": ".evaluate.plan.pilot",
+    "plan_labels": ".evaluate.plan.plan",
     "estimate_means": ".evaluate.estimate.means",
     "evaluate_scores": ".evaluate.agreement.agreement",
     "extract_features": ".extract.extractor",

@@ -24,6 +24,7 @@ from .evaluate.command import evaluate
 from .evaluate.compare.command import compare
 from .evaluate.estimate.command import estimate
 from .evaluate.pairs.command import pairs
+from .evaluate.plan.command import plan
 from .evaluate.score.calibrate_command import calibrate
 from .evaluate.score.command import score
 from .evaluate.select.command import select
@@ -52,6 +53,7 @@ app.command("calibrate")(calibrate)
 cache_app.command("verify")(verify)
 app.command("estimate")(estimate)
 app.command("pairs")(pairs)
+app.command("plan")(plan)
 app.command("sensitivity")(sensitivity)
 app.command("select")(select)
 app.command("triage")(triage)

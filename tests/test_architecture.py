@@ -23,7 +23,7 @@ LADDERS = {
     "train": ("aggregator", "solvers", "strategies", "files", "estimators"),
     "evaluate": (
         "weighted", "metrics", "agreement", "evaluation", "decisions", "tables", "alt_test", "triage", "estimate",
-        "check", "report", "compare", "pairs", "score", "select", "sensitivity", "sweep",
+        "check", "report", "compare", "pairs", "plan", "score", "select", "sensitivity", "sweep",
     ),
 }  # fmt: skip
 

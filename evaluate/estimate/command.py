@@ -10,7 +10,7 @@ import typer
 from ...data.files.out_folder import filling
 from ...data.files.writing import write_json
 from ..agreement.grouping import parse_by
-from ..options import AggregatorFiles, FiguresAsJson, Force, Raw
+from ..options import AggregatorFiles, FiguresAsJson, Force, Raters, Raw
 from ..output import show, tell, write_csv, write_text
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def estimate(
         Path | None,
         typer.Option(help="Human scores from a file (id, score; probability), blank where an item has none."),
     ] = None,
+    raters: Raters = None,
     by: Annotated[
         str | None,
         typer.Option(help="Estimate the mean of each value of these columns. [system, else group, else all]"),
@@ -71,6 +72,7 @@ def estimate(
 
     Example: lager estimate --scores labels.csv --external gpt.csv:rating --by system
     """
+    from ...data.items.raters import parse_raters
     from ..decisions.judged_items import read_judged_items
     from .estimate_judged import estimate_judged
     from .mean_table import mean_table
@@ -83,6 +85,7 @@ def estimate(
             aggregators=aggregator or [],
             external=external or [],
             scores=scores,
+            raters=parse_raters(raters, scores=scores),
             scale=scale,
             by=() if by is None else parse_by(by),
             seed=seed,
