@@ -6,10 +6,10 @@ from ..tables.table import NONE, Cell, Column, Row, Table, count, decimal, inter
 from .mean_estimates import MeanEstimate, MeanEstimates
 
 
-def mean_table(found: MeanEstimates) -> Table:
-    """Return a row for each system: labels alone, the estimate, its ranks, and what the judges say uncorrected."""
+def mean_table(found: MeanEstimates, *, judges: int = 1, caption: str | None = None) -> Table:
+    """Return a row for each system: labels alone, the estimate, its ranks, and what some judges say uncorrected."""
     ranks = {one.system: f"{one.best}" if one.best == one.worst else f"{one.best}-{one.worst}" for one in found.ranks}
-    judges = list(found.means[0].judge_means)
+    shown = list(found.means[0].judge_means)[:judges]
     what = "mean" if found.at_least is None else f"share >= {found.at_least:g}"
     corrected = {one.name: one for one in found.rogan_gladen}
     columns = (
@@ -18,7 +18,7 @@ def mean_table(found: MeanEstimates) -> Table:
         Column("labels\nalone"),
         *((Column("Rogan-\nGladen"),) if corrected else ()),
         *((Column("ranks", "aside"),) if ranks else ()),
-        *(Column(f"{one}\nalone", "aside", hidden=("narrow terminal",)) for one in judges[:1]),
+        *(Column(f"{one}\nalone", "aside", hidden=("narrow terminal",)) for one in shown),
         Column("labels", "count"),
         Column("clusters", "count"),
         Column("items", "count"),
@@ -32,12 +32,12 @@ def mean_table(found: MeanEstimates) -> Table:
             cells.append(interval(other.share, other.low, other.high, reason=other.reason or ""))
         if ranks:
             cells.append(Cell(ranks.get(one.name, NONE)))
-        cells += [number(one.judge_means[judge]) for judge in judges[:1]]
+        cells += [number(one.judge_means[judge]) for judge in shown]
         rows.append((*cells, count(one.n_labelled), count(one.n_clusters), count(one.n_items)))
     return Table(
         columns=columns,
         rows=tuple(rows),
-        caption="Means from few labels" if found.at_least is None else "Shares from few labels",
+        caption=caption or ("Means from few labels" if found.at_least is None else "Shares from few labels"),
         headline=(_headline(found),),
         notes=tuple(_notes(found)),
     )

@@ -20,6 +20,7 @@ from .drawing import Drawn, inline
 from .headline import opening
 from .human_table import human_table
 from .result_table import metric_table
+from .system_means import system_means
 from .worst_items import WorstItems, worst_items
 
 _FACTS = {
@@ -53,6 +54,7 @@ def render_report(evaluation: Evaluation, table: Table, drawn: Sequence[Drawn]) 
         difference_table(evaluation),
         beside_raters(evaluation),
         decided_alone(evaluation),
+        system_means(evaluation),
     ]
     return render(
         [table, *(one for one in further if one is not None)],
