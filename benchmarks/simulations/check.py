@@ -9,7 +9,6 @@ import argparse
 from functools import cache
 
 import numpy as np
-import polars as pl
 from lager import check_scores, readout_shift
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
@@ -29,10 +28,6 @@ def clusters(rng: np.random.Generator, n: int) -> NDArray[np.intp]:
     return np.repeat(np.arange(n), sizes)
 
 
-def text(cluster: NDArray[np.intp]) -> pl.Series:
-    return pl.Series(cluster).cast(pl.String)
-
-
 def alike(rng: np.random.Generator, cluster: NDArray[np.intp], likeness: float = LIKENESS) -> NDArray[np.float64]:
     """Return standard normal values, alike within a cluster."""
     own = np.sqrt(1 - likeness) * rng.normal(size=len(cluster))
@@ -47,7 +42,7 @@ def of_scores(n_clusters: int, shift: float, draws: int) -> list[str]:
         cluster = clusters(rng, n_clusters)
         score = rng.uniform(1, 5, size=len(cluster))
         change = shift + SPREAD * alike(rng, cluster)
-        out.append(check_scores(score, score + change, cluster=text(cluster), margin=MARGIN).score.verdict)
+        out.append(check_scores(score, score + change, cluster=cluster, margin=MARGIN).score.verdict)
     return out
 
 
@@ -60,7 +55,7 @@ def of_sizes(n_clusters: int, size: float, draws: int) -> list[str]:
         score = rng.uniform(1, 5, size=len(cluster))
         factor = rng.gamma(2, 0.5, n_clusters)[cluster]
         change = size * factor * rng.exponential(size=len(cluster)) * rng.choice([-1, 1], size=len(cluster))
-        found = check_scores(score, score + change, cluster=text(cluster), margin=10.0, item_margin=2 * MARGIN)
+        found = check_scores(score, score + change, cluster=cluster, margin=10.0, item_margin=2 * MARGIN)
         out.append(found.size.verdict)
     return out
 
@@ -108,9 +103,7 @@ def of_agreement(n_clusters: int, drop: float, draws: int) -> list[str]:
         rng = np.random.default_rng([number, n_clusters, int(1000 * drop), 4])
         cluster = clusters(rng, n_clusters)
         human, then, now = judges.draw(rng, cluster, same=drop == 0)
-        found = check_scores(
-            then, now, human=human, cluster=text(cluster), margin=10.0, agreement_margin=AGREEMENT_MARGIN
-        )
+        found = check_scores(then, now, human=human, cluster=cluster, margin=10.0, agreement_margin=AGREEMENT_MARGIN)
         out.append(found.agreement.verdict)
     return out
 
@@ -125,7 +118,7 @@ def of_layers(n_clusters: int, shift: float, draws: int) -> float:
         then = rng.uniform(1, 5, size=(len(cluster), LAYERS))
         change = 0.2 * np.column_stack([0.6 * shared + 0.8 * alike(rng, cluster) for _ in range(LAYERS)])
         change[:, 12] += shift
-        seen += readout_shift(then, then + change, cluster=text(cluster), permutations=199, seed=number).seen
+        seen += readout_shift(then, then + change, cluster=cluster, permutations=199, seed=number).seen
     return 100 * seen / draws
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 from lager import triage
 from numpy.typing import NDArray
 
@@ -57,12 +56,11 @@ class Population(NamedTuple):
     start: NDArray[np.intp]
     size: NDArray[np.intp]
 
-    def rows(self, clusters: NDArray[np.intp]) -> tuple[NDArray[np.intp], pl.Series]:
+    def rows(self, clusters: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the items of some clusters, and the number of each item's draw."""
         size = self.size[clusters]
         within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
-        draw = pl.Series(np.repeat(np.arange(len(clusters)), size)).cast(pl.String)
-        return np.repeat(self.start[clusters], size) + within, draw
+        return np.repeat(self.start[clusters], size) + within, np.repeat(np.arange(len(clusters)), size)
 
     def risks(self, cap: int) -> Callable[[float], tuple[float, float]]:
         """Return what gives the true risk at a threshold, a cluster counting as `cap` items, and the share decided."""
@@ -139,7 +137,7 @@ def summeval(path: Path, draws: int, error: float, risk: float, confidence: floa
             drawn = np.random.default_rng([number, place]).integers(len(members), size=len(members))
             items = np.concatenate([members[one] for one in drawn])
             sizes = [len(members[one]) for one in drawn]
-            cluster = pl.Series(np.repeat(np.arange(len(drawn)), sizes)).cast(pl.String)
+            cluster = np.repeat(np.arange(len(drawn)), sizes)
             found = triage(wrong[items], doubt[items], cluster=cluster, risk=risk, confidence=confidence, seed=number)
             if found.threshold is not None:
                 alone = doubt <= found.threshold

@@ -15,9 +15,9 @@ from ...data.errors import LagerError
 from ..agreement.agreement import evaluate_scores
 from ..agreement.intervals import NO_RESAMPLES
 from ..agreement.jackknife import NO_VARIATION
+from ..decisions.cluster_codes import cluster_codes
 from ..decisions.cluster_t import ClusterT, cluster_t
 from ..metrics.metrics import METRICS, check_metrics
-from ..weighted.labels import Labels
 from .equivalence import Equivalence, Verdict, not_checked
 
 #: Of the mean change: either end alone bounds it at 95 %, as two one-sided tests at 5 % do.
@@ -178,7 +178,7 @@ def check_scores(
     both = ~np.isnan(then) & ~np.isnan(now)
     if not both.any():
         raise LagerError(f"none of {len(both)} items has a score in both: check that their ids are equal")
-    codes = None if cluster is None else Labels.of(cluster).clusters()[1][both]
+    codes = None if cluster is None else cluster_codes(cluster)[1][both]
     change = now[both] - then[both]
     signed, sized = cluster_t(change, codes), cluster_t(np.abs(change), codes)
     labelled = both & ~np.isnan(truth)

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from ...data.errors import LagerError
-from ..weighted.labels import Labels
+from ..decisions.cluster_codes import cluster_codes
 
 SEEN = 0.05
 _AT_ONCE = 1 << 20  # flips of clusters at once
@@ -117,7 +117,7 @@ def readout_shift(
         raise LagerError("read-outs hold values that are not finite: keep only the rows that are valid in both")
     if permutations < 1:
         raise LagerError(f"{permutations} permutations: expected 1 or more; 999 is usual")
-    n_clusters, codes = (len(change), np.arange(len(change))) if cluster is None else Labels.of(cluster).clusters()
+    n_clusters, codes = (len(change), np.arange(len(change))) if cluster is None else cluster_codes(cluster)
     if len(codes) != len(change):
         raise LagerError(f"cluster has {len(codes)} labels for {len(change)} items: give one each")
     if n_clusters < 2:

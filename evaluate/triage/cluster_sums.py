@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True)
 class ClusterSums:
-    """Items that calibrate, in the order of their sums; `place` is each item's sum, `weight` what it counts there."""
+    """Items that calibrate, those of least doubt first; `place` is each item's sum, `weight` what it counts there."""
 
     wrong: NDArray[np.float64]
     doubt: NDArray[np.float64]
@@ -69,26 +70,31 @@ class ClusterSums:
         cap = 1.0 if unit == "cluster" else float(largest or sizes.max())
         weight = np.minimum(1.0, cap / sizes)[place]
         evidence = Evidence(n, len(wrong), cap, float(weight.sum() / n))
-        order = np.random.default_rng(seed).permutation(n)
-        return cls(wrong, doubt, order[place], weight, n, int((sizes > cap).sum()), evidence)
+        place = np.random.default_rng(seed).permutation(n)[place]
+        rows = np.argsort(doubt, kind="stable")
+        return cls(wrong[rows], doubt[rows], place[rows], weight[rows], n, int((sizes > cap).sum()), evidence)
 
     def ever_below(self, risk: float) -> bool:
         """Return whether any threshold that keeps a hundredth of the items has less risk here than is allowed."""
-        order = np.argsort(self.doubt)
-        return bool((np.cumsum((self.weight * (self.wrong - risk))[order])[len(order) // 100 :] < 0).any())
+        excess = np.cumsum(self.weight * (self.wrong - risk))
+        return bool((excess[len(excess) // 100 :] < 0).any())
 
-    def step(self, threshold: float, *, risk: float, level: float, bound: Bound) -> tuple[Step, NDArray[np.float64]]:
-        """Return one threshold's figures, and the excess of each sum, between -risk and 1 - risk."""
-        alone = self.doubt <= threshold
-        decided, errors = int(alone.sum()), int(self.wrong[alone].sum())
-        weights = np.where(alone, self.weight, 0.0)
-        mass = float(weights.sum())
-        seen = float((weights * self.wrong).sum() / mass) if decided else None
-        excess = np.bincount(self.place, weights * (self.wrong - risk), self.n) / self.evidence.largest
-        if bound == "hoeffding-bentkus":
-            p = hoeffding_bentkus_p(errors, decided, risk)
-        elif bound == "hoeffding":
-            p = hoeffding_p(excess)
-        else:
-            p = betting_p(excess, risk, level)
-        return Step(threshold, decided, errors, decided / len(alone), seen, p), excess
+    def steps(
+        self, thresholds: NDArray[np.float64], *, risk: float, level: float, bound: Bound
+    ) -> Iterator[tuple[Step, NDArray[np.float64]]]:
+        """Yield each ascending threshold's figures, and the excess of each sum, between -risk and 1 - risk."""
+        excess, done = np.zeros(self.n), 0
+        counted = self.weight * (self.wrong - risk) / self.evidence.largest
+        for threshold, end in zip(thresholds, np.searchsorted(self.doubt, thresholds, side="right"), strict=True):
+            excess = excess + np.bincount(self.place[done:end], counted[done:end], self.n)
+            done = int(end)
+            weight, wrong = self.weight[:done], self.wrong[:done]
+            errors = int(wrong.sum())
+            seen = float(weight @ wrong / weight.sum()) if done else None
+            if bound == "hoeffding-bentkus":
+                p = hoeffding_bentkus_p(errors, done, risk)
+            elif bound == "hoeffding":
+                p = hoeffding_p(excess)
+            else:
+                p = betting_p(excess, risk, level)
+            yield Step(float(threshold), done, errors, done / len(self.wrong), seen, p), excess

@@ -10,7 +10,6 @@ from scipy.special import ndtri
 
 from .cluster_sums import ClusterSums
 from .risk_bounds import BOLDEST, Bound
-from .thresholds import choose_thresholds
 
 #: How often so many labels find a threshold, were the population what was seen.
 POWER = 0.8
@@ -33,14 +32,17 @@ def labels_needed(
     """
     if not given and not sums.ever_below(risk):
         return None
+    ordered, known = np.sort(doubt), dict[float, float | None]()
     for times in _TIMES:
-        more = sums.evidence._replace(
-            n_sums=int(times * sums.evidence.n_sums), n_items=int(times * sums.evidence.n_items)
-        )
-        first = doubt[0] if given else choose_thresholds(doubt, more, risk=risk, level=level, bound=bound)[0]
-        excess = sums.step(float(first), risk=risk, level=level, bound=bound)[1]
-        needed = _sums_needed(excess, risk=risk, level=level, bound=bound)
-        if needed is not None and needed <= more.n_sums:
+        n_sums, n_items = int(times * sums.evidence.n_sums), int(times * sums.evidence.n_items)
+        more = sums.evidence._replace(n_sums=n_sums, n_items=n_items)
+        share = 0.0 if given else more.least_share(risk=risk, level=level, bound=bound)
+        first = ordered[max(0, math.ceil(round(share * len(ordered), 9)) - 1)]
+        if first not in known:
+            excess = next(sums.steps(np.array([first]), risk=risk, level=level, bound=bound))[1]
+            known[first] = _sums_needed(excess, risk=risk, level=level, bound=bound)
+        needed = known[first]
+        if needed is not None and needed <= n_sums:
             return float(times)
     return None
 

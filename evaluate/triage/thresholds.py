@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,6 @@ N_THRESHOLDS = 30
 _FEWEST_OTHERS = 100  # items outside the calibration from which their doubts alone say where thresholds lie
 _SET_APART = 0.1  # else this share of the clusters
 _ALLOWED_PART = 0.5
-_SHARES = np.linspace(0.01, 1.0, 100)
 
 
 class Evidence(NamedTuple):
@@ -35,15 +35,26 @@ class Evidence(NamedTuple):
     largest: float
     weight: float
 
-    def enough(self, share: float, *, risk: float, level: float, bound: Bound) -> bool:
-        """Return whether half the risk that is allowed would be told from all of it, were this share decided alone."""
+    def least_share(self, *, risk: float, level: float, bound: Bound) -> float:
+        """Return the least share of items decided alone of which half the risk allowed is told from all of it.
+
+        In hundredths, 1 where none is enough.
+        """
         if bound == "hoeffding-bentkus":
-            decided = int(share * self.n_items)
-            return hoeffding_bentkus_p(int(_ALLOWED_PART * risk * decided), decided, risk) <= level
-        excess = _ALLOWED_PART * risk * share * self.weight / self.largest
-        if bound == "hoeffding":
-            return bool(2 * self.n_sums * excess**2 >= np.log(1 / level))
-        return bool(self.n_sums * np.log1p(BOLDEST / (1 - risk) * excess) >= np.log(1 / level))
+            share = _fewest_decided(risk, level) / self.n_items
+        else:
+            height = math.log(1 / level) / self.n_sums
+            drift = math.sqrt(height / 2) if bound == "hoeffding" else math.expm1(height) * (1 - risk) / BOLDEST
+            share = drift / (_ALLOWED_PART * risk * self.weight / self.largest)
+        return min(1.0, math.ceil(round(100 * share, 9)) / 100)
+
+
+def _fewest_decided(risk: float, level: float) -> int:
+    """Return of how many independent items half the risk allowed is told from all of it."""
+    decided = math.ceil(math.log(level) / math.log(1 - risk))  # fewer are too few without any error
+    while hoeffding_bentkus_p(math.ceil(_ALLOWED_PART * risk * decided), decided, risk) > level:
+        decided += max(1, decided // 50)
+    return decided
 
 
 def set_apart(
@@ -73,6 +84,6 @@ def set_apart(
 def choose_thresholds(
     doubt: NDArray[np.float64], evidence: Evidence, *, risk: float, level: float, bound: Bound
 ) -> NDArray[np.float64]:
-    """Return ascending thresholds at even shares of `doubt`, the strictest one where `Evidence` is enough."""
-    first = next((share for share in _SHARES if evidence.enough(share, risk=risk, level=level, bound=bound)), 1.0)
+    """Return ascending thresholds at even shares of `doubt`, the strictest one at the evidence's least share."""
+    first = evidence.least_share(risk=risk, level=level, bound=bound)
     return np.unique(np.quantile(doubt, np.linspace(first, 1.0, N_THRESHOLDS), method="higher"))

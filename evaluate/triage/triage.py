@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from ...data.errors import LagerError
-from ..weighted.labels import Labels
+from ..decisions.cluster_codes import cluster_codes
 from .cluster_sums import ClusterSums, Step, Unit
 from .labels_needed import labels_needed
 from .risk_bounds import BOUNDS, Bound
@@ -182,8 +182,7 @@ def triage(
     else:
         grid = choose_thresholds(unsure[others], sums.evidence, risk=risk, level=level, bound=chosen)
     steps = []
-    for threshold in grid:
-        step, _ = sums.step(float(threshold), risk=risk, level=level, bound=chosen)
+    for step, _ in sums.steps(grid, risk=risk, level=level, bound=chosen):
         steps.append(step)
         if step.p > level:
             break
@@ -222,7 +221,7 @@ def _columns(
         raise LagerError("errors are neither 0 nor 1: give whether each is large, NaN where there is no label")
     if np.isinf(unsure).any():
         raise LagerError("a doubt is infinite: give a finite number, or NaN where there is no score")
-    codes = np.arange(len(wrong)) if cluster is None else Labels.of(cluster).clusters()[1]
+    codes = np.arange(len(wrong)) if cluster is None else cluster_codes(cluster)[1]
     return wrong, unsure, codes.astype(np.intp)
 
 

@@ -27,6 +27,14 @@ def standard_deviation(proba: NDArray[np.float64], values: NDArray[np.float64]) 
     return np.asarray(np.sqrt((proba * from_mean**2).sum(axis=1)))
 
 
+def plain_doubt(aggregator: Aggregator, readouts: Readouts) -> NDArray[np.float64]:
+    """Return the first of `doubt_signals` alone, shape (n_items,)."""
+    out = np.empty(len(readouts))
+    for places, block in readouts.blocks(_names(aggregator)):
+        out[places] = standard_deviation(_distribution(aggregator, block), block.scale.array)
+    return out
+
+
 def doubt_signals(aggregator: Aggregator, readouts: Readouts, score_mass: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what may tell of an item's error, shape (n_items, n_signals), columns as in `SIGNALS`.
 
@@ -43,8 +51,7 @@ def doubt_signals(aggregator: Aggregator, readouts: Readouts, score_mass: NDArra
         The model's probability of answering with a label; NaN where it is not known.
     """
     out = np.empty((len(readouts), len(SIGNALS)))
-    names = {"logits_normed", *([] if aggregator.dataset is None else [aggregator.dataset])}
-    for places, block in readouts.blocks(sorted(names)):
+    for places, block in readouts.blocks(_names(aggregator)):
         out[places] = _signals(aggregator, block, score_mass[places])
     return out
 
@@ -53,7 +60,7 @@ def _signals(aggregator: Aggregator, block: Readouts, score_mass: NDArray[np.flo
     last, values = aggregator.last_entry, block.scale.array
     width = float(values.max() - values.min())
     by_entry = softmax(block.logits_normed[:, : last + 1].astype(np.float64))
-    proba = aggregator.predict_proba(block) if aggregator.has_proba else by_entry[:, -1]
+    proba = _distribution(aggregator, block)
     score = by_entry @ values / width
     mass = np.zeros(len(block))
     if last == aggregator.n_layers:
@@ -68,3 +75,15 @@ def _signals(aggregator: Aggregator, block: Readouts, score_mass: NDArray[np.flo
             np.log(np.maximum(block.n_tokens, 1)),
         ]
     )
+
+
+def _distribution(aggregator: Aggregator, block: Readouts) -> NDArray[np.float64]:
+    """Return what the score is read from, or the last entry looked at where it is read from no distribution."""
+    if aggregator.has_proba:
+        return aggregator.predict_proba(block)
+    return softmax(block.logits_normed[:, aggregator.last_entry].astype(np.float64))
+
+
+def _names(aggregator: Aggregator) -> list[str]:
+    """Return the read-outs that are looked at."""
+    return sorted({"logits_normed", *([] if aggregator.dataset is None else [aggregator.dataset])})

@@ -13,7 +13,7 @@ from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
 from ...data.scale import Scale
 from .aggregator import Aggregator
-from .item_doubt import SIGNALS, doubt_signals
+from .item_doubt import SIGNALS, doubt_signals, plain_doubt
 from .parameter_checks import is_number, is_vector
 
 JUDGE, HUMAN = "judge", "human"
@@ -59,8 +59,9 @@ class TriageRule:
 
     def doubt(self, aggregator: Aggregator, readouts: Readouts, score_mass: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return each item's doubt, shape (n_items,); see `doubt_signals`."""
-        signals = doubt_signals(aggregator, readouts, score_mass)
-        return signals[:, 0] if self.coefficients is None else learnt_doubt(signals, self.coefficients)
+        if self.coefficients is None:
+            return plain_doubt(aggregator, readouts)
+        return learnt_doubt(doubt_signals(aggregator, readouts, score_mass), self.coefficients)
 
     def as_json(self) -> dict[str, Any]:
         """Return it in JSON types."""

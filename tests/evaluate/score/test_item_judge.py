@@ -1,5 +1,7 @@
 """`lager.Judge`: called with what is to be judged, one item or many."""
 
+from dataclasses import replace
+
 import lager
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ from lager.data.errors import LagerError
 from lager.data.open_items import load_items
 from lager.evaluate.score.calibrate import calibrate
 from lager.evaluate.score.score_items import score_items
+from lager.train.aggregator.triage_rule import TriageRule
 from lager.train.files.aggregator_file import save_aggregator
 from lager.train.training_run import train_on_cache
 from support.extraction import run
@@ -210,3 +213,15 @@ def test_the_reward_function_of_the_docs_takes_texts_and_messages(judge, reposit
     assert texts == [pytest.approx(float(judge.score(instruction="", response=TEXTS[0]))), None]
     messages = [[{"role": "user", "content": ""}]], [[{"role": "assistant", "content": TEXTS[0]}]]
     assert names["judged"](*messages) == pytest.approx(texts[:1], abs=1e-5)
+
+
+def test_with_a_triage_rule_it_says_who_decides(place, grouped):
+    scale = grouped.aggregator.scale
+    of = (scale, 20, 20, "r", "f", "i")
+    rule = TriageRule(0.0, (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0), 1.0, 0.1, 0.9, "errors", *of)
+    judge = lager.Judge(place / "model", replace(grouped, triage=replace(rule, threshold=50.0)), quiet=True)
+    decisions = [one.decision for one in judge.score(response=TEXTS, group=["g0", None, "G1"])]
+    assert decisions == ["judge", "human", "human"]  # of no group that was learnt
+    strict = lager.Judge(place / "model", replace(grouped, triage=rule), quiet=True)
+    assert strict.score(response=TEXTS[0], group="g0").decision == "human"  # the doubt is the log of the length
+    assert lager.Judge(place / "model", grouped, quiet=True).score(response=TEXTS[0], group="g0").decision is None
