@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from lager import LagerError, estimate_means
+from lager import FeatureCache, LagerError, estimate_means
+from lager.evaluate.decisions.judged_items import read_judged_items
 from numpy.typing import NDArray
 
 KNOWN = {"article_id", "summary_id", "criterion", "scores"}
@@ -84,13 +86,39 @@ def gain(rated: Rated, names: list[str], n_labels: int, draws: int) -> Gain:
     return Gain(*np.mean(found, axis=0))
 
 
+def cache_gain(path: Path, strategies: list[str], n_labels: int, draws: int) -> tuple[float, float]:
+    """Return widths of the criteria's means over those of labels alone, and coverage; judges are fitted by folds."""
+    cache = FeatureCache.open(path)
+    group, rng = cache.column("group"), np.random.default_rng(n_labels)
+    truth = {one: cache.mean_scores[group == one].mean() for one in np.unique(group)}
+    widths, held = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "labels.csv"
+        for _ in range(draws):
+            rows = rng.choice(len(cache), n_labels, replace=False)
+            file.write_text("id,score\n" + "\n".join(f"{cache.item_id[row]},{cache.mean_scores[row]}" for row in rows))
+            judged = read_judged_items(path, strategies=strategies, scores=file)
+            judges = {name: one.scores if one.folded is None else one.folded for name, one in judged.judges.items()}
+            found = estimate_means(judged.human, judges, system=judged.group, cluster=judged.cluster, resamples=0)
+            widths.append(found.width())
+            held += [one.low <= truth[one.name] <= one.high for one in found.means]
+    return float(np.mean(widths)), float(np.mean(held))
+
+
 def main() -> None:
     """Print a line for each judge and number of labels."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, help="rated items, or a feature cache")
     parser.add_argument("--criterion", default="coherence")
     parser.add_argument("--draws", type=int, default=100)
     options = parser.parse_args()
+    if options.file.is_dir():
+        layers = [f"layer:{entry}" for entry in range(FeatureCache.open(options.file).n_layers + 1)]
+        for called, strategies in (("e-score", ["e-score"]), ("ridge", ["ridge"]), ("default", []), ("layers", layers)):
+            for n_labels in LABELS:
+                width, held = cache_gain(options.file, strategies, n_labels, options.draws)
+                print(f"| {called} | {n_labels} | {width:.2f} | {held:.0%} |", flush=True)
+        return
     rated = read(options.file, options.criterion)
     print("| judge | labels | width, all | width, systems | error | labels alone | judge alone | systems held |")
     print("|---|---|---|---|---|---|---|---|")

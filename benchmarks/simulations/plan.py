@@ -98,6 +98,33 @@ def stated(width: float, draws: int) -> Iterator[tuple[World, str, int, float]]:
             yield world, what, n, float((width / reached) ** 2)
 
 
+def power(distance: float, draws: int) -> Iterator[tuple[World, str, int, float]]:
+    """Yield planned labels of each of two systems, and how often they are then told apart; .8 is asked."""
+    for world in (World(0.0, 0.0, 800, 1), World(0.7, 0.0, 800, 1), World(0.7, 0.4, 200, 4, 4)):
+        plan = plan_labels(
+            "difference", distance, correlation=world.correlation, likeness=world.likeness,
+            per_cluster=world.per_cluster, n_items=world.n_clusters * world.size, n_clusters=world.n_clusters,
+        )  # fmt: skip
+        for what, n in (("apart, alone", plan.alone), ("apart, with judge", plan.with_judge)):
+            if n is None:
+                continue
+            apart, rng = [], np.random.default_rng(6)
+            for _ in range(draws):
+                both = [draw(rng, world) for _ in range(2)]
+                human = np.concatenate([items.labelled(n) + distance * k for k, items in enumerate(both)])
+                judge = np.concatenate([items.judge for items in both])
+                cluster = np.concatenate([items.cluster + k * world.n_clusters for k, items in enumerate(both)])
+                system, weight = np.repeat([0, 1], len(judge) // 2), 0.0 if what.endswith("alone") else None
+                try:
+                    found = estimate_means(
+                        human, {"judge": judge}, system=system, cluster=cluster, weight=weight, resamples=0
+                    )
+                except LagerError:  # one draw in a thousand
+                    continue
+                apart.append(found.differences[0].high < 0)
+            yield world, what, n, float(np.mean(apart))
+
+
 def agreement(width: float, draws: int) -> Iterator[tuple[World, str, int, float]]:
     """Yield the same for the half-width of a Spearman correlation."""
     for world in (World(0.5, 0.0, 2000, 1), World(0.5, 0.5, 500, 4, 4), World(0.8, 0.0, 2000, 1)):
@@ -127,6 +154,22 @@ def replays(world: World, n_pilot: int, width: float, n_replays: int) -> dict[st
             n = getattr(plan, name) or len(items.human)
             if np.isfinite(one := half_width(items, n, alone=name.startswith("alone"))):
                 found.append(one <= width)
+    return {name: float(np.mean(found)) for name, found in reached.items()}
+
+
+def agreement_replays(world: World, n_pilot: int, width: float, n_replays: int) -> dict[str, float]:
+    """Return the same for the half-width of a Spearman correlation."""
+    reached: dict[str, list[bool]] = {"alone": [], "alone_high": []}
+    rng = np.random.default_rng(5)
+    for _ in range(n_replays):
+        items = draw(rng, world)
+        judges = {"judge": items.judge}
+        plan = plan_from_pilot("agreement", width, items.labelled(n_pilot), judges, cluster=items.cluster)
+        for name, found in reached.items():
+            n = getattr(plan, name) or len(items.human)
+            figures = evaluate_scores(items.labelled(n), judges, cluster=items.cluster, metrics=("spearman",))
+            one = figures.strategies[0].metrics["spearman"]
+            found.append((one.high - one.low) / 2 <= width)
     return {name: float(np.mean(found)) for name, found in reached.items()}
 
 
@@ -189,10 +232,15 @@ def main() -> None:
     if options.what == "stated":
         for world, what, n, ratio in (*stated(0.15, options.replays), *agreement(0.1, options.replays)):
             print(f"{tuple(world)} {what}: {n} labels, {ratio:.3f} of what is needed", flush=True)
+        for world, what, n, share in power(0.4, options.replays):
+            print(f"{tuple(world)} {what}: {n} labels, told apart in {share:.3f}", flush=True)
     elif options.what == "replays":
         for world in WORLDS:
             for n_pilot in (60, 120):
                 print(tuple(world), n_pilot, replays(world, n_pilot, 0.13, options.replays), flush=True)
+        for world in WORLDS[1:3]:
+            found = agreement_replays(world, 100, 0.07, options.replays)
+            print(tuple(world), "agreement", found, flush=True)
     else:
         for path, read, criteria in zip(
             options.files, (summeval, hanna), (("coherence", "relevance"), ("coherence", "engagement")), strict=True

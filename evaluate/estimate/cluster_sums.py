@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -67,6 +67,19 @@ class ClusterSums:
             n_all,
             summed(judge),
             summed(labelled.astype(np.float64)),
+        )
+
+    def dealt(self, most: int, rng: np.random.Generator) -> ClusterSums:
+        """Return the sums over at most so many parts of clusters with labels, and as many of those without."""
+        with_labels = self.n_labelled.sum(axis=0) > 0
+        parts = []
+        for rows in (np.flatnonzero(with_labels), np.flatnonzero(~with_labels)):
+            parts += np.array_split(rng.permutation(rows), min(most, len(rows))) if len(rows) else []
+        if len(parts) == len(with_labels):
+            return self
+        order, starts = np.concatenate(parts), np.cumsum([0, *map(len, parts[:-1])])
+        return ClusterSums(
+            *(np.add.reduceat(getattr(self, one.name)[:, order], starts, axis=1) for one in fields(self))
         )
 
     @cached_property

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 _DRAWS, _ENOUGH = 4999, 50
 _AT_ONCE = 2_000_000  # numbers drawn at once
+_MOST_PARTS = 2000
 
 
 def random_labels_p(
@@ -26,15 +27,15 @@ def random_labels_p(
     scores = judge.copy()
     for one in np.unique(domain):
         scores[domain == one] -= scores[domain == one].mean()
-    n = int(cluster.max()) + 1
-    size, held = np.bincount(cluster, minlength=n), np.bincount(cluster, weights=labelled, minlength=n)
-    total = np.bincount(cluster, weights=scores, minlength=n)
-    of_labelled = np.bincount(cluster, weights=scores * labelled, minlength=n)
-    there = size > 0
-    size, held, total, of_labelled = size[there], held[there], total[there], of_labelled[there]
+    rng = np.random.default_rng(seed)
+    part = np.unique(cluster, return_inverse=True)[1].reshape(-1)
+    if (n := int(part.max()) + 1) > _MOST_PARTS:  # so many are as good dealt into parts
+        part, n = rng.permutation(n)[part] % _MOST_PARTS, _MOST_PARTS
+    size, held = np.bincount(part, minlength=n), np.bincount(part, weights=labelled, minlength=n)
+    total = np.bincount(part, weights=scores, minlength=n)
+    of_labelled = np.bincount(part, weights=scores * labelled, minlength=n)
     share = held / size
     added = of_labelled - held.sum() / size.sum() * total
-    rng = np.random.default_rng(seed)
 
     def between(shares: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.abs(shares @ total / (shares @ size))

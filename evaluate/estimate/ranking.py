@@ -15,6 +15,7 @@ from .cluster_sums import ClusterSums, Floats
 from .clustered_mean import ClusteredMeans, difference, interval, p_value
 
 _SHOWN_ORDERS = 5
+_MOST_PARTS = 2000
 
 
 @dataclass(frozen=True)
@@ -88,12 +89,13 @@ def order_shares(
 ) -> tuple[OrderShare, ...]:
     """Return the most frequent orders of the means when clusters are drawn with replacement, the judge's weight kept.
 
-    Clusters with and without labels are drawn apart, as many as there are.
+    Clusters with and without labels are drawn apart, as many as there are; very many are dealt into parts first.
     """
     usable = np.flatnonzero(np.isfinite(means.error))
     if len(usable) < 2 or resamples == 0:
         return ()
     rng = np.random.default_rng(seed)
+    sums = sums.dealt(_MOST_PARTS, rng)
     with_labels = sums.n_labelled.sum(axis=0) > 0
     parts = [rows for flag in (True, False) if len(rows := np.flatnonzero(with_labels == flag))]
     orders: Counter[tuple[int, ...]] = Counter()

@@ -165,11 +165,14 @@ def labels_for_agreement(
 
 
 def _fisher(correlation: float, likeness: float, design: Design) -> Callable[[int], float]:
-    """Return the standard error of Spearman's Fisher transform (Bonett & Wright 2000), fewer items where alike."""
+    """Return the standard error of Spearman's Fisher transform (Bonett & Wright 2000), fewer items where alike.
+
+    What an item adds to a correlation is a product of two scores, so that likeness counts squared.
+    """
 
     def error(n: int) -> float:
         in_cluster = n / design.clusters(n)
-        effective = n / (1 + (in_cluster - 1) * likeness)
+        effective = n / (1 + (in_cluster - 1) * likeness**2)
         return float(np.sqrt((1 + correlation**2 / 2) / (effective - 3))) if effective > 3 else float("inf")
 
     return error
