@@ -159,6 +159,7 @@ def test_chat_template_leaves_the_generation_prompt_out_when_asked_to(tokenizer)
     assert text == "<s><|system|>\na<|end|>\n<|user|>\nb<|end|>\n"
 
 
+@pytest.mark.slow
 def test_judge_agrees_with_the_raters_far_beyond_length(demo: Path, tokenizer, model):
     from lager.benchmarks.demo.judge import prompt_ids, read_layers
 

@@ -358,6 +358,7 @@ def test_scores_that_were_written_are_joined_to_the_same_prompts_only(caches, ru
     assert "rows are of other items than those of their ids: 'item6' has cluster 'text0' there and 'text6' here" in err
 
 
+@pytest.mark.slow
 def test_learning_curves_of_another_cache_are_named(caches, run_json, tmp_path):
     sizes = {"strategies": ["ridge"], "sizes": [20], "seeds": 2, "folds": 0, "jobs": 1, "level": "pooled"}
     test, train = FeatureCache.open(caches / "test"), FeatureCache.open(caches / "train")

@@ -47,6 +47,7 @@ def test_the_cache_holds_the_models_own_logits(judge, items, tmp_path):
     assert cache.scores[3] == [4.0, 3.0]
 
 
+@pytest.mark.slow
 def test_batches_change_nothing_but_low_bits(judge, items, tmp_path):
     one = run(judge, items, tmp_path / "one", batch_tokens=1)
     many = run(judge, items, tmp_path / "many", batch_tokens=10**6)

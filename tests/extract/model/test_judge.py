@@ -196,6 +196,7 @@ def test_without_transformers_the_extra_is_named(monkeypatch):
         load_judge("anything")
 
 
+@pytest.mark.slow
 def test_code_of_a_checkpoint_runs_only_when_asked_and_the_cache_says_so(copy, tmp_path, monkeypatch):
     for module in ("transformers.dynamic_module_utils", "transformers.utils.hub"):
         monkeypatch.setattr(f"{module}.HF_MODULES_CACHE", str(tmp_path / "modules"))

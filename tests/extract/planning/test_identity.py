@@ -38,6 +38,7 @@ def changed(judge, copy, **settings):
     return copy
 
 
+@pytest.mark.slow
 def test_settings_that_change_numbers_are_part_of_the_read_outs_and_named(tmp_path):
     judge, items = save_judge(tmp_path / "judge"), write_items(tmp_path / "items.jsonl", 8)
     cache = run(judge, items, tmp_path / "cache", device="cpu")

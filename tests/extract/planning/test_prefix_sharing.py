@@ -133,6 +133,7 @@ def test_sharing_on_or_off_gives_the_same_cache_but_for_low_bits(judge, items, t
     assert record(on)["tokens"] == record(off)["tokens"] == record(off)["computed_tokens"]
 
 
+@pytest.mark.slow
 def test_the_same_shared_run_twice_has_the_same_content(judge, folder, items, tmp_path):
     first = run(judge, items, tmp_path / "first", shard_size=13)
     second = run(folder, items, tmp_path / "second", shard_size=13, device="cpu")
@@ -141,6 +142,7 @@ def test_the_same_shared_run_twice_has_the_same_content(judge, folder, items, tm
 
 
 @pytest.mark.parametrize("batch_tokens", [1, 300])
+@pytest.mark.slow
 def test_any_budget_gives_the_same_cache_but_for_low_bits(judge, items, tmp_path, batch_tokens):
     usual = run(judge, items, tmp_path / "usual", shard_size=100)
     small = run(judge, items, tmp_path / "small", shard_size=100, batch_tokens=batch_tokens)
@@ -148,6 +150,7 @@ def test_any_budget_gives_the_same_cache_but_for_low_bits(judge, items, tmp_path
     np.testing.assert_allclose(usual.logits_normed, small.logits_normed, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_an_interrupted_shared_run_ends_as_one_that_was_not(judge, items, tmp_path):
     whole = run(judge, items, tmp_path / "whole", shard_size=13)
     run(judge, items, tmp_path / "cache", shard_size=13)
@@ -156,6 +159,7 @@ def test_an_interrupted_shared_run_ends_as_one_that_was_not(judge, items, tmp_pa
     assert run(judge, items, tmp_path / "cache", shard_size=13).content_hash == whole.content_hash
 
 
+@pytest.mark.slow
 def test_deterministic_reads_each_prompt_by_itself(judge, items, tmp_path):
     few = tmp_path / "few.jsonl"
     few.write_text("".join(items.read_text().splitlines(keepends=True)[3::4]))

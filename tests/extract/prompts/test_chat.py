@@ -149,6 +149,7 @@ def caches(place):
     }
 
 
+@pytest.mark.slow
 def test_a_given_template_is_in_the_fingerprint(place, caches):
     own, none, other = caches.values()
     assert len({cache.fingerprint for cache in caches.values()}) == 3

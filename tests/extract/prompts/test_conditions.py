@@ -49,7 +49,12 @@ FAMILIES = ["llama", "gpt2", "opt", "mistral", "gemma2", "falcon", "mamba"]
 
 
 @pytest.mark.parametrize(
-    ("condition", "family"), [*(("generate", f) for f in FAMILIES), ("reasoning", "llama"), ("reasoning", "mistral")]
+    ("condition", "family"),
+    [
+        *(("generate", f) if f == "gemma2" else pytest.param("generate", f, marks=pytest.mark.slow) for f in FAMILIES),
+        ("reasoning", "llama"),
+        ("reasoning", "mistral"),
+    ],
 )
 def test_the_read_out_is_that_of_the_same_step_of_generate(tmp_path, family, condition):
     items = write_items(tmp_path / "items.jsonl", 24)
@@ -115,6 +120,7 @@ def test_a_prompt_without_room_for_the_answer_does_not_count_as_failed(judge, tm
     assert f"1 of 6 prompts are not read: {told}" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_batches_do_not_change_what_is_written(judge, items, tmp_path):
     options = {"condition": "generate", "max_invalid": 1.0}
     one = run(judge, items, tmp_path / "one", batch_tokens=1, **options)
@@ -124,6 +130,7 @@ def test_batches_do_not_change_what_is_written(judge, items, tmp_path):
     np.testing.assert_allclose(one.logits, many.logits, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_generated_text_is_stored_only_when_asked_for(judge, items, tmp_path):
     options = {"condition": "generate", "max_invalid": 1.0}
     plain = run(judge, items, tmp_path / "plain", **options)
@@ -212,6 +219,7 @@ def test_condition_and_rules_are_part_of_how_a_prompt_is_read(judge, items, tmp_
     assert direct.readout_id == cache.readout_id
 
 
+@pytest.mark.slow
 def test_settings_that_come_with_the_checkpoint_do_not_change_greedy_text(judge, items, tmp_path):
     options = {"condition": "generate", "max_invalid": 1.0}
     before = run(judge, items, tmp_path / "before", **options)
@@ -225,6 +233,7 @@ def test_settings_that_come_with_the_checkpoint_do_not_change_greedy_text(judge,
     assert after.content_hash == before.content_hash
 
 
+@pytest.mark.slow
 def test_each_row_is_read_with_the_tokens_of_the_form_it_was_written_in(tmp_path, items, monkeypatch):
     # A vocabulary with "5" and " 5": the forms found differ between rows.
     tokenizer = tiny_tokenizer(fresh=True)

@@ -205,6 +205,7 @@ def test_a_cache_records_how_many_and_is_read_again_from_its_text(place, tmp_pat
     assert [bool(row.any()) for shard in differs for row in shard] == [i % 3 == 0 for i in range(12)]
 
 
+@pytest.mark.slow
 def test_new_items_are_read_as_those_of_training(place, tmp_path):
     for allowed in (None, True):
         options = {"template": place / "plain.jinja", "allow_special_tokens": allowed}

@@ -115,6 +115,7 @@ def test_the_warning_is_not_given_where_the_labels_hold_the_probability(tmp_path
     assert "warning:" not in told
 
 
+@pytest.mark.slow
 def test_low_mass_in_generated_text_is_told_too(tmp_path, items, capsys):
     judge = judge_of(tmp_path / "judge", QWEN3)
     judge.model.lm_head.weight.data *= 0.01  # all tokens are as good as equal

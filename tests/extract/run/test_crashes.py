@@ -66,6 +66,7 @@ def test_processes_that_give_a_cache_other_items_at_once_agree(command, uninterr
     np.testing.assert_allclose(cache.logits, uninterrupted.logits, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_clear_line_and_what_was_finished_stays(command, tmp_path):
     path = tmp_path / "cache"
     limited = subprocess.run(

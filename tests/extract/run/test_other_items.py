@@ -102,6 +102,7 @@ def test_an_item_whose_text_changed_is_read_again_and_no_other(judge, items, tmp
     assert_like_a_fresh_one(cache, judge, items, tmp_path)
 
 
+@pytest.mark.slow
 def test_items_may_come_go_and_change_places_and_what_was_read_is_never_lost(judge, items, tmp_path, read):
     first = run(judge, items, tmp_path / "c")
     all_rows = items.read_text()
@@ -139,6 +140,7 @@ def test_all_that_a_row_has_is_taken_over(judge, items, tmp_path, read, options)
     assert cache.poolings == tuple(options.get("pooling", ()))
 
 
+@pytest.mark.slow
 def test_rows_without_generated_text_are_read_again_where_it_is_to_be_kept(judge, items, tmp_path, read):
     options = {"condition": "generate", "max_new_tokens": 4, "max_invalid": 1}
     run(judge, items, tmp_path / "c", limit=6, **options)

@@ -41,6 +41,7 @@ def silent(line):
     pass
 
 
+@pytest.mark.slow
 def test_items_that_are_read_again_say_what_the_cache_says(folder, items, cache):
     again = reread_sample(folder, cache, load=LoadOptions(device="cpu"), items=items, sample=7, say=silent)
     assert again.n_items == 7

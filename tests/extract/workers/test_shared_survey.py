@@ -122,6 +122,7 @@ def test_faults_are_told_and_leave_no_claim(tmp_path):
     assert not (tmp_path / "cache" / WORKERS / CLAIM).exists()
 
 
+@pytest.mark.slow
 def test_a_complete_cache_is_not_written_to(items, tmp_path, looks, monkeypatch):
     folder = save_judge(tmp_path / "judge")
     cache = run(folder, items, tmp_path / "cache", device="cpu").path

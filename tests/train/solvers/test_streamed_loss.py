@@ -178,6 +178,7 @@ print(json.dumps([peak() - before, weights]))
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.slow
 def test_memory_of_a_fit_from_disk_does_not_hold_the_readouts(tmp_path: Path) -> None:
     make_larger_cache(tmp_path / "c", 20_000)  # two read-outs of 13 MB
 

@@ -57,6 +57,7 @@ def test_best_layer_is_best_within_groups_and_pooled_where_that_is_the_level() -
     assert fit_strategy("best-layer", replace(DATA, group=None)).parameters["layer"] == 0
 
 
+@pytest.mark.slow
 def test_shrunk_and_early_choose_by_means_over_groups() -> None:
     shrunk = [fit_strategy("lager-shrunk", replace(DATA, pooled=pooled)).training["spearman_by_strength"][-1]
               for pooled in (False, True)]  # fmt: skip

@@ -32,6 +32,7 @@ def test_where_all_layers_are_alike_it_is_nearly_lager_and_where_few_know_it_is_
         assert low <= fit_strategy("lager-shrunk", data).parameters["strength"] <= high
 
 
+@pytest.mark.slow
 def test_regret_on_fresh_items_is_small_and_few_labels_gain_over_tuning() -> None:
     regrets, gains = [], []
     for seed in range(2):
