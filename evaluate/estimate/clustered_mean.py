@@ -52,7 +52,8 @@ def clustered_means(sums: ClusterSums, weight: float | None = None) -> Clustered
     n_few, n_many = sums.n_labelled_clusters[:, None], sums.n_clusters[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(sums.n_labelled > 0, (n_few - 1) / n_few, (n_many - 1) / n_many)
-        size = sums.weight / sums.weight.sum(axis=1, keepdims=True)
+        held = np.where(sums.n_labelled > 0, sums.weight, 0.0)
+        size = held / held.sum(axis=1, keepdims=True)
         if given and whole == 0.0:  # nothing hangs on clusters without a label
             share = np.where(sums.n_labelled > 0, share, 0.0)
         variance = np.nansum(share * (without - mean[:, None]) ** 2, axis=1)
@@ -111,10 +112,10 @@ def _combined_freedom(sums: ClusterSums, weight: float, size: Floats) -> Floats:
     human, judge, judge_all = sums.means()
     with np.errstate(divide="ignore", invalid="ignore"):
         total, n = sums.weight.sum(axis=1, keepdims=True), sums.n_all.sum(axis=1, keepdims=True)
-        residual = (sums.human - weight * sums.judge) / total - size * (human - weight * judge)[:, None]
+        residual = (sums.human - weight * sums.judge - (human - weight * judge)[:, None] * sums.weight) / total
         few = (residual**2).sum(axis=1)
         many = weight**2 * (((sums.judge_all - judge_all[:, None] * sums.n_all) / n) ** 2).sum(axis=1)
-        of_few = np.array([satterthwaite(np.where(a > 0, m, 0.0)) for a, m in zip(sums.n_labelled, size, strict=True)])
+        of_few = np.array([satterthwaite(m) for m in size])
         of_many = np.array([satterthwaite(m) for m in sums.n_all])
         spread = few**2 / of_few + many**2 / of_many
         return np.asarray(np.where(spread > 0, (few + many) ** 2 / spread, of_few))
