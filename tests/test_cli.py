@@ -28,6 +28,8 @@ COMMANDS = [
     ["cache", "import-release"],
     ["cache", "drop"],
     ["cache", "rm"],
+    ["cache", "label"],
+    ["cache", "describe"],
 ]
 
 

@@ -12,6 +12,7 @@ import typer
 
 from ..safe_text import printable
 from .drop import drop, rm
+from .label import describe, label
 from .options_once import App
 from .share import gc, ls, pull, push
 from .status import status
@@ -24,6 +25,8 @@ app.command("ls")(ls)
 app.command("gc")(gc)
 app.command("rm")(rm)
 app.command("drop")(drop)
+app.command("label")(label)
+app.command("describe")(describe)
 
 
 @app.command("info")
@@ -148,12 +151,24 @@ def import_release(
 
 def summarise(cache: Any) -> dict[str, Any]:
     """Return what there is to say about a `FeatureCache`, as JSON."""
+    from ..items.raters import has_raters
     from ..remote.derived_copy import left_out
+    from ..run.set_aside import EARLIER
+    from ..tools.describe import described
+
+    def kept() -> list[str]:
+        names = [name for name in ("text", "generated") if name in cache.items.columns]
+        raters = ["raters by name"] if has_raters(cache.items) else ["raters"] if annotators else []
+        return [
+            *names,
+            *(raters if annotators and max(annotators) > 1 else []),
+            *(["hidden"] if cache.poolings else []),
+        ]
 
     human = cache.mean_scores
     annotators = [len(scores) for scores in cache.scores if scores]
     mass = cache.score_mass[cache.valid]
-    recorded = cache.manifest["recorded"]
+    recorded, inputs = cache.manifest["recorded"], cache.manifest["fingerprint_inputs"]
     groups, clusters, systems = (cache.column(name) for name in ("group", "cluster", "system"))
     return {
         "cache": str(cache.path),
@@ -169,9 +184,16 @@ def summarise(cache: Any) -> dict[str, Any]:
         "systems": None if systems is None else len(set(systems)),
         "layers": cache.n_layers,
         "scale": str(cache.scale),
-        "condition": cache.manifest["fingerprint_inputs"].get("condition", {}).get("name"),
+        "condition": inputs.get("condition", {}).get("name"),
+        "template": _first_words(inputs.get("prompt", {}).get("template")),
+        "dtype": inputs.get("dtype"),
+        "quantization": inputs.get("quantization"),
+        "read": _last_end(cache.manifest["provenance"]),
+        **described(cache.manifest),
         "hidden_states": ", ".join(cache.poolings) or None,
+        "keeps": ", ".join(kept()) or None,
         "left_out": ", ".join(left_out(cache.manifest)) or None,
+        "earlier": sum(1 for _ in (cache.path / EARLIER).glob("*.h5")) or None,
         "score_mass_median": float(np.median(mass)) if len(mass) and np.isfinite(mass).all() else None,
         "bytes": sum(file.stat().st_size for file in cache.path.rglob("*") if file.is_file()),
         "fingerprint": cache.fingerprint,
@@ -187,6 +209,21 @@ def _raters(cache: Any) -> int | None:
     """Return how many raters have names; None where scores have places at most."""
     found = cache.raters
     return len(found.names) if found.named and found.names else None
+
+
+def _first_words(template: Any) -> str | None:
+    """Return the beginning of a template, in one line."""
+    text = " ".join(str(template).split()) if isinstance(template, str) else ""
+    return (text if len(text) <= 60 else f"{text[:57]}...") or None
+
+
+def _last_end(provenance: dict[str, Any]) -> str | None:
+    """Return when the last of a cache's runs ended, where they say so."""
+    runs = provenance.get("runs")
+    ends = (
+        [str(run["end"]) for run in runs if isinstance(run, dict) and run.get("end")] if isinstance(runs, list) else []
+    )
+    return max(ends)[:19] if ends else None
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
@@ -211,6 +248,8 @@ def _shown(key: str, value: Any) -> str:
         return f"{low} an item" if low == high else f"{low} to {high} an item"
     if key == "bytes":
         return f"{value / 2**20:.2f} MiB"
+    if key == "earlier":
+        return f"{value} shards of an earlier item list"
     return f"{value:.3f}" if isinstance(value, float) else printable(value)
 
 

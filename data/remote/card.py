@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from ..tools.describe import described
 from .derived_copy import left_out
 
 CARD = "README.md"
@@ -20,17 +21,21 @@ def card(manifest: dict[str, Any], *, url: str) -> str:
     """Return the dataset card of a cache, Markdown with YAML front matter as the Hugging Face hub reads it."""
     recorded, provenance = manifest.get("recorded", {}), manifest.get("provenance", {})
     source = _object(provenance.get("source"))
-    licence = str(source.get("licence") or source.get("license") or "unknown")
+    said = described(manifest)
+    licence = str(said.get("licence") or source.get("licence") or source.get("license") or "unknown")
     missing = left_out(manifest)
     facts = {
         "model": recorded.get("model"),
+        "base model": said.get("base_model"),
         "revision": recorded.get("revision"),
         "items": manifest["items"]["rows"],
         "layers": f"{manifest['n_entries'] - 1} ({manifest['n_entries']} entries with the embedding)",
         "scale": ", ".join(map(str, manifest["scale"]["labels"])),
         "condition": _object(manifest["fingerprint_inputs"].get("condition")).get("name"),
         "data source": ", ".join(f"{key}: {value}" for key, value in source.items() if isinstance(value, str | int)),
+        "where the items come from": said.get("source"),
         "licence of the data": licence,
+        "cite": said.get("citation"),
         "left out": ", ".join(missing) or "nothing",
         "fingerprint": manifest["fingerprint"],
         "items hash": manifest["items_hash"],

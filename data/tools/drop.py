@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from ..cache.feature_cache import FeatureCache
-from ..cache.manifest import ITEMS, MANIFEST, PASS_LIMITS, RUN, SHARDS, content_hash, read_run
+from ..cache.manifest import ITEMS, MANIFEST, PASS_LIMITS, RUN, SHARDS, content_hash
 from ..cache.shard_rows import repacked, take_rows
 from ..cache.shards import ShardData, read_attributes, read_shard, row_digests, write_shard
 from ..errors import LagerError
@@ -21,9 +21,9 @@ from ..files.known_files import forget_file
 from ..files.location import only_folder
 from ..items.item_table import ITEM, decode_rows, table_schema, text_sha256
 from ..run.cache_writer import CacheWriter
-from ..run.run_status import run_status
 from ..run.set_aside import DAMAGED, EARLIER
 from ..run.worker_records import WORKERS
+from .own_cache import own_run
 
 _OURS = frozenset({ITEMS, MANIFEST, RUN, SHARDS, EARLIER, DAMAGED, WORKERS})
 _IDENTITY = ("readout_inputs", "scale", "recorded")
@@ -66,7 +66,7 @@ def drop_items(path: str | Path, *, ids: Collection[str] = (), clusters: Collect
     """
     folder = only_folder(path).resolve()
     kept = _end_swap(folder)
-    cache, run = FeatureCache.open(folder), _own_run(folder)
+    cache, run = FeatureCache.open(folder), own_run(folder, to="drop the items")
     cache.check_files()
     wanted = _Wanted(frozenset(ids), frozenset(clusters))
     gone = wanted.of(cache.items)
@@ -139,20 +139,6 @@ def _earlier_shards(folder: Path, wanted: _Wanted) -> Iterator[_EarlierShard]:
         except LagerError:
             continue
         yield _EarlierShard(path, data, items, gone)
-
-
-def _own_run(folder: Path) -> dict[str, Any]:
-    """Return the record of the run that made a cache; refuse a copy, and a cache that is being extracted."""
-    if not (folder / RUN).exists():
-        raise LagerError(
-            f"cache {folder} is a copy of another one: drop the items where that was extracted, push it anew, and "
-            "remove this folder"
-        )
-    if living := [worker.record for worker in run_status(folder).workers if worker.alive]:
-        raise LagerError(
-            f"process {living[0].pid} on {living[0].host} extracts into {folder}: wait for its end, or end it first"
-        )
-    return read_run(folder)
 
 
 def _check_found(folder: Path, wanted: _Wanted, items: pl.DataFrame, earlier: Collection[_EarlierShard]) -> None:
