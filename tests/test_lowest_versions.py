@@ -1,4 +1,4 @@
-"""The lowest versions of the libraries that pyproject.toml allows are enough."""
+"""The lowest versions of the libraries that pyproject.toml allows are enough, for the core and for each extra."""
 
 import os
 import re
@@ -30,22 +30,40 @@ def lowest(requirements: list[str]) -> list[str]:
     return [f"{one[1]}=={one[2]}" for one in found]
 
 
+# What the tests of an extra are, and which of them: None for all.
+EXTRAS = {
+    "plots": (CORE, None),
+    "remote": (("data/remote",), None),
+    "dask": (("evaluate/sweep/test_sweep.py",), "dask"),
+    "ray": (("evaluate/sweep/test_sweep.py",), "ray"),
+    "extract": (("extract/test_extract_command.py", "extract/readout"), None),
+    "submitit": (("extract/engines/test_submitit.py",), None),
+}
+#: What an extra's tests need besides, at its lower bounds, too.
+BESIDES = {"remote": ["s3test"], "submitit": ["extract"]}
+
+
 @pytest.mark.slow
-def test_the_core_passes_with_the_lowest_versions(repository: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_each_extra_passes_with_the_lowest_versions(extra: str, repository: Path, tmp_path: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
-    pinned = lowest(project["dependencies"] + project["optional-dependencies"]["plots"])
-    dev = [one for one in project["optional-dependencies"]["dev"] if one.startswith(("pytest", "hypothesis"))]
+    optional = project["optional-dependencies"]
+    wanted = [one for name in (extra, *BESIDES.get(extra, ())) for one in optional[name] if not one.startswith("lager")]
+    pinned = lowest(project["dependencies"] + wanted)
+    dev = [one for one in optional["dev"] if one.startswith(("pytest", "hypothesis"))]
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", *pinned, *lowest(dev)], check=True)
     (tmp_path / "packages").mkdir()
     (tmp_path / "packages" / "lager").symlink_to(repository)
-    tests = [f"tests/{name}" for name in CORE]
-    left_out = [f"--ignore=tests/{name}" for name in NEED_MORE]
+    tests, chosen = EXTRAS[extra]
+    options = [f"--ignore=tests/{name}" for name in NEED_MORE] + ([] if chosen is None else ["-k", chosen])
     # What newer ones of their own dependencies say about old libraries is no fault of ours.
     done = subprocess.run(
-        [python, "-m", "pytest", "-q", "-W", "default", "-p", "no:cacheprovider", *left_out, *tests],
+        [python, "-m", "pytest", "-q", "-W", "default", "-p", "no:cacheprovider", "-m", "slow or not slow", *options,
+         *(f"tests/{name}" for name in tests)],
         cwd=repository, capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": str(tmp_path / "packages")},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout

@@ -19,6 +19,7 @@ _ATOMIC = {
 _ALIASES = {"s3a": "s3", "gcs": "gs"}
 _LIBRARIES = {"s3": "s3fs", "gs": "gcsfs", "hf": "huggingface_hub"}
 _NO_KEYS = {"NoCredentialsError", "PartialCredentialsError"}
+_NO_ENTRY = "EntryNotFoundError"  # of huggingface_hub, where a folder is not there either
 _OUR_MISTAKES = (TypeError, AttributeError, NameError, AssertionError)
 
 
@@ -177,6 +178,8 @@ class ObjectStore:
         except PermissionError as error:
             raise LagerError(f"{where}: access is refused ({_first_line(error)}); check the credentials") from None
         except Exception as error:
+            if any(kind.__name__ == _NO_ENTRY for kind in type(error).__mro__):
+                raise MissingError(f"{where} does not exist") from None
             if type(error).__name__ in _NO_KEYS:
                 raise LagerError(
                     f"{where}: no credentials were found; give them as the place's own tools want them, or set "

@@ -77,6 +77,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._tree(match[1], match[2])
         elif match := re.fullmatch(r"/datasets/(\w+/\w+)/resolve/main/(.+)", path):
             self._file(match[1], match[2])
+        elif re.fullmatch(r"/api/datasets/\w+", path):  # before 1.16 clients try the owner as a data set of its own
+            self._json({"error": "Repository not found"}, status=404, code="RepoNotFound")
         else:
             self._unknown()
 
@@ -87,7 +89,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if name in self.server.files:
             self._json({"error": "exists", "url": f"{self.server.url}/datasets/{name}"}, status=409)
             return
-        self.server.private[name], self.server.files[name] = wanted.get("visibility") == "private", {}
+        private = wanted.get("visibility") == "private" or bool(wanted.get("private"))  # as clients said earlier
+        self.server.private[name], self.server.files[name] = private, {}
         self._json({"url": f"{self.server.url}/datasets/{name}", "id": name})
 
     def _info(self, name: str) -> None:
