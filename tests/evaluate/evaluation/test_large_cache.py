@@ -76,9 +76,10 @@ def test_progress_goes_from_block_to_block(folders: Path, on_disk: None) -> None
 
 
 def test_aggregator_files_see_their_training_rows(folders: Path, tmp_path: Path, on_disk: None) -> None:
-    save_aggregator(tmp_path / "a.json", train_on_cache(opened(folders, "test"), limit=50).record)
+    record = train_on_cache(opened(folders, "test"), limit=50).record
+    save_aggregator(tmp_path / "a.json", record)
     found = evaluate_cache(opened(folders, "test"), ["lager-tuned"], aggregators=[tmp_path / "a.json"], resamples=0)
-    assert found.scored[0].in_sample == 50
+    assert found.scored[0].in_sample == record.aggregator.training["n"] > 30
 
 
 def test_what_needs_memory_is_skipped_with_how_much(folders: Path, on_disk: None) -> None:
