@@ -70,7 +70,7 @@ class Metric(NamedTuple):
     needs_labels: bool = False
     needs_variation: bool = False
     undefined: str = "no items"
-    space: Literal["correlation", "share", "error"] = "correlation"
+    space: Literal["correlation", "share", "error", "mean square"] = "correlation"
     of_pairs: bool = False
     no_interval: str | None = None
     by_folds: Literal["raw", "rank", "standard"] = "raw"
@@ -102,7 +102,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         "recall": _labels(recall, "recall", undefined=_NO_HUMAN_YES, space="share"),
         "auroc": Metric(auroc, "AUROC", needs_labels=True, undefined=_ONE_SIDE, space="share", by_folds="rank"),
         "kl": _labels(kl, "KL", "lower", space="error", no_interval=BIASED),
-        "minmax_mse": Metric(minmax_mse, "min-max MSE", "lower", needs_variation=True, space="error"),
+        "minmax_mse": Metric(minmax_mse, "min-max MSE", "lower", needs_variation=True, space="mean square"),
         "wasserstein": Metric(wasserstein, "Wasserstein", "lower", on_scale=True, space="error", no_interval=BIASED),
         "calibration_error": Metric(
             calibration_error, "calibration", "lower", on_scale=True, space="error", no_interval=BIASED

@@ -79,7 +79,7 @@ def test_figures_of_one_group_rest_on_its_own_clusters(judged):
 def test_every_interval_holds_its_estimate_and_stays_in_range(judged):
     human, scores, group, cluster = judged
     found = evaluate_scores(human, scores, group=group, cluster=cluster, scale=SCALE)
-    within = {"correlation": (-1, 1), "share": (0, 1), "error": (0, np.inf)}
+    within = {"correlation": (-1, 1), "share": (0, 1), "error": (0, np.inf), "mean square": (0, np.inf)}
     for name, one in found["a"].metrics.items():
         metric = METRICS[name]
         if metric.no_interval is not None:
