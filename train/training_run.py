@@ -95,8 +95,16 @@ def train_on_cache(
             training={**aggregator.training, "seed": seed, "limit": limit, "holdout": holdout, "level": _level(train)},
         )
         notes += _doubts(aggregator, len(train_rows))
-    in_cache = np.flatnonzero(cache.valid)[train_rows]
-    record = AggregatorRecord(
+    record = record_of(aggregator, cache, train_rows)
+    held_out = _score_held_out(aggregator, readouts.take(test_rows), preset) if holdout is not None else None
+    return TrainingRun(record, held_out, notes, left_out)
+
+
+def record_of(aggregator: Aggregator, cache: FeatureCache, rows: NDArray[np.intp]) -> AggregatorRecord:
+    """Return an aggregator with where it comes from; `rows`, of the valid ones, are those that it was fitted on."""
+    fitted = aggregator.definition.needs_fitting
+    in_cache = np.flatnonzero(cache.valid)[rows]
+    return AggregatorRecord(
         aggregator,
         readout_id=cache.readout_id,
         readout_inputs=cache.manifest["readout_inputs"],
@@ -106,8 +114,6 @@ def train_on_cache(
         private=fitted and cache.private,
         reading=prompt_settings_of(cache.manifest["fingerprint_inputs"]),
     )
-    held_out = _score_held_out(aggregator, readouts.take(test_rows), preset) if holdout is not None else None
-    return TrainingRun(record, held_out, notes, left_out)
 
 
 def _drawn(cluster: NDArray[np.intp], limit: int, seed: int) -> NDArray[np.intp]:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from ...data.cache.feature_cache import FeatureCache
 from ...data.cache.readouts import Readouts
 from ...data.errors import LagerError
+from ...data.scale import Scale
 from ...train.aggregator.learnt_groups import without_learnt_group
+from ...train.aggregator.strategy import Strategy
 from ...train.files.aggregator_file import AggregatorRecord, in_sample
 from ...train.files.applies import check_applies
 from ...train.solvers.folds import cluster_codes
@@ -37,11 +39,7 @@ class HeldOut(NamedTuple):
 
 def held_out_items(record: AggregatorRecord, cache: FeatureCache, *, leave_out_training: bool, force: bool) -> HeldOut:
     """Return the items to calibrate on; refuse an aggregator without scores, and training items unless left out."""
-    if not record.aggregator.definition.on_scale:
-        raise LagerError(
-            f"the aggregator is {record.aggregator.strategy}, whose numbers are no scores on the scale {cache.scale}: "
-            "how far they are from human scores says nothing; calibrate one that scores, such as lager-tuned"
-        )
+    refuse_no_scores(record.aggregator.definition, cache.scale)
     notes = [*check_applies(record, cache, force=force), *cache.clusters.notes]
     readouts = cache.readouts()
     seen = in_sample(record, cache.prompt_keys()[np.flatnonzero(cache.valid)])
@@ -70,6 +68,15 @@ def held_out_items(record: AggregatorRecord, cache: FeatureCache, *, leave_out_t
     if readouts.cluster is None:
         notes.append("the cache declares no clusters: each item counts by itself; items of one text would not")
     return HeldOut(readouts, rows, np.flatnonzero(~labelled & usable), notes)
+
+
+def refuse_no_scores(strategy: Strategy, scale: Scale) -> None:
+    """Raise `LagerError` for a strategy whose numbers are no scores."""
+    if not strategy.on_scale:
+        raise LagerError(
+            f"the aggregator is {strategy.name}, whose numbers are no scores on the scale {scale}: how far they are "
+            "from human scores says nothing; calibrate one that scores, such as lager-tuned"
+        )
 
 
 def _whole_clusters(seen: NDArray[np.bool_], cluster: NDArray[np.object_] | None) -> NDArray[np.bool_]:

@@ -79,7 +79,7 @@ def columns_of(record: AggregatorRecord, scale: Scale) -> dict[str, Any]:
 def levels_of(record: AggregatorRecord, scale: Scale) -> list[float]:
     """Return the levels of the intervals that scores on this scale have."""
     calibration = record.calibration_for(scale)
-    return [] if calibration is None else list(calibration.radii)
+    return [] if calibration is None else list(calibration.levels)
 
 
 def ungrouped_note(record: AggregatorRecord, scale: Scale, counts: Ungrouped, *, remedy: str) -> list[str]:

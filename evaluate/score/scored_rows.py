@@ -18,6 +18,7 @@ from ...data.cache.shards import ShardData
 from ...data.scale import Scale
 from ...train.aggregator.aggregator import Aggregator
 from ...train.aggregator.conformal import Calibration
+from ...train.aggregator.cross_conformal import CrossCalibration
 from ...train.aggregator.learnt_groups import without_learnt_group
 from ...train.aggregator.mixing import entropy
 from ...train.aggregator.triage_rule import HUMAN, JUDGE, TriageRule
@@ -65,7 +66,7 @@ def scored_rows(
     *,
     scale: Scale,
     group: NDArray[np.object_] | None = None,
-    calibration: Calibration | None = None,
+    calibration: Calibration | CrossCalibration | None = None,
     triage: TriageRule | None = None,
 ) -> pl.DataFrame:
     """Score some items.
@@ -80,7 +81,7 @@ def scored_rows(
         The labels of their last axis.
     group : ndarray of shape (n_rows,), dtype object, optional
         For `group-mean`, and what has an intercept for each group.
-    calibration : Calibration, optional
+    calibration : Calibration or CrossCalibration, optional
         On this scale; with it rows have intervals, null where the mean of all groups stands for the row's own.
     triage : TriageRule, optional
         On this scale; with it rows have a decision, human where there is no score or no interval could be had.
@@ -106,16 +107,20 @@ def scored_rows(
             proba[rows] = aggregator.predict_proba(readouts)
         if triage is not None:
             doubt[rows] = triage.doubt(aggregator, readouts, mass[rows])
-    levels = [] if calibration is None else list(calibration.radii)
+    levels = [] if calibration is None else list(calibration.levels)
     without = without_learnt_group(aggregator, scale, group, n)
     held = np.where(without, np.nan, score)
-    ends = [] if calibration is None else calibration.intervals(held).values()
+    ends = {} if calibration is None else calibration.intervals(held)
+    if isinstance(calibration, CrossCalibration) and len(rows):
+        of_models = np.full((len(calibration.errors), n), np.nan)
+        of_models[:, rows] = [one.predict(readouts) for one in aggregator.definition.members(aggregator)]
+        ends = calibration.intervals(held, of_models)
     columns = {
         "id": data.item_id,
         "score": score,
         **{
             name: end
-            for names, pair in zip(interval_names(levels), ends, strict=True)
+            for names, pair in zip(interval_names(levels), ends.values(), strict=True)
             for name, end in zip(names, pair, strict=True)
         },
         **({} if triage is None else {DECISION: _decisions(triage, doubt, without)}),

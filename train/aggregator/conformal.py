@@ -45,6 +45,11 @@ class Calibration:
     fingerprint: str
     items_hash: str
 
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The levels of its intervals."""
+        return tuple(self.radii)
+
     def intervals(self, score: NDArray[np.float64]) -> dict[float, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Return for each level the lower and upper ends, each of shape (n_items,); no end leaves the scale.
 
@@ -101,11 +106,16 @@ def conformal_radii(error: NDArray[np.float64], n_clusters: int, *, levels: Sequ
     LagerError
         When a level is none, or there are too few clusters for it.
     """
+    check_levels(levels)
+    ordered = np.sort(error)
+    return {level: float(ordered[conformal_rank(level, len(error), n_clusters) - 1]) for level in levels}
+
+
+def check_levels(levels: Sequence[float]) -> None:
+    """Raise `LagerError` for a level that is none."""
     for level in levels:
         if not 0 < level < 1:
             raise LagerError(f"level {level:g}: expected a number between 0 and 1, such as 0.9")
-    ordered = np.sort(error)
-    return {level: float(ordered[_rank(level, len(error), n_clusters) - 1]) for level in levels}
 
 
 def fewest_clusters(level: float) -> int:
@@ -113,7 +123,8 @@ def fewest_clusters(level: float) -> int:
     return math.ceil(round(level / (1 - level), 9))
 
 
-def _rank(level: float, n_items: int, n_clusters: int) -> int:
+def conformal_rank(level: float, n_items: int, n_clusters: int) -> int:
+    """Return which of all errors, from the smallest on, an interval reaches to: one cluster more is counted."""
     rank = math.ceil(round(level * n_items * (1 + 1 / n_clusters), 9))
     if rank > n_items:
         raise LagerError(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,18 @@ _LISTED = 3
 
 
 def learnt_groups(aggregator: Aggregator, scale: Scale) -> frozenset[str] | None:
-    """Return the groups that something was learnt for; None where scores on this scale depend on no group."""
-    learnt = [aggregator.parameters[key] for key in _BY_GROUP if key in aggregator.parameters]
+    """Return the groups that something was learnt for; None where scores on this scale depend on no group.
+
+    Of a mean of aggregators, the groups that all of those know which know any.
+    """
+    if members := aggregator.definition.members(aggregator):
+        known = [groups for one in members if (groups := _learnt(one.parameters, aggregator, scale)) is not None]
+        return frozenset.intersection(*known) if known else None
+    return _learnt(aggregator.parameters, aggregator, scale)
+
+
+def _learnt(parameters: Mapping[str, Any], aggregator: Aggregator, scale: Scale) -> frozenset[str] | None:
+    learnt = [parameters[key] for key in _BY_GROUP if key in parameters]
     if not learnt or scale.values != aggregator.scale.values:  # intercepts are left out on other scales
         return None
     return frozenset(group for by_group in learnt for group in by_group)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -209,6 +209,10 @@ class Strategy:
     def doubt(self, fitted: Fitted, n: int) -> str | None:
         """Return why a fit to so few items is to be mistrusted."""
         return None
+
+    def members(self, fitted: Fitted) -> Sequence[Any]:
+        """Return the aggregators that it is the mean of; none for most."""
+        return ()
 
     def told(self, parameters: Mapping[str, Any]) -> Mapping[str, str]:
         """Return what `lager train` tells of what was learnt, by title."""

@@ -4,7 +4,7 @@ A file says which read-outs the aggregator was fitted on (`readout_id`), how the
 and, by the first 8 bytes of each prompt's sha256, which prompts it has seen, so that evaluating on a subset, or on the
 same items in another order, is still recognised as in-sample. Those keys are sorted, distinct and stored together in
 base64: 11 bytes per training item. Version 1 had a list of their 16 hexadecimal digits; it is still read. Version 3 is
-of files with what a reader of version 2 would pass over, and score without: intercepts of groups.
+of files with what a reader of version 2 would pass over, and score without: intercepts of groups, models of folds.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ...data.scale import Scale
 from ...data.version import VERSION
 from ..aggregator.aggregator import Aggregator
 from ..aggregator.conformal import Calibration
+from ..aggregator.cross_conformal import CrossCalibration
 from ..aggregator.group_intercepts import GROUP_INTERCEPTS
 from ..aggregator.triage_rule import TriageRule
 from ..strategies.registry import lookup
@@ -60,7 +61,7 @@ class AggregatorRecord:
         What `readout_id` is the hash of; None in files of earlier versions.
     reading : PromptSettings or None
         How the cache's prompts were read.
-    calibration : Calibration or None
+    calibration : Calibration, CrossCalibration or None
         How far its scores are from human ones; see `calibration_for`.
     triage : TriageRule or None
         Which items it may decide alone; see `triage_for`.
@@ -75,7 +76,7 @@ class AggregatorRecord:
     library_version: str = ""
     readout_inputs: dict[str, Any] | None = None
     reading: PromptSettings | None = None
-    calibration: Calibration | None = None
+    calibration: Calibration | CrossCalibration | None = None
     triage: TriageRule | None = None
 
     @cached_property
@@ -83,7 +84,7 @@ class AggregatorRecord:
         """The keys of the training prompts as ascending numbers, shape (n_keys,)."""
         return np.frombuffer(self.training_rows, dtype=_KEY).astype(np.uint64)
 
-    def calibration_for(self, scale: Scale) -> Calibration | None:
+    def calibration_for(self, scale: Scale) -> Calibration | CrossCalibration | None:
         """Return the calibration where it was made on this scale, None for any other."""
         return self.calibration if self.calibration is not None and self.calibration.scale == scale else None
 
@@ -141,7 +142,8 @@ def save_aggregator(path: str | Path, record: AggregatorRecord | Aggregator) -> 
 
 def _version_for(aggregator: Aggregator) -> int:
     """Return the lowest version whose readers score by all that the file holds."""
-    return FORMAT_VERSION if GROUP_INTERCEPTS in aggregator.parameters else 2
+    later = GROUP_INTERCEPTS in aggregator.parameters or aggregator.definition.members(aggregator)
+    return FORMAT_VERSION if later else 2
 
 
 def load_aggregator(path: str | Path) -> AggregatorRecord:
@@ -202,9 +204,19 @@ def _parse(raw: dict[str, Any]) -> AggregatorRecord:
         library_version=_text(raw, "library_version"),
         readout_inputs=inputs,
         reading=PromptSettings.from_json(raw.get("reading")),
-        calibration=Calibration.from_json(raw.get("calibration")),
+        calibration=_calibration(raw.get("calibration"), aggregator),
         triage=TriageRule.from_json(raw.get("triage")),
     )
+
+
+def _calibration(raw: object, aggregator: Aggregator) -> Calibration | CrossCalibration | None:
+    """Return the calibration; `LagerError` unless errors of models are of as many models as there are."""
+    if not (isinstance(raw, dict) and "errors" in raw):
+        return Calibration.from_json(raw)
+    found = CrossCalibration.from_json(raw)
+    if (n := len(aggregator.definition.members(aggregator))) != len(found.errors):
+        raise LagerError(f"`calibration` holds errors of {len(found.errors)} models, and there are {n}")
+    return found
 
 
 def _check_sizes(value: Any) -> None:

@@ -11,6 +11,7 @@ from ..aggregator.strategy import Strategy
 from .best_layer import BestLayer
 from .early import Early
 from .final_layer import FinalLayer
+from .fold_mean import FoldMean
 from .group_mean import GroupMean
 from .isotonic import Isotonic
 from .length import Length
@@ -45,6 +46,7 @@ STRATEGIES: tuple[Strategy, ...] = (
     Ridge(),
     Ordinal(),
     Isotonic(),
+    FoldMean(),
     Probe(),
     GroupMean(),
     Length(),
