@@ -9,7 +9,6 @@ import typer
 
 from ..data.files.canonical import canonical_json
 from ..data.files.writing import refuse_existing
-from ..data.items.raters import parse_raters
 from ..data.safe_text import printable, scrubbed
 from .aggregator.aggregator import Aggregator
 from .aggregator.presets import check_preset
@@ -53,6 +52,8 @@ def train(
     lookup(strategy)
     check_preset(preset)
     refuse_existing(out, what="aggregator file")
+    from ..data.items.raters import parse_raters
+
     columns = parse_raters(raters, scores=scores)
     from ..data.cache.feature_cache import FeatureCache
 
