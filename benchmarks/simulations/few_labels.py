@@ -110,6 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="rated items, or a feature cache")
     parser.add_argument("--criterion", default="coherence")
+    parser.add_argument("--mixed", action="store_true", help="all judges mixed into one, and not each by itself")
     parser.add_argument("--draws", type=int, default=100)
     options = parser.parse_args()
     if options.file.is_dir():
@@ -122,7 +123,7 @@ def main() -> None:
     rated = read(options.file, options.criterion)
     print("| judge | labels | width, all | width, systems | error | labels alone | judge alone | systems held |")
     print("|---|---|---|---|---|---|---|---|")
-    for names in [*([name] for name in rated.judges), list(rated.judges)]:
+    for names in [list(rated.judges)] if options.mixed else [[name] for name in rated.judges]:
         for n_labels in LABELS:
             one = gain(rated, names, n_labels, options.draws)
             cells = f"{one.width:.2f} | {one.system_width:.2f} | {one.error:.2f} | {one.error_alone:.2f}"

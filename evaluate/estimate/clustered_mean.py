@@ -44,7 +44,7 @@ def clustered_means(sums: ClusterSums, weight: float | None = None) -> Clustered
     all: few labelled ones beside many others would count for too much, or for too little, with one G for both.
     """
     given = weight is not None
-    whole, left_out = (weight, np.array(weight)) if weight is not None else tuned_weight(sums)
+    whole, left_out, kept = (weight, np.array(weight), 0.0) if weight is not None else tuned_weight(sums)
     human, judge, judge_all = sums.means()
     mean = human + whole * (judge_all - judge)
     human_, judge_, judge_all_ = sums.means_without()
@@ -59,8 +59,8 @@ def clustered_means(sums: ClusterSums, weight: float | None = None) -> Clustered
         variance = np.nansum(share * (without - mean[:, None]) ** 2, axis=1)
     usable = sums.n_labelled_clusters > 1
     freedom = _combined_freedom(sums, whole, size)
-    if not given and whole > 0.0:  # the weight is one number found in all domains together
-        freedom = np.maximum(freedom - 1 / np.count_nonzero(usable), 1.0)
+    if kept > 0.0:  # the weight is one number found in all domains together, as far as it is not shrunk away
+        freedom = np.maximum(freedom - kept / np.count_nonzero(usable), 1.0)
     return ClusteredMeans(
         mean,
         np.where(usable, np.sqrt(variance), np.nan),
