@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -38,28 +38,9 @@ from .train.command import train
 app = App(
     name="lager",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="Score text with an open LLM judge, read at every layer, so that its scores agree with humans.",
 )
-app.command("extract")(extract)
-app.command("train")(train)
-app.command("evaluate")(evaluate)
-app.command("alt-test")(alt_test)
-app.command("sweep")(sweep)
-app.command("compare")(compare)
-app.command("score")(score)
-app.command("calibrate")(calibrate)
-cache_app.command("verify")(verify)
-app.command("estimate")(estimate)
-app.command("pairs")(pairs)
-app.command("plan")(plan)
-app.command("sensitivity")(sensitivity)
-app.command("select")(select)
-app.command("triage")(triage)
-app.command("check")(check)
-app.add_typer(cache_app, name="cache")
-
 _DEMO_FILES = ("judge", "train.jsonl", "test.jsonl")
 _DEMO_NAMES = (*_DEMO_FILES, "cache", "aggregator.json", "results")
 
@@ -82,7 +63,6 @@ def _options(
     """Hold the options that every subcommand shares."""
 
 
-@app.command("demo")
 def demo(
     *,
     out: Annotated[Path | None, typer.Option(help="New folder for everything; lager-demo when left out.")] = None,
@@ -129,6 +109,24 @@ def _copy_demo_files(folder: Path) -> None:
                 shutil.copytree(source, folder / name)
             else:
                 shutil.copy(source, folder / name)
+
+
+# In the order of the work, as the help shows them.
+_COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    "Start": {"demo": demo},
+    "Read": {"extract": extract},
+    "Learn and compare": {
+        "train": train, "evaluate": evaluate, "sweep": sweep, "compare": compare, "pairs": pairs,
+        "sensitivity": sensitivity,
+    },
+    "Score": {"score": score, "calibrate": calibrate, "select": select},
+    "Decide": {"estimate": estimate, "alt-test": alt_test, "triage": triage, "plan": plan, "check": check},
+}  # fmt: skip
+for _panel, _commands in _COMMANDS.items():
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel)(_command)
+cache_app.command("verify")(verify)
+app.add_typer(cache_app, name="cache", rich_help_panel="Read")
 
 
 def main_or_raise(arguments: Sequence[str]) -> None:
