@@ -21,6 +21,7 @@ from ...train.strategies.registry import expand, needs_fitting
 from ..agreement.fold_scores import FoldScores
 from ..agreement.grouping import group_column
 from ..evaluation.scoring import CacheScorer, StrategyScores
+from .unlabelled_items import with_unlabelled
 
 #: Judges of a cache where none is named: the model's own answer, all layers without labels, and two ways to learn.
 DEFAULT_JUDGES = ("e-score", "lager", "lager-tuned", "ridge")
@@ -134,6 +135,7 @@ def read_judged_items(
     raters: Sequence[str] = (),
     scale: str | None = None,
     by: Sequence[str] = (),
+    unlabelled: bool = False,
     preset: str = "converged",
     seed: int = 42,
     force: bool = False,
@@ -163,6 +165,8 @@ def read_judged_items(
         Of files alone; a cache has its own.
     by : sequence of str
         Columns of the items that group them, instead of the declared group.
+    unlabelled : bool
+        Whether items that only judges' files name are items too; of files alone.
     preset, seed, force, progress
         As in `lager evaluate`.
 
@@ -195,6 +199,8 @@ def read_judged_items(
         raise LagerError("there is nothing to read: give a CACHE, or --scores FILE and --external FILE:COLUMN")
     parsed = None if scale is None else Scale.parse(scale)
     items = read_human_scores(scores, parsed, raters=raters)
+    if unlabelled:
+        items = with_unlabelled(items, external)
     judges = read_external(external, items, parsed)
     return _judged(items, {one.name: _external(one) for one in judges}, object_column(items, "cluster"), parsed, by)
 

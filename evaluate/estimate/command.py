@@ -88,6 +88,7 @@ def estimate(
             raters=parse_raters(raters, scores=scores),
             scale=scale,
             by=() if by is None else parse_by(by),
+            unlabelled=True,
             seed=seed,
             force=force,
         )

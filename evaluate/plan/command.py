@@ -103,6 +103,7 @@ def plan(
             raters=parse_raters(raters, scores=scores),
             scale=scale,
             by=() if by is None else parse_by(by),
+            unlabelled=True,
             seed=seed,
             force=force,
         )
