@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from scipy.special import ndtri
+
 from ..tables.table import NONE, Cell, Column, Row, Table, count, decimal, interval, name, number, percent
 from .mean_estimates import MeanEstimate, MeanEstimates
 
@@ -67,6 +70,9 @@ def _notes(found: MeanEstimates) -> list[str]:
     clear = [one for one in found.differences if one.p_holm <= 1 - found.level]
     if found.differences:
         notes.append(f"{len(clear)} of {len(found.differences)} differences are clear after Holm's correction")
+        z = ndtri((1 + found.level) / 2)
+        distance = (1 + ndtri(0.8) / z) * float(np.median([(one.high - one.low) / 2 for one in found.differences]))
+        notes.append(f"two systems that are {decimal(distance, 2)} apart are told apart with a chance of 80%")
     if found.orders:
         shown, share = " > ".join(found.orders[0].order), found.orders[0].share
         at_all = f"bootstrap share of the order {shown}: {share:.0%}"

@@ -52,6 +52,7 @@ def plan_from_pilot(
     *,
     system: ArrayLike | None = None,
     cluster: ArrayLike | None = None,
+    group: ArrayLike | None = None,
     raters: ArrayLike | None = None,
     expected: float = 0.0,
     level: float = 0.95,
@@ -66,6 +67,8 @@ def plan_from_pilot(
         As of `plan_labels`.
     human, judges, system, cluster
         As of `estimate_means`: human scores of the pilot, NaN for the other items.
+    group : array-like of shape (n_items,), optional
+        What agreement is the mean over, as in `evaluate_scores`.
     raters : array-like of shape (n_items, n_raters), optional
         Every rater's scores, for non-inferiority.
     seed : int
@@ -95,8 +98,8 @@ def plan_from_pilot(
 
         def figure(by: ArrayLike | None) -> Estimate:
             if goal == "agreement":
-                return _agreement(truth, name, judge, by, seed=seed)
-            return _beside_rater(judge, raters, by, target, seed=seed)
+                return _agreement(truth, name, judge, by, group=group, seed=seed)
+            return _beside_rater(judge, raters, by, group=group, margin=target, seed=seed)
 
         return _of_figure(
             goal,
@@ -198,16 +201,22 @@ def _reach(values: NDArray[np.float64], pilot: _Pilot, parts: NDArray[np.intp], 
 
 
 def _agreement(
-    human: NDArray[np.float64], name: str, judge: ArrayLike | FoldScores, cluster: ArrayLike | None, *, seed: int
+    human: NDArray[np.float64],
+    name: str,
+    judge: ArrayLike | FoldScores,
+    cluster: ArrayLike | None,
+    *,
+    group: ArrayLike | None,
+    seed: int,
 ) -> Estimate:
     """Return the judge's Spearman on the pilot, with its interval."""
-    proxies, _ = read_proxies({name: judge}, len(human))
-    folded = {} if proxies[name].folded is None else {name: proxies[name].folded}
+    proxy = read_proxies({name: judge}, len(human))[0][name]
     agreement = evaluate_scores(
         human,
-        {name: proxies[name].own()},
+        {name: proxy.own()},
+        group=None if group is None else np.asarray(group, dtype=object),
         cluster=None if cluster is None else np.asarray(cluster, dtype=object),
-        folded={key: one for key, one in folded.items() if one is not None},
+        folded={} if proxy.folded is None else {name: proxy.folded},
         metrics=("spearman",),
         seed=seed,
     )
@@ -215,14 +224,22 @@ def _agreement(
 
 
 def _beside_rater(
-    judge: ArrayLike | FoldScores, raters: ArrayLike | None, cluster: ArrayLike | None, margin: float, *, seed: int
+    judge: ArrayLike | FoldScores,
+    raters: ArrayLike | None,
+    cluster: ArrayLike | None,
+    *,
+    group: ArrayLike | None,
+    margin: float,
+    seed: int,
 ) -> Estimate:
     """Return the judge's agreement less that of one more rater, with its interval."""
     if raters is None:
         raise LagerError("non-inferiority: it is told by each rater's scores: give lists of them, or --raters COLUMNS")
     folded = judge if isinstance(judge, FoldScores) else None
     scores = judge if folded is None else folded.by_model[folded.fold, np.arange(len(folded.fold))]
-    return one_more_rater(scores, raters, margin=margin, cluster=cluster, folded=folded, seed=seed).difference
+    return one_more_rater(
+        scores, raters, margin=margin, group=group, cluster=cluster, folded=folded, seed=seed
+    ).difference
 
 
 def _of_figure(

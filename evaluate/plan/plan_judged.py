@@ -34,6 +34,7 @@ def plan_judged(
             judges,
             system=_systems(judged, by=by),
             cluster=judged.cluster,
+            group=None if by else judged.group,
             raters=raters,
             expected=expected,
             level=level,

@@ -75,3 +75,12 @@ def test_pilots_that_say_nothing_are_refused():
     human, judge, cluster, _, _ = drawn(1)
     with pytest.raises(LagerError, match="labels are of one system"):
         plan_from_pilot("difference", 0.1, human, {"judge": judge}, cluster=cluster)
+
+
+def test_agreement_is_the_mean_over_groups_where_there_are_groups():
+    human, judge, cluster, _, _ = drawn(4, pilot=200)
+    group = np.where(np.arange(len(human)) % 2, "a", "b")
+    shifted = human + 3.0 * (group == "a")  # the judge does not see which criterion it is: pooled it agrees less
+    pooled = plan_from_pilot("agreement", 0.1, shifted, {"judge": judge}, cluster=cluster)
+    within = plan_from_pilot("agreement", 0.1, shifted, {"judge": judge}, cluster=cluster, group=group)
+    assert within.alone < pooled.alone
