@@ -11,6 +11,7 @@ from lager.cli import main
 from lager.data.errors import from_system
 from support.caches import make_cache
 from support.readouts import RELEASED_NAMES
+from support.schemas import check_output
 
 LONG = "n" * 300
 COMMANDS = [
@@ -158,7 +159,8 @@ def test_a_damaged_cache_is_verified_with_one_and_repaired(capsys, tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     capsys.readouterr()
     assert run("cache", "verify", tmp_path / "c", "--json") == 1
-    assert [fault["file"] for fault in json.loads(capsys.readouterr().out)["faults"]] == ["shards/00001.h5"]
+    found = check_output("cache-verify", capsys.readouterr().out)
+    assert [fault["file"] for fault in found["faults"]] == ["shards/00001.h5"]
     assert run("cache", "repair", tmp_path / "c") == 0
     assert "1 shards are missing" in capsys.readouterr().out
     assert run("train", tmp_path / "c", "--out", tmp_path / "a.json") == 1

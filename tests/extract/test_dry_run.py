@@ -14,6 +14,7 @@ from lager.extract.options.groups import ExtractOptions, LoadOptions
 from lager.extract.options.option import make
 from lager.extract.run.shard_reader import ShardReader
 from support.extraction import run, write_items
+from support.schemas import check_output
 from support.tiny_models import save_judge, tiny_tokenizer
 from tokenizers import processors
 from typer.testing import CliRunner
@@ -94,7 +95,7 @@ def test_the_command_prints_it_and_writes_nothing(folder, items, tmp_path):
     assert names == ["items", "tokens", "batches", "memory", "cache", "time"]
     assert "11, 1 of them too long or empty" in text.stdout
     as_json = CliRunner().invoke(app, [*map(str, args), "--json"])
-    assert json.loads(as_json.stdout)["items"] == 11
+    assert check_output("extract-dry-run", as_json.stdout)["items"] == 11
     assert not (tmp_path / "cache").exists()
 
 

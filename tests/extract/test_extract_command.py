@@ -8,6 +8,7 @@ import pytest
 import typer
 from lager.data.errors import LagerError
 from lager.extract.command import extract
+from support.schemas import check_output
 from support.tiny_models import save_judge
 from typer.testing import CliRunner
 
@@ -36,7 +37,7 @@ def test_json_says_what_was_written_and_nothing_else_is_on_stdout(folder, items,
     options = ["--device", "cpu", "--human-range", "0-40", "--shard-size", 2, "--json"]
     done = call(folder, items, "--cache", tmp_path / "cache", *options)
     assert done.exit_code == 0, done.output
-    summary = json.loads(done.stdout)
+    summary = check_output("extract", done.stdout)
     assert (summary["items"], summary["valid"], summary["layers"]) == (5, 5, 3)
     assert "score mass" in done.stderr
 

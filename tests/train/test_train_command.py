@@ -17,6 +17,7 @@ from lager.train.strategies.registry import lookup
 from lager.train.training_run import train_on_cache
 from support.caches import make_cache
 from support.readouts import SCALE
+from support.schemas import check_output
 from typer.testing import CliRunner
 
 app = typer.Typer()
@@ -55,7 +56,7 @@ def test_without_holdout_it_fits_every_labelled_valid_row(cache: FeatureCache, t
 
 def test_json_output_is_one_object_with_every_number(cache: FeatureCache, tmp_path: Path) -> None:
     out = tmp_path / "a.json"
-    printed = json.loads(run(cache.path, "--out", out, "--holdout", 0.3, "--json").stdout)
+    printed = check_output("train", run(cache.path, "--out", out, "--holdout", 0.3, "--json").stdout)
     assert printed["weights"] == json.loads(out.read_text())["weights"]
     assert printed["n"] + printed["holdout"]["n"] == 58
     assert printed["holdout"]["level"] == "group"
@@ -106,12 +107,12 @@ def test_a_fit_is_compared_with_baselines_on_clusters_left_out(tmp_path: Path) -
 
 def test_the_command_says_what_a_fit_is_not_better_than(cache: FeatureCache, tmp_path: Path) -> None:
     result = run(cache.path, "--out", tmp_path / "a.json", "--strategy", "best-layer", "--json")
-    told = json.loads(result.stdout)["left_out"]
+    told = check_output("train", result.stdout)["left_out"]
     assert (told["n"], told["n_clusters"]) == (58, 6)
     for note in told["notes"]:
         assert f"note: best-layer is {note}" in result.stderr
     result = run(cache.path, "--out", tmp_path / "b.json", "--no-check", "--json")
-    assert json.loads(result.stdout)["left_out"] is None
+    assert check_output("train", result.stdout)["left_out"] is None
 
 
 def test_scores_may_come_from_a_file(cache: FeatureCache, tmp_path: Path) -> None:

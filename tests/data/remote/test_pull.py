@@ -22,6 +22,7 @@ from lager.data.remote.remote import MissingError, UnreachableError
 from lager.data.tools.verify import verify_cache
 from support import web_server as web_server_module
 from support.caches import make_cache
+from support.schemas import check_output
 from support.web_server import web_server
 
 
@@ -327,7 +328,7 @@ def test_an_interrupt_says_what_is_kept_and_the_same_command_goes_on(server, tmp
 
 def test_the_commands_push_and_pull(made, tmp_path, capsys):
     main_ok(["cache", "push", str(made), str(tmp_path / "there"), "--json"])
-    assert json.loads(capsys.readouterr().out)["sent"] == 4
+    assert check_output("cache-push", capsys.readouterr().out)["sent"] == 4
     main_ok(["cache", "pull", str(tmp_path / "there"), str(tmp_path / "here")])
     assert "complete and sound" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="1"):

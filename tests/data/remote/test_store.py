@@ -20,6 +20,7 @@ from lager.data.machine import parse_size
 from lager.data.remote.store import home
 from lager.data.remote.store_cleaning import clean_store, parse_age, stored_caches
 from support.caches import make_cache
+from support.schemas import check_output
 from support.web_server import web_server
 
 
@@ -197,12 +198,13 @@ def test_the_commands_ls_and_gc(server, store, capsys):
     assert "is empty" in run("ls")[1].out
     FeatureCache.open(f"{server.url}/c0")
     code, printed = run("ls", "--json")
-    (one,) = json.loads(printed.out)["caches"]
+    (one,) = check_output("cache-ls", printed.out)["caches"]
     assert (code, one["urls"], one["about"]["items"]) == (0, [f"{server.url}/c0"], 40)
     assert "tiny" in run("ls")[1].out
     assert run("gc")[0] == 1
     assert "would remove" in run("gc", "--max-size", "0", "--dry-run")[1].out
-    assert len(json.loads(run("gc", "--max-size", "0", "--json")[1].out)["removed"]) == 1
+    removed = check_output("cache-gc", run("gc", "--max-size", "0", "--json")[1].out)["removed"]
+    assert len(removed) == 1
     assert run("gc", "--older-than", "soon")[1].err.startswith("error: age 'soon': expected")
 
 

@@ -1,6 +1,5 @@
 """How far a run is, from its folder alone: shards, the living and the dead, failures, time left."""
 
-import json
 import os
 import time
 
@@ -18,6 +17,7 @@ from lager.data.run.worker_records import (
     this_machine,
 )
 from support.caches import make_cache
+from support.schemas import check_output
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_the_command_shows_every_worker_and_failure(cache, capsys):
 def test_as_json_it_says_the_same(cache, capsys):
     write_record(cache, 0, state="reading", shard=1, items_done=16, shards_done=1, seconds=8.0, machine=this_machine())
     assert run(cache, "--json") == 0
-    now = json.loads(capsys.readouterr().out)
+    now = check_output("cache-status", capsys.readouterr().out)
     assert (now["shards_done"], now["running"], now["workers"][0]["alive"]) == (2, [1], True)
 
 

@@ -22,6 +22,7 @@ from lager.train.strategies.fit import fit_strategy
 from lager.train.training_run import train_on_cache
 from scipy import stats
 from support.caches import make_cache
+from support.schemas import check_output
 
 RATING, ORDER = Scale.parse("1-5"), Scale.parse("A=1,B=0")
 
@@ -127,7 +128,7 @@ def test_a_pair_without_a_score_is_left_out_and_told(tmp_path, capsys):
     out = tmp_path / "out"
     main_or_raise(["pairs", str(cache.path), "--strategy", "e-score", "--out", str(out), "--json"])
     printed = capsys.readouterr()
-    told = json.loads(printed.out)
+    told = check_output("pairs", printed.out)
     assert told == json.loads((out / "pairs.json").read_text())
     assert told["strategies"][0]["scored"] == 2
     assert told["strategies"][0]["figures"]["accuracy"]["value"] == 0.5
@@ -222,7 +223,7 @@ def test_a_reason_is_told_where_there_is_no_interval(tmp_path, capsys):
     cache = pair_cache(tmp_path / "alone", certain(*labels), preferred, groups=["x", "y", "z"])
     main_or_raise(["pairs", str(cache.path), "--strategy", "e-score", "--json"])
     printed = capsys.readouterr()
-    told = json.loads(printed.out)
+    told = check_output("pairs", printed.out)
     assert told["without_preferred"] == 1
     assert told["strategies"][0]["figures"]["accuracy"]["reason"] == "every group is a single pair"
     assert "e-score: no interval of accuracy, ties, brier: every group is a single pair" in printed.err

@@ -1,6 +1,5 @@
 """`lager calibrate`, and the intervals that scores have then."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +13,7 @@ from lager.evaluate.score.score_cache import score_cache
 from lager.train.files.aggregator_file import load_aggregator, save_aggregator
 from lager.train.training_run import train_on_cache
 from support.caches import make_cache
+from support.schemas import check_output
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def held_out(tmp_path):
 def test_scores_of_a_calibrated_aggregator_have_intervals_of_each_level(trained, held_out, tmp_path, capsys):
     main_or_raise(["calibrate", str(held_out.path), "--aggregator", str(trained), "--out", str(tmp_path / "b.json"),
                    "--level", "0.9", "--level", "0.8", "--json"])  # fmt: skip
-    told = json.loads(capsys.readouterr().out)
+    told = check_output("calibrate", capsys.readouterr().out)
     assert (told["n"], told["clusters"], [one["level"] for one in told["levels"]]) == (199, 40, [0.8, 0.9])
     half = {one["level"]: one["half_width"] for one in told["levels"]}
     assert 0 < half[0.8] < half[0.9]

@@ -15,6 +15,7 @@ from lager.extract.options.option import make
 from lager.train.files.aggregator_file import load_aggregator, save_aggregator
 from lager.train.training_run import train_on_cache
 from support.extraction import run, write_items
+from support.schemas import check_output
 from support.tiny_models import save_judge
 
 
@@ -199,7 +200,7 @@ def test_the_command_tells_what_it_wrote(place, tmp_path, capsys):
         "score", "--model", str(place / "judge"), "--items", str(place / "new.jsonl"),
         "--aggregator", str(place / "lager-early-3.json"), "--out", str(out), "--json",
     ])  # fmt: skip
-    told = json.loads(capsys.readouterr().out)
+    told = check_output("score", capsys.readouterr().out)
     assert (told["items"], told["valid"]) == (11, 10)
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert all(row["score_mass"] is None for row in rows)

@@ -10,6 +10,7 @@ from lager.data.templates.aspects import ASPECTS
 from lager.evaluate.select import choose
 from lager.evaluate.select.records import Record, read_scored_records
 from support.published import write_jsonl
+from support.schemas import check_output
 
 
 def run(*arguments):
@@ -127,7 +128,7 @@ def test_planted_near_duplicates_are_passed_over_in_alpaca(tmp_path, shared):
 
 def test_what_was_done_is_told_as_json(tmp_path, scores, capsys):
     assert run(scores, "--count", 2, "--out", tmp_path / "out.csv", "--json") == 0
-    summary = json.loads(capsys.readouterr().out)
+    summary = check_output("select", capsys.readouterr().out)
     assert (summary["records"], summary["selected"], summary["lowest_score"]) == (20, 2, 0.9)
 
 

@@ -15,6 +15,7 @@ from lager.train.files.aggregator_file import save_aggregator
 from lager.train.training_run import train_on_cache
 from scipy.stats import kendalltau, spearmanr
 from support.caches import identity, make_cache, make_items, make_shard, write
+from support.schemas import check_output
 from support.tiny_models import save_judge
 
 
@@ -68,7 +69,8 @@ def test_the_command_prints_a_table_and_writes_the_same_figures(prompts, tmp_pat
     assert "58 items valid under every prompt; means over groups" in printed
     assert "of the scale (standard deviation over prompts)" in printed
     main_or_raise(["sensitivity", *caches, "--json"])
-    assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "out" / "sensitivity.json").read_text())
+    printed = check_output("sensitivity", capsys.readouterr().out)
+    assert printed == json.loads((tmp_path / "out" / "sensitivity.json").read_text())
     with pytest.raises(LagerError, match="exists already"):
         main_or_raise(["sensitivity", *caches, "--out", str(tmp_path / "out")])
 

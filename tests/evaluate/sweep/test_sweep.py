@@ -1,6 +1,5 @@
 """`lager sweep`: the same rows however they are computed, kept safely, taken up again, summed up honestly."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -29,6 +28,7 @@ from lager.train.strategies.registry import strategy_names
 from support.caches import make_cache
 from support.processes import wait_for
 from support.readouts import simulate
+from support.schemas import check_output
 
 SMALL = {"strategies": ["lager", "lager-tuned", "prob-tuned", "ridge"], "sizes": [20, 40], "seeds": 2, "folds": 3}
 
@@ -322,7 +322,8 @@ def test_the_command_writes_tables_and_a_figure_and_prints_the_ranking(caches, t
     assert pl.read_csv(tmp_path / "s/ranking.csv")["rank"].to_list() == [1, 2, 3]
     assert run(*paths, "--out", tmp_path / "s", *options, *names, "--json") == 0
     captured = capsys.readouterr()
-    assert {one["strategy"] for one in json.loads(captured.out)["ranking"]} == {"lager", "lager-tuned", "ridge"}
+    ranking = check_output("sweep", captured.out)["ranking"]
+    assert {one["strategy"] for one in ranking} == {"lager", "lager-tuned", "ridge"}
     assert "0 cells computed, 15 were there" in captured.err
 
 
