@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from lager import triage
+from lager.evaluate.triage.learnt_doubt import learn_doubt
 from numpy.typing import NDArray
 
 ITEMS = 1_000_000
@@ -169,6 +170,39 @@ def needed(n_clusters: int, draws: int, *, risk: float = 0.1) -> str:
     )
 
 
+def learnt(n_clusters: int, strength: float, draws: int, *, risk: float = 0.1) -> str:
+    """Return how learnt doubt does where another signal tells `strength` of the errors beside the plain doubt."""
+
+    def draw(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float64], ...]:
+        cluster = np.repeat(np.arange(n), 5)
+        signals = rng.normal(size=(len(cluster), 4))
+        shared = 0.7 * rng.normal(size=n)[cluster]
+        logit = -2.5 + signals[:, 0] + strength * signals[:, 1] + shared
+        return (rng.uniform(size=len(cluster)) < 1 / (1 + np.exp(-logit))).astype(np.float64), signals, cluster
+
+    big, big_signals, _ = draw(np.random.default_rng(1), 100_000)
+    used, above, shares, plain_shares = 0, 0, [], []
+    for number in range(draws):
+        wrong, signals, cluster = draw(np.random.default_rng([number, n_clusters, int(10 * strength)]), n_clusters)
+        teaches = cluster < n_clusters // 2
+        found = learn_doubt(
+            wrong[teaches], signals[teaches], cluster[teaches], plain=signals[teaches, 0], risk=risk, seed=number
+        )
+        slopes = np.array(found.coefficients[1:]) if found.helps else np.eye(4)[0]
+        used += found.helps
+        options = {"cluster": cluster, "risk": risk, "seed": number, "largest_cluster": 5}
+        half = triage(np.where(teaches, np.nan, wrong), signals @ slopes, **options)
+        alone = big_signals @ slopes <= (-np.inf if half.threshold is None else half.threshold)
+        above += half.threshold is not None and big[alone].mean() > risk
+        shares.append(alone.mean())
+        plain = triage(wrong, signals[:, 0], **options)
+        plain_shares.append((big_signals[:, 0] <= (-np.inf if plain.threshold is None else plain.threshold)).mean())
+    return (
+        f"| {strength:g} | {n_clusters} | {100 * used / draws:.0f} | {100 * above / draws:.1f} | "
+        f"{100 * np.mean(shares):.0f} | {100 * np.mean(plain_shares):.0f} |"
+    )
+
+
 def _line(name: str, n_clusters: int, draws: int, above: int, shares: list[float]) -> str:
     """Return a row of the table."""
     share = f"{100 * np.mean(shares):.0f}" if shares else "-"
@@ -182,8 +216,16 @@ def main() -> None:
     parser.add_argument("--risk", type=float, default=0.1)
     parser.add_argument("--confidence", type=float, default=0.9)
     parser.add_argument("--raters", type=Path, help="file of SummEval's experts and published judges")
+    parser.add_argument("--learnt", action="store_true", help="what learnt doubt gains")
     parser.add_argument("--needed", action="store_true", help="how good the number of labels is that is told")
     options = parser.parse_args()
+    if options.learnt:
+        print("| other signal | clusters | learnt doubt used, % | risk above, % | decided alone, % | plain, % |")
+        print(f"|{'---|' * 6}")
+        for strength in (0.0, 1.0):
+            for n_clusters in (400, 1000):
+                print(learnt(n_clusters, strength, options.draws), flush=True)
+        return
     if options.needed:
         print("| calibration | without a threshold | labels told | found with these, % |\n|---|---|---|---|")
         for n_clusters in (50, 100, 200):
