@@ -27,11 +27,13 @@ def estimate(
     *,
     strategy: Annotated[
         list[str] | None,
-        typer.Option("--strategy", help="Judge of CACHE; several are mixed. [e-score, lager, lager-tuned, ridge]"),
+        typer.Option(
+            "--strategy", help="Judge of CACHE; several are mixed (default: e-score, lager, lager-tuned, ridge)."
+        ),
     ] = None,
     layers: Annotated[bool, typer.Option("--layers", help="Every layer of CACHE as a judge.")] = False,
     folds: Annotated[
-        int | None, typer.Option(help="Folds of whole clusters that judges are fitted and mixed by. [5]")
+        int | None, typer.Option(help="Folds of whole clusters that judges are fitted and mixed by (default: 5).")
     ] = None,
     aggregator: AggregatorFiles = None,
     external: Annotated[
@@ -45,7 +47,7 @@ def estimate(
     raters: Raters = None,
     by: Annotated[
         str | None,
-        typer.Option(help="Estimate the mean of each value of these columns. [system, else group, else all]"),
+        typer.Option(help="Estimate the mean of each value of these columns (default: system, else group, else all)."),
     ] = None,
     at_least: Annotated[
         float | None, typer.Option("--at-least", help="Estimate the share of items with this score or a higher one.")
@@ -54,7 +56,9 @@ def estimate(
         str | None,
         typer.Option(help="Column of the parts that labelled items were drawn from, a random share of each."),
     ] = None,
-    weight: Annotated[float | None, typer.Option(help="Of the judge. [the one with the narrowest intervals]")] = None,
+    weight: Annotated[
+        float | None, typer.Option(help="Of the judge (default: that of the narrowest intervals).")
+    ] = None,
     horvitz_thompson: Annotated[
         bool, typer.Option("--horvitz-thompson", help="Divide weighted sums by the number of items.")
     ] = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -45,16 +45,20 @@ def plan(
     ] = None,
     raters: Raters = None,
     strategy: Annotated[
-        list[str] | None, typer.Option("--strategy", help="Judge of CACHE. [e-score, lager, lager-tuned, ridge]")
+        list[str] | None,
+        typer.Option("--strategy", help="Judge of CACHE (default: e-score, lager, lager-tuned, ridge)."),
     ] = None,
-    folds: Annotated[int | None, typer.Option(help="Folds of whole clusters that judges are fitted by. [5]")] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Folds of whole clusters that judges are fitted by (default: 5).")
+    ] = None,
     aggregator: AggregatorFiles = None,
     by: Annotated[
-        str | None, typer.Option(help="Columns of which each value is a system. [system, else group]")
+        str | None, typer.Option(help="Columns of which each value is a system (default: system, else group).")
     ] = None,
     draw: Annotated[int | None, typer.Option(help="Draw so many items to label, with recorded probabilities.")] = None,
     doubt: Annotated[
-        str | None, typer.Option(metavar="FILE:COLUMN", help="Doubt that items are drawn by. [spread over the judges]")
+        str | None,
+        typer.Option(metavar="FILE:COLUMN", help="Doubt that items are drawn by (default: spread over the judges)."),
     ] = None,
     floor: Annotated[float, typer.Option(help="Least chance of an item, over that in a draw at random.")] = 0.5,
     out: Annotated[Path | None, typer.Option("--out", help="CSV for --draw: all items, those to label marked.")] = None,
@@ -86,7 +90,7 @@ def plan(
             raise LagerError("items are drawn, and a pilot is read, from a CACHE, or --scores FILE and --external")
         found = _stated(
             asked, expected=expected, power=power, level=level, sd=sd, correlation=correlation, likeness=likeness,
-            per_cluster=per_cluster, n_items=float(items or "inf"), n_clusters=float(clusters or items or "inf"),
+            per_cluster=per_cluster, n_items=float("inf") if items is None else items, n_clusters=clusters,
         )  # fmt: skip
     else:
         from ...data.items.raters import parse_raters
@@ -117,7 +121,7 @@ def plan(
     tell(written=written, notes=notes)
 
 
-def _stated(asked: dict[str, float], **numbers: float) -> list[PlannedLabels]:
+def _stated(asked: dict[str, float], **numbers: Any) -> list[PlannedLabels]:
     """Return the plans from stated numbers."""
     from .plan import plan_labels
 

@@ -68,7 +68,7 @@ def plan_labels(
     likeness: float = 0.0,
     per_cluster: float = 1.0,
     n_items: float = float("inf"),
-    n_clusters: float = float("inf"),
+    n_clusters: float | None = None,
     expected: float = 0.0,
     level: float = 0.95,
     power: float = 0.8,
@@ -91,8 +91,10 @@ def plan_labels(
         Intraclass correlation of the items of one cluster and system.
     per_cluster : float
         Labels of one system in a cluster.
-    n_items, n_clusters : float
-        Items of a system, all scored by the judge, and their clusters; without a limit when infinite.
+    n_items : float
+        Items of a system, all scored by the judge; without a limit when infinite.
+    n_clusters : float, optional
+        The clusters that they are in; `n_items` over `per_cluster` when None.
     expected : float
         For non-inferiority, by how much the judge is expected to be above a rater.
     level, power : float
@@ -109,6 +111,11 @@ def plan_labels(
     """
     check_plan(goal, target, level=level, power=power)
     _check(sd=sd, correlation=correlation, likeness=likeness, per_cluster=per_cluster)
+    n_clusters = n_items / per_cluster if n_clusters is None else n_clusters
+    if not (n_items >= 2 and 2 <= n_clusters <= n_items):
+        raise LagerError(
+            f"{n_items:g} items in {n_clusters:g} clusters: expected 2 or more, and no more clusters than items"
+        )
     design = Design(per_cluster, n_items, n_clusters)
     parts = VarianceParts(sd**2 * likeness, sd**2 * (1 - likeness))
     if goal == "agreement":

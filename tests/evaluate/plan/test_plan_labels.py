@@ -78,6 +78,8 @@ def test_agreement_and_non_inferiority_have_no_help_of_the_judge():
         ("mean", 0.1, {"likeness": 2}, "a likeness of 2"),
         ("mean", 0.1, {"per_cluster": 0.5}, "0.5 labels in a cluster"),
         ("mean", 0.1, {"power": 80}, "power 80: expected a share"),
+        ("mean", 0.1, {"n_items": -5}, "-5 items in -5 clusters"),
+        ("mean", 0.1, {"n_items": 50, "n_clusters": 60}, "50 items in 60 clusters"),
     ],
 )
 def test_numbers_out_of_range_are_refused(goal, target, options, said):
