@@ -207,8 +207,9 @@ def summarise(cache: Any) -> dict[str, Any]:
 
 def _raters(cache: Any) -> int | None:
     """Return how many raters have names; None where scores have places at most."""
-    found = cache.raters
-    return len(found.names) if found.named and found.names else None
+    from ..items.raters import count_names
+
+    return count_names(cache.items)
 
 
 def _first_words(template: Any) -> str | None:

@@ -164,6 +164,14 @@ def rater_scores(items: pl.DataFrame) -> RaterScores:
     return RaterScores(tuple(column), table, not any(map(is_place, column)), unknown)
 
 
+def count_names(items: pl.DataFrame) -> int | None:
+    """Return how many raters have names, without their table; None where scores have places at most."""
+    if not has_raters(items):
+        return None
+    names = items[RATED_BY].drop_nulls().explode(empty_as_null=False).unique()
+    return len(names) if len(names) and not any(map(is_place, names)) else None
+
+
 def has_raters(items: pl.DataFrame) -> bool:
     """Return whether an item table says who gave its scores; a group may be called like that column."""
     return items.schema.get(RATED_BY) == RATED_BY_TYPE

@@ -23,7 +23,8 @@ from ..files.json_text import DOCUMENT, parse_json
 from ..files.text import decode_text
 from ..files.writing import refuse_existing
 from ..items.items import TABLE_SCHEMA, Items
-from ..items.small_files import check_unique, parse_scores
+from ..items.raters import RATED_BY, RATED_BY_TYPE, Rated
+from ..items.small_files import check_unique, parse_places
 from ..run.cache_writer import CacheWriter
 from ..scale import Scale
 
@@ -90,17 +91,17 @@ def _readout(record: dict[str, Any], *, row: int, path: Path) -> np.ndarray[Any,
 def _items(records: list[dict[str, Any]], scale: Scale, *, path: Path) -> Items:
     try:
         ids = [str(record["idx"]) for record in records]
-        scores = [
-            [] if record["human_score"] is None else parse_scores(record["human_score"], row=n, path=path)
-            for n, record in enumerate(records, start=1)
-        ]
+        given = [parse_places(record["human_score"], row=n, path=path) for n, record in enumerate(records, start=1)]
     except KeyError as error:
         raise LagerError(f"{path}: a record has no {error}, as the released code writes") from None
     check_unique(ids, path=path)
     nulls: list[None] = [None] * len(ids)
+    rated = Rated.of(given)
     table = pl.DataFrame(
-        {"item_id": ids, "scores": scores, "group": nulls, "cluster": nulls, "system": nulls}, schema=TABLE_SCHEMA
+        {"item_id": ids, "scores": rated.scores, "group": nulls, "cluster": nulls, "system": nulls}, schema=TABLE_SCHEMA
     )
+    if rated.rated_by is not None:
+        table = table.with_columns(pl.Series(RATED_BY, rated.rated_by, dtype=RATED_BY_TYPE))
     fields = tuple({"prompt": str(record.get("prompt", ""))} for record in records)
     return Items(tuple(ids), fields, "prompt", table, source={"file": path.name}).on_scale(scale)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from ..agreement.result import Estimate
 from ..metrics.metrics import METRICS
 from ..tables.table import Cell, Column, Table, count, interval, name, number
 from .judges import JudgesBesideRaters
+from .uncertainty import Stratum
 
 
 def judges_table(found: JudgesBesideRaters) -> Table:
@@ -33,17 +36,22 @@ def judges_table(found: JudgesBesideRaters) -> Table:
 
 def uncertainty_table(found: JudgesBesideRaters) -> Table:
     """Return a row for each judge and stratum of items by the spread of their own raters."""
-    metric = METRICS[found.judges[0].one_more_rater.metric].title
+    strata = {one.judge: one.by_uncertainty for one in found.judges}
+    return strata_table(strata, found.judges[0].one_more_rater.metric)
+
+
+def strata_table(strata: Mapping[str, Sequence[Stratum]], metric: str) -> Table:
+    """Return a row for each judge and stratum."""
     columns = (
-        Column("judge", "name"), Column("spread of raters", "aside"), Column("items", "count"), Column(metric),
-        Column("one rater"), Column("difference"),
+        Column("judge", "name"), Column("spread of raters", "aside"), Column("items", "count"),
+        Column(METRICS[metric].title), Column("one rater"), Column("difference"),
     )  # fmt: skip
     rows = tuple(
         (
-            name(one.judge), _word(f"{stratum.least:.2f} to {stratum.most:.2f}"), count(stratum.n),
+            name(judge), _word(f"{stratum.least:.2f} to {stratum.most:.2f}"), count(stratum.n),
             figure(stratum.figures.judge), figure(stratum.figures.rater), figure(stratum.figures.difference),
         )
-        for one in found.judges for stratum in one.by_uncertainty
+        for judge, of_judge in strata.items() for stratum in of_judge
     )  # fmt: skip
     note = (
         "spread: standard deviation of an item's raters, cut at its terciles; the split is made by the scores that the "

@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 
 from ...data.errors import LagerError
-from ...data.items.raters import RaterScores, has_raters, rater_scores
+from ...data.items.raters import RaterScores, count_names, rater_scores
 from ..agreement.grouping import label_series
 from ..alt_test.alt_test import against_raters
 from ..alt_test.one_more_rater import OneMoreRater, one_more_rater
-from ..alt_test.tables import figure
+from ..alt_test.tables import figure, strata_table
+from ..alt_test.uncertainty import agreement_by_uncertainty
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.scoring import StrategyScores
 from ..metrics.metrics import METRICS
 from ..tables.table import Column, Row, Table, name, number
+from .marks import best_strategies
 
 #: Of more items or raters the report leaves it to `lager alt-test`.
-MOST_ITEMS, MOST_RATERS = 20_000, 50
+MOST_ITEMS, MOST_RATERS = 20_000, 20
 _EPSILONS = (0.1, 0.15, 0.2)
 _METRIC = "spearman"
 
@@ -38,23 +40,40 @@ def beside_raters(evaluation: Evaluation) -> Table | None:
     return Table(columns, rows, caption=f"Beside one more rater: {asked}") if rows else None
 
 
+def by_uncertainty(evaluation: Evaluation) -> Table | None:
+    """Return the best strategy by how far an item's raters lie apart; None where `beside_raters` is."""
+    raters = named_raters(evaluation)
+    best = sorted(best_strategies(evaluation, [_METRIC])[_METRIC])
+    if raters is None or not best:
+        return None
+    one = next(one for one in evaluation.scored if one.name == best[0])
+    try:
+        strata = agreement_by_uncertainty(
+            one.scores, raters.scores, metric=_METRIC, group=evaluation.group, cluster=_clusters(evaluation),
+            level=_level(evaluation), names=raters.names, folded=one.folded, resamples=evaluation.agreement.resamples,
+            seed=evaluation.agreement.seed,
+        )  # fmt: skip
+    except LagerError:
+        return None
+    return strata_table({one.name: strata}, _METRIC)
+
+
 def named_raters(evaluation: Evaluation) -> RaterScores | None:
     """Return the raters' scores where they have names and are few enough for the report."""
-    if len(evaluation.items) > MOST_ITEMS or not has_raters(evaluation.items):
+    known = count_names(evaluation.items)
+    if known is None or known > MOST_RATERS or len(evaluation.items) > MOST_ITEMS:
         return None
-    raters = rater_scores(evaluation.items)
-    return raters if raters.named and 0 < len(raters.names) <= MOST_RATERS else None
+    return rater_scores(evaluation.items)
 
 
 def beside_one_more(
     evaluation: Evaluation, one: StrategyScores, raters: RaterScores, *, metric: str = _METRIC
 ) -> OneMoreRater | None:
     """Return a strategy beside one more rater; None where too few raters have items enough."""
-    level = "pooled" if evaluation.agreement.level == "pooled" else None
     try:
         return one_more_rater(
             one.scores, raters.scores, metric=metric, group=evaluation.group, cluster=_clusters(evaluation),
-            level=level, names=raters.names, folded=one.folded, resamples=evaluation.agreement.resamples,
+            level=_level(evaluation), names=raters.names, folded=one.folded, resamples=evaluation.agreement.resamples,
             seed=evaluation.agreement.seed,
         )  # fmt: skip
     except LagerError:  # what is lacking is said by `lager alt-test`
@@ -74,6 +93,10 @@ def _rows(evaluation: Evaluation, raters: RaterScores) -> Iterator[Row]:
             name(one.name), number(tests[0].rho), *(number(test.omega, 2) for test in tests),
             figure(beside.judge), figure(beside.rater), figure(beside.difference),
         )  # fmt: skip
+
+
+def _level(evaluation: Evaluation) -> str | None:
+    return "pooled" if evaluation.agreement.level == "pooled" else None
 
 
 def _clusters(evaluation: Evaluation) -> Any:

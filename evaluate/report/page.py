@@ -13,7 +13,7 @@ from ...data.version import VERSION
 from ..evaluation.evaluation import Evaluation
 from ..metrics.metrics import METRICS
 from ..tables.table import Table
-from .beside_raters import beside_raters
+from .beside_raters import beside_raters, by_uncertainty
 from .decided_alone import decided_alone
 from .difference_table import difference_table
 from .drawing import Drawn, inline
@@ -53,6 +53,7 @@ def render_report(evaluation: Evaluation, table: Table, drawn: Sequence[Drawn]) 
         human_table(evaluation),
         difference_table(evaluation),
         beside_raters(evaluation),
+        by_uncertainty(evaluation),
         decided_alone(evaluation),
         system_means(evaluation),
     ]

@@ -11,7 +11,7 @@ from lager.data.cache.feature_cache import FeatureCache
 from lager.data.errors import LagerError
 from lager.data.items import survey
 from lager.data.items.lazy_items import LazyItems
-from lager.data.items.raters import RATED_BY, RATED_BY_TYPE, parse_raters, rater_scores
+from lager.data.items.raters import RATED_BY, RATED_BY_TYPE, count_names, parse_raters, rater_scores
 from lager.data.items.score_files import read_human_scores
 from lager.data.open_items import load_items, open_items
 from lager.data.remote.push import push
@@ -201,3 +201,10 @@ def test_names_that_are_not_one_for_each_score_are_refused(tmp_path, by):
     table.write_parquet(cache.path / "items.parquet")
     with pytest.raises(LagerError, match=r"one for one|twice|without a name"):
         FeatureCache.open(cache.path, verify=False)
+
+
+def test_names_are_counted_without_their_table(tmp_path):
+    assert count_names(named_cache(tmp_path / "c").items) == 3
+    assert count_names(make_items(3).table) is None
+    for rows in (LISTS, LISTS[:1]):
+        assert count_names(load_items(write_rows(tmp_path / f"{len(rows)}.jsonl", rows)).table) is None

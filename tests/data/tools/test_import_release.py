@@ -72,3 +72,11 @@ def test_an_existing_folder_is_left_alone(tmp_path):
 def test_the_released_fixture_is_imported_whole(shared, tmp_path):
     cache = import_release(shared / "reference" / "release-parity" / "p_test.json.gz", cache=tmp_path / "c", model="m")
     assert (cache.n_items, int(cache.valid.sum()), cache.n_layers) == (300, 298, 8)
+
+
+def test_lists_of_raters_keep_their_places(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps([record(0, [4, None, 2], LOGITS[0]), record(1, [1, 2, 3], LOGITS[1])]))
+    cache = import_release(path, cache=tmp_path / "cache", model="judge")
+    np.testing.assert_array_equal(cache.raters.scores, [[4, np.nan, 2], [1, 2, 3]])
+    assert cache.raters.names == ("#1", "#2", "#3")

@@ -76,6 +76,7 @@ def test_it_sets_the_judges_beside_one_more_rater(out):
     table = page.split("<summary>Beside one more rater:")[1].split("</table>")[0]
     assert table.count("<tr>") > 2
     assert "omega at 0.15" in table
+    assert "<summary>Agreement by human uncertainty</summary>" in page
 
 
 def test_the_report_loads_nothing(out):
