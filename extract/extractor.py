@@ -50,6 +50,7 @@ def extract_features(
     attn: str | None = None,
     quantize: str | None = None,
     revision: str | None = None,
+    tokenizer: str | None = None,
     trust_remote_code: bool = False,
     layers_path: str | None = None,
     norm_path: str | None = None,
@@ -72,7 +73,7 @@ def extract_features(
     Parameters
     ----------
     model : str, Path or Judge
-        Local folder, hub id, or a judge that is loaded already (the loading options are then without effect).
+        Local folder, GGUF file, hub id, or a judge that is loaded already (loading options are then without effect).
     items : str, Path or ItemSource
         JSONL, CSV or Parquet file, ``benchmark:NAME=PATH#PART``, or items in memory.
     cache : str or Path
@@ -120,7 +121,7 @@ def extract_features(
     extend, replace : bool
         What becomes of a complete cache that holds other items: read further ones into it, its own being given too; or
         let those go that are not given now. It is refused without either.
-    dtype, device, attn, quantize, revision, trust_remote_code, layers_path, norm_path
+    dtype, device, attn, quantize, revision, tokenizer, trust_remote_code, layers_path, norm_path
         See `lager.extract.model.judge.load_judge`.
     batch_tokens : int
         Padded tokens of a batch.

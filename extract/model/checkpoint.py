@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...data.errors import LagerError
 from ...data.files.canonical import sha256_file
@@ -39,6 +40,8 @@ class Checkpoint:
         File name to path, for the files that are loaded.
     runs_code : bool
         Whether Python code of the checkpoint may run.
+    gguf : dict or None
+        How the weights of a GGUF file are stored; None for any other checkpoint.
     """
 
     name: str
@@ -47,12 +50,13 @@ class Checkpoint:
     config: dict[str, Path]
     tokenizer: dict[str, Path]
     runs_code: bool = False
+    gguf: dict[str, Any] | None = None
 
     @property
     def public_name(self) -> str:
         """The hub id, or the name of the local folder without the path to it: what may be told to others."""
         folder = Path(self.name).expanduser()
-        return folder.resolve().name if folder.is_dir() else self.name
+        return folder.resolve().name if folder.exists() else self.name
 
     def hashes(self) -> dict[str, dict[str, str]]:
         """Return sha256 by file name for weights, config and tokenizer.
@@ -73,7 +77,9 @@ def find_checkpoint(name: str | Path, *, revision: str | None = None, code: bool
             raise LagerError(f"--revision {revision} names a version on the hub, but {folder} is a local folder")
         finder = _Finder(str(folder), None, folder)
     elif folder.exists() or not _HUB_ID.match(str(name)):
-        raise LagerError(f"model {str(name)!r} is neither a folder nor a hub id: expected a folder with config.json")
+        raise LagerError(
+            f"model {str(name)!r} is neither a folder nor a hub id: expected a folder with config.json, or a GGUF file"
+        )
     else:
         finder = _Finder(str(name), revision, None)
     config = finder.some(_CONFIG)
@@ -139,6 +145,24 @@ class _Finder:
         """Return those of some files that there are."""
         found = {file: self.path(file) for file in files}
         return {file: path for file, path in found.items() if path is not None}
+
+
+def find_tokenizer(name: str | Path) -> dict[str, Path]:
+    """Return the files of a tokenizer in a folder or on the hub, by name.
+
+    Raises
+    ------
+    LagerError
+        When there are none.
+    """
+    folder = Path(name).expanduser()
+    if not folder.is_dir() and not _HUB_ID.match(str(name)):
+        raise LagerError(f"--tokenizer {name} is neither a folder nor a hub id")
+    finder = _Finder(str(name), None, folder if folder.is_dir() else None)
+    found = finder.some((_TOKENIZER, *_TOKENIZER_SETTINGS, *_TOKENIZER_SOURCES))
+    if not set(found) & {_TOKENIZER, *_TOKENIZER_SOURCES}:
+        raise LagerError(f"--tokenizer {name}: found none of {', '.join((_TOKENIZER, *_TOKENIZER_SOURCES))} there")
+    return found
 
 
 def _weights(finder: _Finder) -> dict[str, Path]:

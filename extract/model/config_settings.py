@@ -31,7 +31,12 @@ _DROPOUT = ("dropout", "pdrop", "dropout_prob", "dropout_rate")
 
 def config_settings(config: Path) -> dict[str, Any]:
     """Return the settings of a config.json that count, at any depth."""
-    return dict(_counting(read_config(config)))
+    return counting(read_config(config))
+
+
+def counting(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return those of a model's settings that count, at any depth."""
+    return dict(_counting(settings))
 
 
 def read_config(path: Path) -> dict[str, Any]:

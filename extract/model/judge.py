@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...data.errors import LagerError
 from ..options.groups import LoadOptions
-from .checkpoint import Checkpoint, find_checkpoint
+from .checkpoint import Checkpoint, find_checkpoint, find_tokenizer
+from .gguf_file import as_plain, find_gguf, gguf_options, gguf_source
 from .quantize import compute_dtype, describe_quantization, quantization_config
 
 if TYPE_CHECKING:
@@ -108,11 +109,13 @@ def load_judge(name: str | Path, options: LoadOptions = _AS_IT_IS, *, first_bloc
     Parameters
     ----------
     name : str or Path
-        A local folder or a hub id. Only safetensors weights are read.
+        A local folder, a hub id, or a GGUF file (``OWNER/REPOSITORY:FILE.gguf`` on the hub), whose weights are
+        dequantised to the dtype. Of folders and ids only safetensors weights are read.
     options : LoadOptions
         How it is loaded. ``device``: "auto" spreads the weights over all devices; the best single one when None.
-        ``attn``: transformers' choice when None. ``trust_remote_code``: whether Python code that comes with the
-        checkpoint may run. ``layers_path``, ``norm_path``: where blocks and final norm are, when they cannot be found.
+        ``attn``: transformers' choice when None. ``tokenizer``: another folder or hub id whose tokenizer is used.
+        ``trust_remote_code``: whether Python code that comes with the checkpoint may run. ``layers_path``,
+        ``norm_path``: where blocks and final norm are, when they cannot be found.
     first_blocks : int, optional
         Load so many blocks alone, and read the layer entries up to the last of them; all where the model has no more.
 
@@ -127,11 +130,17 @@ def load_judge(name: str | Path, options: LoadOptions = _AS_IT_IS, *, first_bloc
     dtype, trust_remote_code = "auto" if options.dtype is None else options.dtype, options.trust_remote_code
     if dtype not in DTYPES:
         raise LagerError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
-    quantization = describe_quantization(options.quantize, dtype)
     with _quiet_libraries(bars=True):  # the bars of a download are wanted
-        checkpoint = find_checkpoint(name, revision=options.revision, code=trust_remote_code)
+        checkpoint = find_gguf(name, revision=options.revision) or find_checkpoint(
+            name, revision=options.revision, code=trust_remote_code
+        )
+        if options.tokenizer is not None:
+            checkpoint = replace(checkpoint, tokenizer=find_tokenizer(options.tokenizer))
+    if checkpoint.gguf is not None:
+        _check_gguf_options(checkpoint, options, first_blocks)
+    quantization = describe_quantization(options.quantize, dtype)
     with _quiet_libraries(bars=False):
-        tokenizer = _load_tokenizer(checkpoint, trust_remote_code=trust_remote_code)
+        tokenizer = _load_tokenizer(checkpoint, options.tokenizer, trust_remote_code=trust_remote_code)
         config, shortened = _configurations(checkpoint, first_blocks, trust_remote_code=trust_remote_code)
         model = _load_model(
             checkpoint,
@@ -171,8 +180,22 @@ def _choose_device(device: str | None) -> str:
     return device
 
 
+def _check_gguf_options(checkpoint: Checkpoint, options: LoadOptions, first_blocks: int | None) -> None:
+    """Refuse what a GGUF file cannot have."""
+    if options.quantize is not None:
+        raise LagerError(f"--quantize {options.quantize}: {checkpoint.name} is a GGUF file, quantised already")
+    if options.trust_remote_code:
+        raise LagerError(f"--trust-remote-code: {checkpoint.name} is a GGUF file, which brings no code")
+    if first_blocks is not None:
+        from .first_blocks import BlocksDifferError
+
+        raise BlocksDifferError(f"{checkpoint.name}: a GGUF file is read whole")
+
+
 def _source(checkpoint: Checkpoint) -> dict[str, Any]:
     """Return the arguments by which transformers finds a checkpoint."""
+    if checkpoint.gguf is not None:
+        return gguf_source(checkpoint)
     folder = Path(checkpoint.name).expanduser()
     local = folder.is_dir()
     return {
@@ -181,14 +204,18 @@ def _source(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def _load_tokenizer(checkpoint: Checkpoint, *, trust_remote_code: bool) -> Any:
-    """Return the tokenizer, with errors as one line."""
+def _load_tokenizer(checkpoint: Checkpoint, other: str | None, *, trust_remote_code: bool) -> Any:
+    """Return the tokenizer, the checkpoint's own or that of another place, with errors as one line."""
     from transformers import AutoTokenizer
 
+    source = _source(checkpoint)
+    if other is not None:
+        folder = Path(other).expanduser()
+        source = {"pretrained_model_name_or_path": str(folder) if folder.is_dir() else other}
     try:
-        return AutoTokenizer.from_pretrained(**_source(checkpoint), trust_remote_code=trust_remote_code)
+        return AutoTokenizer.from_pretrained(**source, trust_remote_code=trust_remote_code)
     except Exception as error:  # whatever a library raises over the files of a stranger
-        raise LagerError(f"cannot load the tokenizer of {checkpoint.name}: {_first_line(error)}") from None
+        raise LagerError(f"cannot load the tokenizer of {other or checkpoint.name}: {_first_line(error)}") from None
 
 
 def _configurations(
@@ -235,8 +262,12 @@ def _load_model(
         options |= {"quantization_config": quantization_config(quantization), "device_map": {"": device}}
     if device == "auto":
         options["device_map"] = "auto"
+    source = _source(checkpoint)
+    if checkpoint.gguf is not None:
+        source = gguf_options(checkpoint)
+        options["dtype"] = "float32" if dtype == "auto" else dtype  # what dequantising gives
     try:
-        model, info = auto_model.from_pretrained(**_source(checkpoint), **options, output_loading_info=True)
+        model, info = auto_model.from_pretrained(**source, **options, output_loading_info=True)
     except Exception as error:  # of the weights' reader, too, which has a kind of its own for files that are cut off
         raise LagerError(f"cannot load {checkpoint.name} as a causal LM: {_first_line(error)}") from None
     # Weights that a checkpoint lacks are filled with random numbers: never read those.
@@ -250,6 +281,8 @@ def _load_model(
 
         if unused := unused_before(info["unexpected_keys"], number_of_blocks(config) or 0):
             raise BlocksDifferError(f"{checkpoint.name}: without its later blocks {unused[0]} is not used")
+    if checkpoint.gguf is not None:
+        model = as_plain(model)
     model.eval().requires_grad_(False)
     return model if "device_map" in options else model.to(device)
 

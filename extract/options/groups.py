@@ -68,6 +68,7 @@ class LoadOptions:
     attn: str | None = option("Attention implementation, such as sdpa or eager.")
     quantize: str | None = option("4bit or 8bit weights, with bitsandbytes.")
     revision: str | None = option("Version on the hub.")
+    tokenizer: str | None = option("Folder or hub id of another tokenizer.", shown="the model's own")
     trust_remote_code: bool = option("Run Python code that comes with the checkpoint.", default=False)
     layers_path: str | None = option("Module path of the blocks, if not found.")
     norm_path: str | None = option("Module path of the final norm, if not found.")

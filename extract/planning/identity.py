@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...data.items.lazy_items import ItemSource
-from ..model.config_settings import config_settings
+from ..model.config_settings import config_settings, counting
 from ..model.judge import Judge
 from ..prompts.chat import own_template
 from ..prompts.notices import n_with_plain_special_tokens
@@ -30,7 +31,7 @@ def cache_identity(
         "condition": planner.condition.as_json(planner.stop_ids),
         "readout": readout,
         "dtype": judge.dtype,
-        "quantization": judge.quantization,
+        "quantization": judge.quantization or judge.checkpoint.gguf,
         "attention": judge.attention,
         "backend": "transformers",
     }
@@ -57,13 +58,20 @@ def readout_inputs(judge: Judge, hashes: Mapping[str, Any]) -> dict[str, Any]:
         "weights": hashes["weights"],
         "readout": readout_contract(judge),
         "dtype": judge.dtype,
-        "config": config_settings(judge.checkpoint.config["config.json"]),
+        "config": _settings(judge),
     }
     if judge.quantization is not None:
         inputs["quantization"] = judge.quantization
     if code := {name: sha for name, sha in hashes["config"].items() if name != "config.json"}:
         inputs["code"] = code
     return inputs
+
+
+def _settings(judge: Judge) -> dict[str, Any]:
+    """Return the settings of a model that count: of its config.json, or what a GGUF file's header became."""
+    if judge.checkpoint.gguf is None:
+        return config_settings(judge.checkpoint.config["config.json"])
+    return counting(json.loads(judge.model.config.to_json_string(use_diff=False)))
 
 
 def _score_tokens(planner: Planner) -> dict[str, Any]:

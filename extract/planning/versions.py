@@ -16,7 +16,8 @@ def library_versions(judge: Judge) -> dict[str, str]:
     """Return the versions of what a judge is read with."""
     import torch
 
-    names = _LIBRARIES if judge.quantization is None else (*_LIBRARIES, judge.quantization["method"])
+    stored = judge.quantization or judge.checkpoint.gguf
+    names = _LIBRARIES if stored is None else (*_LIBRARIES, stored["method"])
     return {
         "lager": VERSION,
         "torch": str(torch.__version__),  # with the build, such as +cu130, which metadata may leave out
