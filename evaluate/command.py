@@ -53,6 +53,10 @@ def evaluate(
     by: Annotated[
         str | None, typer.Option(help="Group by these columns of the items, with commas between, not by the group.")
     ] = None,
+    partial: Annotated[
+        str | None,
+        typer.Option(metavar="length", help="Show correlations with the prompt's length partialled out, too."),
+    ] = None,
     metric: Annotated[
         list[str] | None,
         typer.Option("--metric", "--metrics", help="Metric to show, or all; may be repeated. Files hold all of them."),
@@ -118,8 +122,9 @@ def evaluate(
         with Progress(1.0, what="scoring", unit="share") as bar:
             if cache is None:
                 _refuse_without_cache(
-                    aggregator=aggregator, strategy=strategy, train=train, folds=folds, threshold_range=threshold_range
-                )
+                    aggregator=aggregator, strategy=strategy, train=train, folds=folds, partial=partial,
+                    threshold_range=threshold_range,
+                )  # fmt: skip
                 evaluation = _evaluate_files(scores, external or [], scale, progress=bar.tell, **common)
             else:
                 if scale is not None:
@@ -134,6 +139,7 @@ def evaluate(
                     external=external or [],
                     preset=preset,
                     threshold_range=threshold_range,
+                    partial=partial,
                     force=force,
                     progress=bar.tell,
                     **common,

@@ -18,6 +18,7 @@ from .estimates import LevelEstimates
 from .fold_scores import FoldScores
 from .human_reference import human_reference
 from .intervals import DEFAULT_INTERVAL, check_kind
+from .item_level import check_partial, column_of
 from .labelled_scores import LabelledScores
 from .levels import choose_level
 from .raters import Raters
@@ -34,6 +35,7 @@ def evaluate_scores(
     system: ArrayLike | pl.Series | None = None,
     together: ArrayLike | pl.Series | None = None,
     annotators: Sequence[Sequence[float]] | pl.Series | None = None,
+    partial: ArrayLike | None = None,
     raters: Sequence[Sequence[str] | None] | pl.Series | None = None,
     folded: Mapping[str, FoldScores] | None = None,
     level: str | None = None,
@@ -70,6 +72,9 @@ def evaluate_scores(
         Every annotator's score of each item, where they are kept; gives the human reference.
     raters : sequence of n_items sequences of str, or polars.Series of lists, optional
         The annotators' names, one for each of their scores; without them places in the lists are taken for raters.
+    partial : array-like of shape (n_items,), optional
+        A number for each item, such as its length, to be partialled out of `metrics`, which are some of spearman,
+        pearson and kendall then: partial correlations, in each group and everywhere that figures are computed.
     folded : mapping of str to FoldScores, optional
         Judges whose scores are out of fold, with what every fold's model makes of all items: metrics of order and
         Pearson's r compare items across folds on one footing then.
@@ -123,7 +128,12 @@ def evaluate_scores(
         human, scores, group=group, cluster=cluster, system=system, together=together, folded=folded
     )
     n_clusters, cluster_codes = labelled.cluster_codes()
+    column = None
+    if partial is not None:
+        check_partial(names, chosen)
+        column = column_of(partial, human)
     context = Context(
+        column=column,
         labels=None if scale is None else np.sort(scale.array),
         cluster=None if labelled.cluster is None else cluster_codes,
         threshold=check_threshold(threshold),

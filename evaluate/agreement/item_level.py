@@ -1,4 +1,4 @@
-"""Agreement over items: pooled, or inside each group."""
+"""Agreement over items: pooled, or inside each group; with another column partialled out where that is asked for."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from ...data.errors import LagerError
 from ..metrics.metrics import METRICS, NO_SCALE
 from ..weighted.cluster_pairs import ClusterPairs
 from ..weighted.context import NOTHING, Context
@@ -18,6 +19,9 @@ from ..weighted.ranking import Ranking, WeightedRanking, all_once
 from ..weighted.segments import Segments, narrow, runs
 from .fold_scores import Footing
 
+#: The metrics that have a partial form.
+PARTIAL = ("spearman", "pearson", "kendall")
+_ALL = 1e-9  # of a square: what the column tells of a side is all of it
 _KEPT_ITEMS = 200_000  # the order of so many is worth its memory when resamples follow
 
 
@@ -133,3 +137,61 @@ class _Arranged:
         self.context = replace(context, cluster=cluster)
         self.cluster_pairs = None if cluster is None else ClusterPairs(cluster, self.human)
         self.pairings: dict[tuple[int, str], Pairing] = {}
+
+
+class PartialLevel(ItemLevel):
+    """An `ItemLevel` whose figures are partial correlations, in each segment and under each weighting.
+
+    ``(r_xy - r_xz r_yz) / sqrt((1 - r_xz**2) (1 - r_yz**2))`` with z the column, of mid-ranks for Spearman and of tau-b
+    for Kendall (Kendall 1942). Where z is constant nothing is partialled out; undefined where it tells all of a side.
+    """
+
+    def __init__(
+        self,
+        human: NDArray[np.float64],
+        scores: Sequence[NDArray[np.float64]],
+        column: NDArray[np.float64],
+        *,
+        labels: tuple[str, ...],
+        segment: NDArray[np.intp],
+        context: Context,
+        folded: Mapping[int, Footing],
+    ) -> None:
+        context = replace(context, judges=())  # which are not those of the columns here
+        super().__init__(human, [*scores, column], labels=labels, segment=segment, context=context, folded=folded)
+        self._beside = ItemLevel(column, scores, labels=labels, segment=segment, context=context, folded=folded)
+
+    def values(self, weights: NDArray[np.float64], metrics: Sequence[str]) -> NDArray[np.float64]:
+        """Return each partial figure under weights: shape (n_scores, n_metrics, n_segments, n_resamples)."""
+        with_human = super().values(weights, metrics)
+        own, of_human = with_human[:-1], np.nan_to_num(with_human[-1:])
+        of_scores = np.nan_to_num(self._beside.values(weights, metrics))
+        left = (1 - of_scores**2) * (1 - of_human**2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(left > _ALL, (own - of_scores * of_human) / np.sqrt(left), np.nan)
+
+    def why_undefined(self, score: int, segment: int, metric: str) -> str:
+        """Say why a figure of one score is undefined in a segment."""
+        reason = super().why_undefined(score, segment, metric)
+        return "the column that is partialled out tells all of a side" if reason.startswith("no variation") else reason
+
+
+def check_partial(metrics: Sequence[str], level: str) -> None:
+    """Raise `LagerError` for what has no partial form."""
+    if other := [name for name in metrics if name not in PARTIAL]:
+        raise LagerError(f"{other[0]} has no partial form: choose from {', '.join(PARTIAL)}")
+    if level == "system":
+        raise LagerError("partial figures are of items, not of systems' means: use level pooled or group")
+
+
+def column_of(partial: ArrayLike, human: ArrayLike) -> NDArray[np.float64]:
+    """Return the column's values of the items that have a human score."""
+    values, scores = (np.asarray(one, dtype=np.float64) for one in (partial, human))
+    if values.shape != scores.shape:
+        raise LagerError(
+            f"what is partialled out has shape {values.shape}, expected one number for each of {scores.shape}"
+        )
+    values = values[~np.isnan(scores)]
+    if not np.isfinite(values).all():
+        raise LagerError("what is partialled out is missing or infinite for some item: give a number for each")
+    return values

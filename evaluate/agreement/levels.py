@@ -12,7 +12,7 @@ from ...data.errors import LagerError
 from ..weighted.context import NOTHING, Context
 from ..weighted.labels import Labels
 from .fold_scores import FoldScores
-from .item_level import ItemLevel
+from .item_level import ItemLevel, PartialLevel
 
 LevelName = Literal["pooled", "group", "system"]
 
@@ -46,4 +46,8 @@ def arrange(
     """Arrange items at the level pooled or group; `folded` has judges, by their place, that were fitted by folds."""
     labels, segment = segments_of(None if level == "pooled" else group, len(human))
     footing = {place: one.footing(segment) for place, one in (folded or {}).items()}
+    if context.column is not None:
+        return PartialLevel(
+            human, scores, context.column, labels=labels, segment=segment, context=context, folded=footing
+        )
     return ItemLevel(human, scores, labels=labels, segment=segment, context=context, folded=footing)

@@ -19,6 +19,8 @@ from ...train.strategies.registry import expand, needs_fitting
 from ..agreement.agreement import evaluate_scores
 from ..agreement.grouping import group_column, group_series, label_series, regrouped
 from ..agreement.intervals import DEFAULT_INTERVAL
+from ..agreement.item_level import PARTIAL
+from ..agreement.result import Agreement
 from ..metrics.metrics import SHOWN
 from ..weighted.context import DEFAULT_THRESHOLD
 from .evaluated_items import evaluated_items
@@ -42,6 +44,7 @@ def evaluate_cache(
     preset: str = "converged",
     level: str | None = None,
     by: Sequence[str] = (),
+    partial: str | None = None,
     shown: Sequence[str] = SHOWN,
     threshold: float = DEFAULT_THRESHOLD,
     threshold_range: str | None = None,
@@ -75,6 +78,8 @@ def evaluate_cache(
         ``group`` where the cache declares groups, else ``pooled``.
     by : sequence of str
         Columns of the items that group them, instead of the declared group.
+    partial : str, optional
+        ``length``: correlations with the prompt's token count partialled out, too.
     shown : sequence of str
         Metrics of the table; all of them are computed.
     threshold, baseline, interval, systems, resamples, seed
@@ -94,6 +99,8 @@ def evaluate_cache(
     """
     if train is not None and folds is not None:
         raise LagerError("--train and --folds both say where strategies are fitted: give one of them")
+    if partial not in {None, "length"}:
+        raise LagerError(f"--partial {partial}: only length can be partialled out, the prompt's count of tokens")
     range_source = choose_source(threshold_range, train=train is not None)
     check_preset(preset)
     names = expand(strategies)
@@ -124,27 +131,30 @@ def evaluate_cache(
             ranges |= ranges_on(regrouped(train, columns), of, scale=cache.scale)
     elif range_source == "test":
         ranges = ranges_of({one.name: one.scores[np.isfinite(cache.mean_scores)] for one in scored})
+    common: dict[str, Any] = {
+        "group": group_series(cache.items, by, level=level),
+        "cluster": _declared_clusters(cache),
+        "system": label_series(cache.items, "system"),
+        "together": cache.clusters.cluster if cache.clusters.n_prompts else None,
+        "level": level,
+        "scale": cache.scale,
+        "interval": interval,
+        "resamples": resamples,
+        "seed": seed,
+    }
     agreement = evaluate_scores(
         cache.mean_scores,
         {one.name: one.scores for one in scored},
-        group=group_series(cache.items, by, level=level),
-        cluster=_declared_clusters(cache),
-        system=label_series(cache.items, "system"),
-        together=cache.clusters.cluster if cache.clusters.n_prompts else None,
         annotators=cache.items["scores"],
         raters=cache.items[RATED_BY] if has_raters(cache.items) else None,
         folded={one.name: one.folded for one in scored if one.folded is not None},
-        level=level,
-        scale=cache.scale,
         threshold=threshold,
         ranges=ranges,
         baseline=baseline,
-        interval=interval,
         systems=systems,
         off_scale=[one.name for one in scored if not one.on_scale],
-        resamples=resamples,
-        seed=seed,
         progress=lambda done: _tell(progress, "resampling", done),
+        **common,
     )
     about = about_cache(cache) | {
         "by": list(by),
@@ -155,6 +165,7 @@ def evaluate_cache(
     }
     return Evaluation(
         agreement=agreement,
+        partial=None if partial is None else _without_length(cache, scored, common),
         scored=scored,
         items=cache.items,
         scale=cache.scale,
@@ -177,6 +188,21 @@ def evaluate_cache(
         cache=cache,
         aggregators=scorer.aggregators,
         fold=scorer.fold,
+    )
+
+
+def _without_length(cache: FeatureCache, scored: Sequence[StrategyScores], common: dict[str, Any]) -> Agreement:
+    """Return correlations with the prompt's count of tokens partialled out, but of `length` itself."""
+    others = [one for one in scored if one.name != "length"]
+    if not others:
+        raise LagerError("--partial length: name a strategy beside length, of which nothing would be left")
+    return evaluate_scores(
+        cache.mean_scores,
+        {one.name: one.scores for one in others},
+        folded={one.name: one.folded for one in others if one.folded is not None},
+        partial=cache.n_tokens,
+        metrics=PARTIAL,
+        **common,
     )
 
 

@@ -55,6 +55,8 @@ class Evaluation:
         The fold in which each item was left out, from 1, 0 for none; None where nothing was fitted by folds.
     requirements : tuple of Checked
         What it had to reach, with what was found.
+    partial : Agreement or None
+        Correlations with the prompt's length partialled out, where these were asked for.
     """
 
     agreement: Agreement
@@ -69,6 +71,7 @@ class Evaluation:
     aggregators: Mapping[str, Sequence[Aggregator]] = field(default_factory=dict)
     fold: NDArray[np.intp] | None = None
     requirements: tuple[Checked, ...] = ()
+    partial: Agreement | None = None
 
     @property
     def human(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -85,6 +88,11 @@ class Evaluation:
         out = self.agreement.as_json()
         for row, scored in zip(out["results"], self.scored, strict=True):
             row |= {"source": scored.source, "in_sample": scored.in_sample}
+        if self.partial is not None:
+            known = {one.strategy: one for one in self.partial.strategies}
+            for row in out["results"]:
+                own = known.get(row["strategy"])
+                row["partial"] = None if own is None else {name: one.as_json() for name, one in own.metrics.items()}
         out["shown"] = list(self.shown)
         out["skipped"] = [{"strategy": name, "reason": reason} for name, reason in self.skipped.items()]
         out["notes"] = list(self.notes)

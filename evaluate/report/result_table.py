@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..agreement.item_level import PARTIAL
 from ..agreement.result import Estimate
 from ..evaluation.evaluation import Evaluation
 from ..metrics.metrics import METRICS
-from ..tables.table import Cell, Column, Row, Table, count, interval, name, percent
+from ..tables.table import NONE, Cell, Column, Row, Table, count, interval, name, percent
 from .marks import best_strategies, footnotes, headline, legend, significance
 
 _ABREAST = 4  # metrics side by side on a terminal
@@ -26,6 +27,13 @@ def result_table(evaluation: Evaluation) -> Table:
         columns.insert(0, Column("Spearman,\npooled", "aside", hidden=("latex",)))
         pooled = [figure(one.pooled["spearman"]) for one in agreement.strategies]
         beside = [(one, *counts) for one, counts in zip(pooled, beside, strict=True)]
+    if evaluation.partial is not None:
+        without = {one.strategy: one.metrics for one in evaluation.partial.strategies}
+        for metric in [name for name in evaluation.shown if name in PARTIAL][::-1]:
+            columns.insert(0, Column(f"{METRICS[metric].title},\nlength out", "aside"))
+            found = [without.get(one.strategy) for one in agreement.strategies]
+            cells = [Cell(NONE) if own is None else figure(own[metric]) for own in found]
+            beside = [(cell, *rest) for cell, rest in zip(cells, beside, strict=True)]
     return Table(
         columns=(*table.columns, *columns),
         rows=tuple((*row, *cells) for row, cells in zip(table.rows, beside, strict=True)),

@@ -33,6 +33,8 @@ class Context:
         The judges that are looked at, in their order.
     judge : str or None
         The one of them whose scores these are.
+    column : ndarray of shape (n_items,), or None
+        What is partialled out of correlations.
     """
 
     labels: NDArray[np.float64] | None = None
@@ -41,10 +43,12 @@ class Context:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     judges: tuple[str, ...] = ()
     judge: str | None = None
+    column: NDArray[np.float64] | None = None
 
     def take(self, rows: NDArray[np.bool_]) -> Context:
         """Return the context of some rows."""
-        return self if self.cluster is None else replace(self, cluster=self.cluster[rows])
+        cluster = None if self.cluster is None else self.cluster[rows]
+        return replace(self, cluster=cluster, column=None if self.column is None else self.column[rows])
 
     def of_judge(self, index: int) -> Context:
         """Return the context of the scores of one judge."""
