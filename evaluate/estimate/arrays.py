@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...data.errors import LagerError
 from ..weighted.labels import Labels
 
+_MOST_CELLS = 20_000_000  # of systems times clusters: 1 GB of sums
 #: What the mean of all items is called where no systems are given.
 ALL = "all"
 
@@ -23,6 +24,15 @@ def check_options(*, variance: str, quantile: str, weighting: str, level: float)
             raise LagerError(f"{name} {value!r}: choose from {', '.join(choices)}")
     if not 0 < level < 1:
         raise LagerError(f"level {level:g}: expected a share between 0 and 1, such as 0.95")
+
+
+def check_size(n_systems: int, n_clusters: int) -> None:
+    """Raise `LagerError` where sums over the clusters of each system take too much memory."""
+    if n_systems * n_clusters > _MOST_CELLS:
+        raise LagerError(
+            f"{n_systems} systems times {n_clusters} clusters are more than the {_MOST_CELLS} sums that are kept: give "
+            "fewer systems, or larger clusters"
+        )
 
 
 def human_scores(human: ArrayLike) -> NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,18 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...data.errors import LagerError
 from ..agreement.fold_scores import FoldScores
-from .arrays import check_options, clusters, domains, human_scores
+from .arrays import check_options, check_size, clusters, domains, human_scores
 from .cluster_sums import ClusterSums, Floats
 from .clustered_mean import ClusteredMeans, clustered_means, interval
 from .iid_mean import iid_mean
 from .mean_estimates import MeanEstimate, MeanEstimates
-from .proxies import mixed, read_proxies
-from .random_labels import random_labels_p
+from .proxies import Proxy, mixed, read_proxies
+from .random_labels import check_random
 from .ranking import MeanDifference, OrderShare, differences, order_shares, rank_sets
-from .rogan_gladen import rogan_gladen
+from .rogan_gladen import RoganGladen, rogan_gladen
 from .sampling_weights import sampling_weights
 
-_NOT_RANDOM = 0.001
+_MOST_COMPARED = 100
 
 
 def estimate_means(
@@ -99,6 +99,7 @@ def estimate_means(
     values = truth if at_least is None else np.where(labelled, (truth >= at_least) * 1.0, np.nan)
     names, domain = domains(system, n)
     codes = clusters(cluster, n)
+    check_size(len(names), int(codes.max()) + 1)
     proxies, notes = read_proxies(judges, n)
     sampling = sampling_weights(labelled, probability, stratum, n)
     single = next(iter(proxies.values())).scores
@@ -106,13 +107,7 @@ def estimate_means(
     known = probability is not None or stratum is not None
     random_p = None
     if not known and not labelled.all():
-        random_p = random_labels_p(proxy.scores, labelled, domain=domain, cluster=codes, seed=seed)
-        if random_p < _NOT_RANDOM:
-            raise LagerError(
-                f"the judge scores labelled items otherwise than the rest (p = {random_p:.1g}, by clusters): they were "
-                "not drawn at random. Give each one's probability of being drawn in a column 'probability', or the "
-                "column by which they were drawn as strata; else the estimate would be of other items"
-            )
+        random_p = check_random(proxy.scores, labelled, domain=domain, cluster=codes, seed=seed)
     pairs: tuple[MeanDifference, ...] = ()
     orders: tuple[OrderShare, ...] = ()
     tuned: float | None = None
@@ -128,11 +123,16 @@ def estimate_means(
         means = _clustered(names, sums, found, level=level, normal=quantile == "normal")
         if at_least is not None:
             means = [_within_shares(one) for one in means]
-        pairs = differences(names, found, level)
+        if len(names) > _MOST_COMPARED:
+            notes.append(f"{len(names)} systems are too many to compare in pairs: differences and ranks are left out")
+        else:
+            pairs = differences(names, found, level)
         orders = order_shares(names, sums, found, resamples=resamples, seed=seed)
         tuned = found.weight
-    low, high = np.min(truth[labelled]), np.max(truth[labelled])
-    outside = float(np.mean([((one.scores < low) | (one.scores > high)).mean() for one in proxies.values()]))
+    shares: tuple[RoganGladen, ...] = ()
+    if at_least is not None and len(proxies) == 1:
+        yes = np.nan_to_num(values) > 0, single >= at_least
+        shares = rogan_gladen(*yes, sampling, domain=domain, cluster=codes, names=names, level=level)
     return MeanEstimates(
         means=tuple(
             replace(one, judge_means={name: float(of.scores[domain == place].mean()) for name, of in proxies.items()})
@@ -140,26 +140,22 @@ def estimate_means(
         ),
         weight=tuned,
         mixture=dict(zip(proxies, mixture.tolist(), strict=True)) if len(proxies) > 1 else {},
-        outside=outside,
+        outside=_outside(proxies.values(), truth[labelled]),
         random_p=random_p,
         differences=pairs,
         ranks=rank_sets(names, pairs, level),
         orders=orders,
-        rogan_gladen=()
-        if at_least is None or len(proxies) > 1
-        else rogan_gladen(
-            np.nan_to_num(values) > 0,
-            single >= at_least,
-            sampling,
-            domain=domain,
-            cluster=codes,
-            names=names,
-            level=level,
-        ),
+        rogan_gladen=shares,
         at_least=at_least,
         level=level,
         notes=tuple(notes),
     )
+
+
+def _outside(proxies: Iterable[Proxy], labels: Floats) -> float:
+    """Return the share of the judges' scores that lie outside the range of human scores."""
+    low, high = labels.min(), labels.max()
+    return float(np.mean([((one.scores < low) | (one.scores > high)).mean() for one in proxies]))
 
 
 def _clustered(

@@ -5,9 +5,31 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ...data.errors import LagerError
+
 _DRAWS, _ENOUGH = 4999, 50
 _AT_ONCE = 2_000_000  # numbers drawn at once
 _MOST_PARTS = 2000
+_NOT_RANDOM = 0.001
+
+
+def check_random(
+    judge: NDArray[np.float64],
+    labelled: NDArray[np.bool_],
+    *,
+    domain: NDArray[np.intp],
+    cluster: NDArray[np.intp],
+    seed: int,
+) -> float:
+    """Return the p-value of labels drawn at random; raise `LagerError` where it is below .001."""
+    p = random_labels_p(judge, labelled, domain=domain, cluster=cluster, seed=seed)
+    if p < _NOT_RANDOM:
+        raise LagerError(
+            f"the judge scores labelled items otherwise than the rest (p = {p:.1g}, by clusters): they were not drawn "
+            "at random. Give each one's probability of being drawn in a column 'probability', or the column by which "
+            "they were drawn as strata; else the estimate would be of other items"
+        )
+    return p
 
 
 def random_labels_p(

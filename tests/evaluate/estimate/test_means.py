@@ -217,3 +217,13 @@ def test_arrays_that_do_not_fit_are_refused(change, said):
     options = {"human": [1.0, 2.0, 3.0, 2.0, np.nan, np.nan], "judges": {"a": np.arange(6.0)}} | change
     with pytest.raises(LagerError, match=said):
         estimate_means(options.pop("human"), options.pop("judges"), **options)
+
+
+def test_very_many_systems_are_not_compared_in_pairs():
+    rng = np.random.default_rng(1)
+    human, system = rng.normal(size=1200), np.arange(1200) % 150
+    found = estimate_means(human, {"judge": human + rng.normal(size=1200)}, system=system, resamples=0)
+    assert found.differences == found.ranks == ()
+    assert "150 systems are too many to compare in pairs: differences and ranks are left out" in found.notes
+    with pytest.raises(LagerError, match="5000 systems times 5000 clusters are more than"):
+        estimate_means(rng.normal(size=5000), {"judge": np.ones(5000)}, system=np.arange(5000))
