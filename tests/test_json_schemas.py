@@ -59,34 +59,54 @@ def folder(tmp_path_factory):
     pl.DataFrame(judges).write_csv(path / "judges.csv")
     labels = {"id": items, "score": [None if n % 2 else 1.0 + n % 5 for n in range(60)]}
     pl.DataFrame(labels | {"system": ["a", "b", "c"] * 20}).write_csv(path / "labels.csv")
-    pl.DataFrame({"id": ["item101"], "score": [2.0]}).write_csv(path / "more.csv")
+    pl.DataFrame({"id": ["item1"], "score": [2.0]}).write_csv(path / "more.csv")
     return path
 
 
-def test_what_is_printed_fits(folder, capsys, monkeypatch):
-    """`run_command` compares; commands with tests of their own are compared there, too."""
+@pytest.fixture
+def fits(folder, capsys, monkeypatch):
+    """Run a command, whose JSON `run_command` holds to its schema."""
     monkeypatch.chdir(folder)
 
-    def fits(*arguments):
+    def run(*arguments):
         status, out, err = run_command(capsys, *arguments, "--json")
         assert (status in (0, 3, 4), bool(out)) == (True, True), (arguments, err)
 
-    fits("train", "train", "--out", "agg.json", "--strategy", "ridge", "--holdout", "0.3")
-    fits("train", "train", "--out", "mix.json", "--strategy", "lager")
+    return run
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train train --strategy ridge --holdout 0.3 --out held-out.json",
+        "calibrate train --strategy ridge --folds 2 --out folds.json",
+        "plan --mean 0.2 --sd 1 --correlation 0.5",
+        "estimate --scores labels.csv --external judges.csv:gpt",
+        "cache info other",
+        "cache status other",
+        "cache verify other",
+        "cache finalize other",
+        "cache ls",
+        "cache gc --older-than 30d",
+    ],
+)
+def test_what_a_command_prints_fits(fits, command):
+    fits(*command.split())
+
+
+def test_what_is_printed_on_the_way_from_training_to_selection_fits(fits):
+    fits("train", "train", "--out", "agg.json", "--strategy", "lager")
     fits("calibrate", "other", "--aggregator", "agg.json", "--out", "calibrated.json")
-    fits("calibrate", "train", "--folds", "2", "--strategy", "ridge", "--out", "folds.json")
     fits("score", "other", "--aggregator", "agg.json", "--out", "scores.jsonl")
     fits("select", "scores.jsonl", "--top", "10%", "--out", "best.jsonl")
-    for command in ("info", "status", "verify", "finalize"):
-        fits("cache", command, "other")
-    fits("cache", "describe", "other", "--licence", "cc-by-4.0", "--source", "made up")
-    fits("cache", "info", "other")
-    fits("cache", "label", "other", "more.csv")
-    fits("cache", "push", "other", "pushed")
-    fits("cache", "ls")
-    fits("cache", "gc", "--older-than", "30d")
-    fits("cache", "drop", "other", "--id", "item103")
-    fits("cache", "rm", "pushed")
-    fits("plan", "--mean", "0.2", "--sd", "1", "--correlation", "0.5")
-    fits("estimate", "--scores", "labels.csv", "--external", "judges.csv:gpt")
     assert Path("best.jsonl").exists()
+
+
+def test_what_is_printed_of_a_cache_that_changes_and_goes_fits(fits, tmp_path):
+    cache = make_cache(tmp_path / "c", 12).path
+    fits("cache", "describe", cache, "--licence", "cc-by-4.0", "--source", "made up")
+    fits("cache", "label", cache, "more.csv")
+    fits("cache", "push", cache, tmp_path / "pushed")
+    fits("cache", "drop", cache, "--id", "item3")
+    fits("cache", "rm", tmp_path / "pushed")
+    fits("cache", "info", cache)
