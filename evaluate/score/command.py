@@ -32,6 +32,9 @@ def score(
     group: Annotated[
         str | None, typer.Option(help="Columns that name an item's group, for what learnt by group.")
     ] = None,
+    keep_columns: Annotated[
+        str | None, typer.Option(help="Columns of the items that the file gets too, with commas.")
+    ] = None,
     options: ReadOptions,
     force: Force = False,
     raw: Raw = False,
@@ -46,12 +49,13 @@ def score(
     from .journal import check_output
 
     check_output(out)
+    kept = parse_names(keep_columns or "")
     if cache is not None:
         given = {"--model": model, "--items": items, "--group": group}
         if named := [*(flag for flag, value in given.items() if value), *given_flags(options)]:
             names = ", ".join(named)
             raise LagerError(f"{names}: CACHE holds what the model said already; leave it out, or leave CACHE out")
-        scored = _score_cache(cache, aggregator, out, force=force, raw=raw)
+        scored = _score_cache(cache, aggregator, out, force=force, raw=raw, keep_columns=kept)
     elif model is None or items is None:
         raise LagerError("there is nothing to score: give a CACHE, or both --model MODEL and --items ITEMS")
     else:
@@ -59,21 +63,21 @@ def score(
 
         scored = score_items(
             model, items, aggregator, out=out, options=options, group=tuple(parse_names(group or "")), force=force,
-            raw=raw, say=to_stderr, shown=True,
+            raw=raw, keep_columns=kept, say=to_stderr, shown=True,
         )  # fmt: skip
     for note in scored.notes:
         typer.echo(f"note: {printable(note)}", err=True)
     typer.echo(canonical_json(_as_dict(scored)) if as_json else _summary(scored))
 
 
-def _score_cache(cache: Path, aggregator: Path, out: Path, *, force: bool, raw: bool) -> Scored:
+def _score_cache(cache: Path, aggregator: Path, out: Path, *, force: bool, **options: Any) -> Scored:
     """Score what a cache holds, with progress."""
     from ...data.cache.feature_cache import FeatureCache
     from .score_cache import score_cache
 
     opened = FeatureCache.open(cache)
     with Progress(opened.n_items) as progress:
-        return score_cache(opened, aggregator, out=out, force=force, raw=raw, advance=progress.advance)
+        return score_cache(opened, aggregator, out=out, force=force, advance=progress.advance, **options)
 
 
 def _as_dict(scored: Scored) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from ...data.files.csv_cells import text_cell
 from ...data.files.locks import disown, own
 from ...data.files.writing import read_json, refuse_existing, replacing, write_json
 from ...data.scale import Scale
+from .kept_columns import as_text, check_kept
 from .scored_rows import PROBABILITY, TEXTS, schema
 
 ENDINGS = (".jsonl", ".csv", ".parquet")
@@ -42,6 +43,8 @@ class ScoreJournal:
         Of the intervals that rows have.
     decides : bool
         Whether rows have a decision.
+    beside : sequence of str
+        Columns of the items that rows have too, right after their ids.
     raw : bool
         Leave cells of CSV as they are that a spreadsheet takes for formulas.
 
@@ -67,11 +70,15 @@ class ScoreJournal:
         *,
         levels: Sequence[float] = (),
         decides: bool = False,
+        beside: Sequence[str] = (),
         raw: bool = False,
     ) -> None:
         check_output(out)
+        check_kept(beside, scale, levels=levels, decides=decides)
         self.out, self.scale, self.levels, self._of, self._raw = out, scale, tuple(levels), of, raw
-        self.decides = decides
+        self.decides, self.beside = decides, tuple(beside)
+        if beside:
+            self._of = {**of, "keep_columns": list(beside)}
         self._rows = out.with_name(f"{out.name}.partial")
         self._state = out.with_name(f"{out.name}.partial.json")
         self.n_rows = self._n_bytes = 0
@@ -91,9 +98,13 @@ class ScoreJournal:
         """Let other processes have the output, finished or not."""
         disown(self._lock)
 
-    def append(self, rows: pl.DataFrame, *, keep: dict[str, Any] | None = None) -> None:
-        """Write rows, and remember `keep` for the run that goes on."""
-        text = "".join(json.dumps(self._row(row), ensure_ascii=False) + "\n" for row in rows.iter_rows(named=True))
+    def append(
+        self, rows: pl.DataFrame, *, beside: Sequence[dict[str, Any]] = (), keep: dict[str, Any] | None = None
+    ) -> None:
+        """Write rows, with what the items have `beside` them, and remember `keep` for the run that goes on."""
+        own = beside or [{}] * len(rows)
+        pairs = zip(rows.iter_rows(named=True), own, strict=True)
+        text = "".join(json.dumps(self._row(row, more), ensure_ascii=False) + "\n" for row, more in pairs)
         try:
             with self._rows.open("ab") as file:
                 file.write(text.encode())
@@ -114,21 +125,24 @@ class ScoreJournal:
             self._rows.replace(self.out)
         else:
             with self._rows.open("rb") as rows, replacing(self.out) as temporary:  # a path would be read as a pattern
-                flat = pl.scan_ndjson(rows, schema=schema(self.scale, self.levels, decides=self.decides))
+                own = schema(self.scale, self.levels, decides=self.decides)
+                columns = {"id": own["id"], **dict.fromkeys(self.beside, pl.String), **own}
+                flat = pl.scan_ndjson(rows, schema=columns)
                 if self.out.suffix == ".csv":
-                    (flat if self._raw else flat.with_columns(map(text_cell, TEXTS))).sink_csv(temporary)
+                    texts = map(text_cell, (*TEXTS, *self.beside))
+                    (flat if self._raw else flat.with_columns(texts)).sink_csv(temporary)
                 else:
                     flat.sink_parquet(temporary)
             self._rows.unlink(missing_ok=True)
         self._state.unlink(missing_ok=True)
 
-    def _row(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Return a row as JSON: in a JSON file the distribution is one object."""
+    def _row(self, row: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+        """Return a row as JSON: in a JSON file the distribution is one object, and other columns keep their types."""
         if self.out.suffix != ".jsonl":
-            return row
+            return {"id": row["id"], **{name: as_text(value) for name, value in more.items()}, **row}
         proba = {label: row[f"{PROBABILITY}{label}"] for label in self.scale.labels}
         known = any(value is not None for value in proba.values())
-        nested = {"id": row["id"], "score": row["score"], "distribution": proba if known else None}
+        nested = {"id": row["id"], **more, "score": row["score"], "distribution": proba if known else None}
         return nested | {name: value for name, value in row.items() if not name.startswith(PROBABILITY)}
 
     def _begin(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from ...train.aggregator.learnt_groups import Ungrouped, learnt_groups, without_
 from ...train.files.aggregator_file import AggregatorRecord, in_sample, load_aggregator
 from ...train.files.applies import check_applies
 from .journal import ScoreJournal
+from .kept_columns import kept_values
 from .scored_rows import scored_rows
 
 
@@ -49,6 +50,7 @@ def score_cache(
     out: Path,
     force: bool = False,
     raw: bool = False,
+    keep_columns: Sequence[str] = (),
     advance: Callable[[int], None] | None = None,
 ) -> Scored:
     """Score every item of a cache; a run that was killed goes on where it stopped."""
@@ -56,7 +58,7 @@ def score_cache(
     notes = check_applies(record, cache, force=force)
     of = {"aggregator": sha256_file(aggregator), "cache": cache.content_hash}
     columns = columns_of(record, cache.scale)
-    with ScoreJournal(out, cache.scale, of, **columns, raw=raw) as journal:
+    with ScoreJournal(out, cache.scale, of, **columns, beside=keep_columns, raw=raw) as journal:
         tally = Tally(record, journal)
         group = cache.column("group")
         first = 0
@@ -64,7 +66,9 @@ def score_cache(
             rows = slice(first, first + shard["rows"])
             first = rows.stop
             if rows.stop > journal.n_rows:
-                tally.append(cache.read_shard(number), group=None if group is None else group[rows])
+                beside = kept_values(keep_columns, cache.items[rows]) if keep_columns else ()
+                data = cache.read_shard(number)
+                tally.append(data, group=None if group is None else group[rows], beside=beside)
             if advance is not None:
                 advance(shard["rows"])
         journal.finish()
@@ -106,7 +110,9 @@ class Tally:
         n, n_items, unknown = journal.kept.get("ungrouped", Ungrouped())
         self.ungrouped = Ungrouped(n, n_items, tuple(unknown))
 
-    def append(self, data: ShardData, *, group: NDArray[np.object_] | None, **keep: Any) -> None:
+    def append(
+        self, data: ShardData, *, group: NDArray[np.object_] | None, beside: Sequence[dict[str, Any]] = (), **keep: Any
+    ) -> None:
         """Score and write the next rows; `keep` is remembered with the counts."""
         scale = self.journal.scale
         calibration, rule = self.record.calibration_for(scale), self.record.triage_for(scale)
@@ -117,7 +123,7 @@ class Tally:
         without = without_learnt_group(self.record.aggregator, scale, group, len(data)) & data.valid
         self.ungrouped = self.ungrouped.plus(without, group)
         counts = {"valid": self.n_valid, "in_sample": self.n_in_sample, "ungrouped": list(self.ungrouped)}
-        self.journal.append(rows, keep={**counts, **keep})
+        self.journal.append(rows, beside=beside, keep={**counts, **keep})
 
     def scored(self, notes: list[str], *, remedy: str) -> Scored:
         """Return the counts; `remedy` says how items get groups."""

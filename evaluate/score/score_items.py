@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...data.cache.same_readouts import listed_names, unlike
 from ...data.errors import LagerError
@@ -15,6 +16,7 @@ from ...data.open_items import open_items
 from ...data.progress import Progress, Say
 from ...train.files.aggregator_file import load_aggregator
 from .journal import ScoreJournal, check_output
+from .kept_columns import check_kept, kept_values
 from .open_model import open_live, reading_note, scale_of
 from .score_cache import Scored, Tally, columns_of
 
@@ -37,6 +39,7 @@ def score_items(
     group: tuple[str, ...] = (),
     force: bool = False,
     raw: bool = False,
+    keep_columns: Sequence[str] = (),
     part: int = PART,
     say: Say,
     shown: bool = False,
@@ -54,7 +57,11 @@ def score_items(
         read_template(options.prompts.template, loaded)  # refuses one where items need none, before a model is loaded
     of = {"aggregator": sha256_file(aggregator), "items": items_hash(loaded), "options": as_json(options)}
     scale = scale_of(options.prompts, record)
-    with ScoreJournal(out, scale, of, **columns_of(record, scale), raw=raw) as journal:
+    if keep_columns:
+        check_kept(keep_columns, scale, **columns_of(record, scale))
+        first = loaded.part(range(min(len(loaded), part)))
+        kept_values(keep_columns, first.table, first.fields)  # refuses a name that is none, before a model is loaded
+    with ScoreJournal(out, scale, of, **columns_of(record, scale), beside=keep_columns, raw=raw) as journal:
         tally = Tally(record, journal)
         with Progress(len(loaded), done=journal.n_rows, shown=shown) as progress:
             reader, notes = open_live(
@@ -84,7 +91,14 @@ def _append(tally: Tally, reader: LiveReader, some: Items) -> None:
     kept = {"separator": reader.sep, "fingerprint": reader.fingerprint or before}
     kept["versions"] = journal.kept.get("versions") or reader.versions
     kept |= {"readout_id": sha256_json(reader.readout_inputs), "readout_inputs": reader.readout_inputs}
-    tally.append(data, group=object_column(some.table, "group"), **kept)
+    beside = _beside(journal.beside, some)
+    tally.append(data, group=object_column(some.table, "group"), beside=beside, **kept)
+
+
+def _beside(names: Sequence[str], some: Items) -> list[dict[str, Any]]:
+    """Return the columns that are kept; later items may lack one that the first ones have."""
+    lacking = {name: None for name in names if name not in some.table.columns}
+    return kept_values(names, some.table, [{**lacking, **fields} for fields in some.fields]) if names else []
 
 
 def items_hash(items: ItemSource) -> str:
