@@ -28,11 +28,11 @@ def variance_parts(values: NDArray[np.float64], domain: NDArray[np.intp], cluste
 
     Where no cell has two items nothing is known of the part within, and all counts as between clusters.
     """
-    cells, place = np.unique(np.stack([domain, cluster]), axis=1, return_inverse=True)
-    place = place.reshape(-1)
+    width = int(cluster.max(initial=0)) + 1
+    cells, place = np.unique(domain * width + cluster, return_inverse=True)
     size = np.bincount(place).astype(np.float64)
     mean = np.bincount(place, weights=values) / size
-    of_cell = np.unique(cells[0], return_inverse=True)[1]
+    of_cell = np.unique(cells // width, return_inverse=True)[1]
     total = np.bincount(of_cell, weights=size)
     centre = (np.bincount(of_cell, weights=size * mean) / total)[of_cell]
     n, n_cells, n_domains = len(values), len(size), len(total)
