@@ -51,6 +51,7 @@ def extract_features(
     quantize: str | None = None,
     revision: str | None = None,
     tokenizer: str | None = None,
+    verify_weights: bool = False,
     trust_remote_code: bool = False,
     layers_path: str | None = None,
     norm_path: str | None = None,
@@ -121,7 +122,7 @@ def extract_features(
     extend, replace : bool
         What becomes of a complete cache that holds other items: read further ones into it, its own being given too; or
         let those go that are not given now. It is refused without either.
-    dtype, device, attn, quantize, revision, tokenizer, trust_remote_code, layers_path, norm_path
+    dtype, device, attn, quantize, revision, tokenizer, verify_weights, trust_remote_code, layers_path, norm_path
         See `lager.extract.model.judge.load_judge`.
     batch_tokens : int
         Padded tokens of a batch.

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ...data.errors import LagerError
-from ...data.files.canonical import sha256_file
 from ...data.files.json_text import parse_json
+from ...data.files.known_hashes import known_sha256
 from .code_files import code_files
 
 _CONFIG = ("config.json",)
@@ -61,11 +61,12 @@ class Checkpoint:
     def hashes(self) -> dict[str, dict[str, str]]:
         """Return sha256 by file name for weights, config and tokenizer.
 
-        Only names and contents enter, so a model has the same hashes in the hub's cache and in a folder.
+        Only names and contents enter, so a model has the same hashes in the hub's cache and in a folder. Those of large
+        files are remembered; see `lager.data.files.known_hashes`.
         """
         parts = {"weights": self.weights, "config": self.config, "tokenizer": self.tokenizer}
         return {
-            part: {name: sha256_file(path) for name, path in sorted(files.items())} for part, files in parts.items()
+            part: {name: known_sha256(path) for name, path in sorted(files.items())} for part, files in parts.items()
         }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...data.errors import LagerError
+from ...data.files.known_hashes import known_sha256
 from ..options.groups import LoadOptions
 from .checkpoint import Checkpoint, find_checkpoint, find_tokenizer
 from .gguf_file import as_plain, find_gguf, gguf_options, gguf_source
@@ -114,8 +115,9 @@ def load_judge(name: str | Path, options: LoadOptions = _AS_IT_IS, *, first_bloc
     options : LoadOptions
         How it is loaded. ``device``: "auto" spreads the weights over all devices; the best single one when None.
         ``attn``: transformers' choice when None. ``tokenizer``: another folder or hub id whose tokenizer is used.
-        ``trust_remote_code``: whether Python code that comes with the checkpoint may run. ``layers_path``,
-        ``norm_path``: where blocks and final norm are, when they cannot be found.
+        ``verify_weights``: whether hashes of weights are taken anew. ``trust_remote_code``: whether Python code that
+        comes with the checkpoint may run. ``layers_path``, ``norm_path``: where blocks and final norm are, when they
+        cannot be found.
     first_blocks : int, optional
         Load so many blocks alone, and read the layer entries up to the last of them; all where the model has no more.
 
@@ -131,11 +133,7 @@ def load_judge(name: str | Path, options: LoadOptions = _AS_IT_IS, *, first_bloc
     if dtype not in DTYPES:
         raise LagerError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
     with _quiet_libraries(bars=True):  # the bars of a download are wanted
-        checkpoint = find_gguf(name, revision=options.revision) or find_checkpoint(
-            name, revision=options.revision, code=trust_remote_code
-        )
-        if options.tokenizer is not None:
-            checkpoint = replace(checkpoint, tokenizer=find_tokenizer(options.tokenizer))
+        checkpoint = locate_checkpoint(name, options)
     if checkpoint.gguf is not None:
         _check_gguf_options(checkpoint, options, first_blocks)
     quantization = describe_quantization(options.quantize, dtype)
@@ -163,6 +161,25 @@ def load_judge(name: str | Path, options: LoadOptions = _AS_IT_IS, *, first_bloc
         check_same_blocks(model, config, parts.paths["layers"], trust_remote_code=trust_remote_code)
     parts = parts._replace(whole=False)
     return Judge(model, tokenizer, parts, checkpoint, quantization, number_of_blocks(config))
+
+
+def locate_checkpoint(name: str | Path, options: LoadOptions) -> Checkpoint:
+    """Return the files that `load_judge` would load; what the hub's cache lacks is downloaded.
+
+    Raises
+    ------
+    LagerError
+        When they are not there.
+    """
+    checkpoint = find_gguf(name, revision=options.revision) or find_checkpoint(
+        name, revision=options.revision, code=options.trust_remote_code
+    )
+    if options.verify_weights:
+        for path in checkpoint.weights.values():
+            known_sha256(path, anew=True)
+    if options.tokenizer is not None:
+        return replace(checkpoint, tokenizer=find_tokenizer(options.tokenizer))
+    return checkpoint
 
 
 def _choose_device(device: str | None) -> str:

@@ -69,6 +69,7 @@ class LoadOptions:
     quantize: str | None = option("4bit or 8bit weights, with bitsandbytes.")
     revision: str | None = option("Version on the hub.")
     tokenizer: str | None = option("Folder or hub id of another tokenizer.", shown="the model's own")
+    verify_weights: bool = option("Hash the weights anew; hashes of files that did not change are kept.", default=False)
     trust_remote_code: bool = option("Run Python code that comes with the checkpoint.", default=False)
     layers_path: str | None = option("Module path of the blocks, if not found.")
     norm_path: str | None = option("Module path of the final norm, if not found.")

@@ -21,8 +21,7 @@ from ...data.open_items import load_items
 from ...data.progress import Say
 from ...data.scale import Scale
 from ...data.templates.template import Template
-from ..model.checkpoint import find_checkpoint
-from ..model.judge import Judge, load_judge, require_extra
+from ..model.judge import Judge, load_judge, locate_checkpoint, require_extra
 from ..options.groups import DEFAULT_BATCH_TOKENS, LoadOptions, PromptOptions
 from ..options.option import make, options_of
 from ..prompts.chat import find_chat
@@ -118,8 +117,8 @@ def _sampled_items(
 def _same_judge(model: str | Path, cache: FeatureCache, load: LoadOptions) -> Judge:
     """Load the model when its files are those that the cache was made with."""
     inputs, recorded = cache.manifest["fingerprint_inputs"], cache.manifest["recorded"]
-    revision = None if Path(model).expanduser().is_dir() else recorded.get("revision")
-    found = find_checkpoint(model, revision=revision, code=load.trust_remote_code).hashes()
+    revision = None if Path(model).expanduser().exists() else recorded.get("revision")
+    found = locate_checkpoint(model, replace(load, revision=revision)).hashes()
     _check_same(cache, model, found, {name: inputs[name] for name in _CHECKPOINT})
     quantization, modules = inputs.get("quantization") or {}, recorded.get("modules", {})
     norm = [] if modules.get("projection") else modules.get("norm") or []

@@ -52,6 +52,9 @@ def test_it_is_dequantised_to_the_dtype_that_is_asked_for(file):
 def test_the_command_and_the_judge_take_a_file(file, items, tmp_path, capsys):
     code, _, said = run_command(capsys, "extract", file, items, "--cache", tmp_path / "c", "--device", "cpu")
     assert code == 0, said
+    command = ("cache", "verify", tmp_path / "c", "--model", file, "--items", items, "--device", "cpu")
+    code, _, said = run_command(capsys, *command)
+    assert code == 0, said
     cache = FeatureCache.open(tmp_path / "c")
     aggregator = LagerAggregator().fit(cache.logits, np.array([1, 2, 3, 4, 5, 3.0]))
     judge = ItemJudge(file, aggregator, device="cpu", quiet=True)
