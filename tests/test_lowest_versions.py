@@ -36,7 +36,7 @@ EXTRAS = {
     "remote": (("data/remote",), None),
     "dask": (("evaluate/sweep/test_sweep.py",), "dask"),
     "ray": (("evaluate/sweep/test_sweep.py",), "ray"),
-    "extract": (("extract/test_extract_command.py", "extract/readout"), None),
+    "extract": (("extract/test_extract_command.py", "extract/readout", "extract/model/test_tail.py"), None),
     "submitit": (("extract/engines/test_submitit.py",), None),
 }
 #: What an extra's tests need besides, at its lower bounds, too.
@@ -50,7 +50,7 @@ def test_each_extra_passes_with_the_lowest_versions(extra: str, repository: Path
     optional = project["optional-dependencies"]
     wanted = [one for name in (extra, *BESIDES.get(extra, ())) for one in optional[name] if not one.startswith("lager")]
     pinned = lowest(project["dependencies"] + wanted)
-    dev = [one for one in optional["dev"] if one.startswith(("pytest", "hypothesis"))]
+    dev = [one for one in optional["dev"] if one.startswith(("pytest", "hypothesis", "jsonschema"))]
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", *pinned, *lowest(dev)], check=True)
