@@ -1,5 +1,6 @@
 """The commands of the pages run as shown, with the bundled judge in the place of the reader's model."""
 
+import csv
 import json
 import shlex
 import shutil
@@ -9,7 +10,7 @@ import sys
 import pytest
 from support.pages import commands
 
-PAGES = ("extraction", "score", "uncertainty", "sensitivity", "pairs")
+PAGES = ("own-items", "extraction", "score", "uncertainty", "sensitivity", "pairs")
 JUDGES = ("my/judge", "meta-llama/Llama-3.1-8B-Instruct")
 CACHES = {"train": "train", "new": "test", "held-out": "test", "direct": "test", "flask": "test", "helpsteer": "train"}
 
@@ -18,6 +19,17 @@ def lager(line, folder):
     command = [sys.executable, "-c", "from lager.cli import main; main()", *shlex.split(line, comments=False)[1:]]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
     assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+
+
+def write_ratings(items, path):
+    """The demo's items as a spreadsheet has them: a column for each of three raters, and the text's name."""
+    rows = [json.loads(line) for line in items.read_text().splitlines()]
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        names = ["instruction", "response", "criterion"]
+        table.writerow(["id", *names, "text", "ann", "ben", "cleo"])
+        for n, row in enumerate(rows):
+            table.writerow([f"r{n}", *(row[name] for name in names), row["cluster"], *row["score"][:2], ""])
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +48,10 @@ def workplace(repository, tmp_path_factory):
     for name, source in CACHES.items():
         shutil.copytree(folder / "made" / source, folder / "cache" / name)
     lager("lager train cache/train --out agg.json", folder)
+    write_ratings(demo / "train.jsonl", folder / "ratings.csv")
+    ids = [json.loads(line)["id"] for line in (folder / "new.jsonl").read_text().splitlines()][:3]
+    (folder / "labels.csv").write_text("id,score\n" + "".join(f"{name},4\n" for name in ids))
+    (folder / "raters.csv").write_text("id,ann,ben,cleo\n" + "".join(f"{name},4,,2\n" for name in ids))
     pairs = [
         {"input": f"Say {n} words.", "output_1": "word " * n, "output_2": "none", "label": 1 + n % 2}
         for n in range(1, 7)
