@@ -88,10 +88,13 @@ class FolderRemote:
         self.send(last, name, sha256=sha256)
 
     def delete(self, names: Sequence[str]) -> str:
-        """Remove files."""
+        """Remove files, and folders below this one that are empty then."""
         for name in names:
             with self._told(name):
                 remove_file(self.root / name)
+        for folder in {(self.root / name).parent for name in names} - {self.root}:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
         return ""
 
     @contextmanager

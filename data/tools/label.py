@@ -11,6 +11,7 @@ import polars as pl
 
 from ..cache.feature_cache import FeatureCache
 from ..cache.shards import read_shard
+from ..errors import LagerError
 from ..files.location import only_folder
 from ..items.raters import RATED_BY, RATED_BY_TYPE
 from ..run.cache_writer import CacheWriter
@@ -64,6 +65,8 @@ def label_cache(path: str | Path, scores: str | Path, *, raters: Sequence[str] =
     before.check_files()
     given = before.with_scores(scores, raters=raters).items
     named = given["scores"].list.len().fill_null(0) > 0
+    if not named.any():
+        raise LagerError(f"{scores} has a human score of no item of cache {folder}: nothing was changed")
     had = before.items["scores"].list.len().fill_null(0) > 0
     changed = named & had & (given["scores"] != before.items["scores"]).fill_null(False)
     items = _joined(before.items, given, named)

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from ...data.cache.feature_cache import FeatureCache
 from ...data.cache.manifest import PASS_LIMITS, shard_name
 from ...data.cache.shards import ShardData, optional_names, read_columns
 from ...data.errors import LagerError
@@ -56,6 +57,19 @@ def done_shards(
         for k, shard in planned_shards(planner, items, writer.rows, there, salt=writer.salt)
         if _is_done(writer, k, shard, relabel=relabel, keep_text=keep_text)
     ]
+
+
+def changed_prompts(
+    cache: FeatureCache, writer: CacheWriter, planner: Planner, items: ItemSource, *, but: Sequence[int]
+) -> int:
+    """Return how many items of a complete cache have another prompt now, in all shards but some."""
+    n, known = 0, set(but)
+    rest = [k for k in range(writer.n_shards) if k not in known]
+    for k, shard in planned_shards(planner, items, writer.rows, rest, salt=writer.salt):
+        rows = writer.rows(k)
+        before = cache.prompt_sha256[rows.start : rows.stop]
+        n += int((before != shard.plan.hashes(salt=writer.salt)).any(axis=1).sum())
+    return n
 
 
 def _is_done(writer: CacheWriter, k: int, shard: PlannedShard, *, relabel: bool, keep_text: bool) -> bool:

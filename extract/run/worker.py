@@ -22,6 +22,7 @@ from ...data.run.shard_size import shard_advice
 from ..model.judge import Judge, require_extra
 from ..options.groups import ExtractOptions
 from ..options.option import values_of
+from ..planning.other_items import check_same_prompts
 from ..planning.prepare import PreparedRun, prepare_run
 from ..readout.likely_tokens import LOW_MASS
 from ..workers.ranks import Rank
@@ -66,7 +67,7 @@ def run_worker(
 
     from ..planning.versions import library_versions, other_versions
     from ..workers.presence import Presence
-    from .shard_run import check_all_failures, check_text_is_kept, done_shards
+    from .shard_run import changed_prompts, check_all_failures, check_text_is_kept, done_shards
     from .worker_shards import finish, own_shards, read_own_shards
 
     run, share_prefixes = options.run, options.batches.share_prefixes and not prepared.poolings
@@ -75,9 +76,12 @@ def run_worker(
         if notice:
             say(notice)
     complete = writer.finished()
-    if complete is not None and len(done_shards(writer, planner, loaded, relabel=False)) == writer.n_shards:
-        _check_complete(complete, loaded, keep_text=run.keep_text, say=say)
-        return WorkerDone(0, 0, True)
+    if complete is not None:
+        whole = done_shards(writer, planner, loaded, relabel=False)
+        if len(whole) == writer.n_shards:
+            _check_complete(complete, loaded, keep_text=run.keep_text, say=say)
+            return WorkerDone(0, 0, True)
+        check_same_prompts(complete, changed_prompts(complete, writer, planner, loaded, but=whole), run)
     if line := other_versions(writer.run["recorded"].get("versions"), library_versions(judge)):
         say(f"cache {cache} {line}; the cache records which rows were read under which")
     own, order = own_shards(loaded, writer, rank, share_prefixes=share_prefixes)

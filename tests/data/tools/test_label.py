@@ -53,6 +53,9 @@ def test_a_file_that_is_not_right_changes_nothing(tmp_path):
     (tmp_path / "s.csv").write_text("id,score\nitem1,9\n")
     with pytest.raises(LagerError, match="9"):
         label_cache(tmp_path / "c", tmp_path / "s.csv")
+    (tmp_path / "s.csv").write_text("id,score\nitem1,\n")
+    with pytest.raises(LagerError, match="a human score of no item"):
+        label_cache(tmp_path / "c", tmp_path / "s.csv")
     push(tmp_path / "c", tmp_path / "copy", shown=False)
     (tmp_path / "s.csv").write_text("id,score\nitem1,4\n")
     with pytest.raises(LagerError, match="is a copy of another one: label it where that was extracted"):

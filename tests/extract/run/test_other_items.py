@@ -9,6 +9,7 @@ from lager.data.cache.feature_cache import FeatureCache
 from lager.data.cache.shards import read_attributes
 from lager.data.errors import LagerError
 from lager.data.run.set_aside import EARLIER
+from lager.data.tools.label import label_cache
 from lager.data.tools.verify import verify_cache
 from lager.extract.model.judge import load_judge
 from lager.extract.options.groups import LoadOptions
@@ -95,7 +96,12 @@ def test_an_item_whose_text_changed_is_read_again_and_no_other(judge, items, tmp
         items, lambda rows: [row | {"prompt": row["prompt"] + " indeed"} if row["id"] == "q6" else row for row in rows]
     )
     read.clear()
-    cache = run(judge, items, tmp_path / "c")
+    with pytest.raises(
+        LagerError, match="1 of its 11 items come with other prompts under the same ids: give --replace"
+    ):
+        run(judge, items, tmp_path / "c", extend=True)
+    assert read == []
+    cache = run(judge, items, tmp_path / "c", replace=True)
     assert read == ["q6"]
     assert cache.content_hash != before.content_hash
     np.testing.assert_array_equal(np.delete(cache.logits, 6, axis=0), np.delete(logits, 6, axis=0))
@@ -264,3 +270,21 @@ def test_further_items_and_another_order_are_asked_for(judge, items, tmp_path, r
     with pytest.raises(LagerError, match="give one of them"):
         run(judge, items, tmp_path / "c", extend=True, replace=True)
     assert len(read) == 11
+
+
+def test_human_scores_that_were_written_later_are_not_lost(judge, items, tmp_path):
+    rewrite(items, lambda rows: [{name: value for name, value in row.items() if name != "score"} for row in rows])
+    run(judge, items, tmp_path / "c", limit=6)
+    chosen = FeatureCache.open(tmp_path / "c").item_id.tolist()
+    (tmp_path / "labels.csv").write_text("id,score\n" + "".join(f"{name},4\n" for name in chosen[:2]))
+    label_cache(tmp_path / "c", tmp_path / "labels.csv")
+    with pytest.raises(
+        LagerError, match=r"2 of its items have human scores that the items given lack .*: they would go"
+    ):
+        run(judge, items, tmp_path / "c", extend=True)
+    with pytest.raises(LagerError, match="human scores that the items given lack"):
+        run(judge, items, tmp_path / "c", limit=6)
+    rewrite(items, lambda rows: [row | {"score": 3} if row["id"] in chosen[:2] else row for row in rows])
+    cache = run(judge, items, tmp_path / "c", extend=True)
+    assert cache.n_items == 11
+    assert np.isfinite(cache.mean_scores).sum() == 2
