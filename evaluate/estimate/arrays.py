@@ -13,7 +13,15 @@ _MOST_CELLS = 20_000_000  # of systems times clusters: 1 GB of sums
 ALL = "all"
 
 
-def check_options(*, variance: str, quantile: str, weighting: str, level: float) -> None:
+def check_options(
+    *,
+    variance: str,
+    quantile: str,
+    weighting: str,
+    level: float,
+    weight: float | None = None,
+    at_least: float | None = None,
+) -> None:
     """Raise `LagerError` for a value that an option does not have."""
     for name, value, choices in (
         ("variance", variance, ("jackknife", "iid")),
@@ -24,6 +32,9 @@ def check_options(*, variance: str, quantile: str, weighting: str, level: float)
             raise LagerError(f"{name} {value!r}: choose from {', '.join(choices)}")
     if not 0 < level < 1:
         raise LagerError(f"level {level:g}: expected a share between 0 and 1, such as 0.95")
+    for name, number in (("weight", weight), ("at least", at_least)):
+        if number is not None and not np.isfinite(number):
+            raise LagerError(f"{name} {number:g}: expected a finite number, or leave it out")
 
 
 def check_size(n_systems: int, n_clusters: int) -> None:

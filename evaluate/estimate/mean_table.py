@@ -67,6 +67,8 @@ def _notes(found: MeanEstimates) -> list[str]:
     notes = [f"[low, high]: {found.level:.0%} over clusters"]
     if found.ranks:
         notes.append(f"ranks: all sets of ranks at once hold the systems' ranks at {found.level:.0%}")
+        if len(found.ranks) < len(found.means):
+            notes.append(f"ranks are among the {len(found.ranks)} of {len(found.means)} systems that can be compared")
     clear = [one for one in found.differences if one.p_holm <= 1 - found.level]
     if found.differences:
         notes.append(f"{len(clear)} of {len(found.differences)} differences are clear after Holm's correction")

@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...data.errors import LagerError
 from ..agreement.fold_scores import FoldScores
+from .alike_labels import AlikeLabels
 from .arrays import check_options, check_size, clusters, domains, human_scores
 from .cluster_sums import ClusterSums, Floats
-from .clustered_mean import ClusteredMeans, clustered_means, interval
+from .clustered_mean import ClusteredMeans, clustered_means, interval, satterthwaite
 from .iid_mean import iid_mean
 from .mean_estimates import MeanEstimate, MeanEstimates
 from .proxies import Proxy, mixed, read_proxies
@@ -92,7 +93,9 @@ def estimate_means(
     ----------
     Angelopoulos, Duchi & Zrnic (2023), PPI++: efficient prediction-powered inference, arXiv 2311.01453.
     """
-    check_options(variance=variance, quantile=quantile, weighting=weighting, level=level)
+    check_options(
+        variance=variance, quantile=quantile, weighting=weighting, level=level, weight=weight, at_least=at_least
+    )
     truth = human_scores(human)
     n = len(truth)
     labelled = np.isfinite(truth)
@@ -100,6 +103,7 @@ def estimate_means(
     names, domain = domains(system, n)
     codes = clusters(cluster, n)
     check_size(len(names), int(codes.max()) + 1)
+    alike = AlikeLabels.of(values, domain, codes, len(names))
     proxies, notes = read_proxies(judges, n)
     sampling = sampling_weights(labelled, probability, stratum, n)
     single = next(iter(proxies.values())).scores
@@ -115,14 +119,15 @@ def estimate_means(
         if known or cluster is not None or len(proxies) > 1:
             raise LagerError("variance 'iid' is for one judge and independent items drawn alike: use 'jackknife'")
         means = _iid_means(names, domain, values, single, weight=weight, level=level)
+        means = [alike.held(one, place, one.n_labelled, level) for place, one in enumerate(means)]
     else:
         scores = proxy.for_domains(domain, sampling)
         known_size = weighting == "horvitz-thompson"
         sums = ClusterSums.of(values, scores, sampling, domain=domain, cluster=codes, known_size=known_size)
         found = clustered_means(sums, weight)
         means = _clustered(names, sums, found, level=level, normal=quantile == "normal")
-        if at_least is not None:
-            means = [_within_shares(one) for one in means]
+        means = [alike.held(one, place, satterthwaite(found.size[place]) + 1, level) for place, one in enumerate(means)]
+        found = found._replace(error=np.where(alike.same, np.nan, found.error))  # compared with no other system
         if len(names) > _MOST_COMPARED:
             notes.append(f"{len(names)} systems are too many to compare in pairs: differences and ranks are left out")
         else:
@@ -200,10 +205,3 @@ def _iid_means(
         ends = (mean, mean - reach, mean + reach, alone[0], alone[0] - alone[2], alone[0] + alone[2])
         out.append(MeanEstimate(name, *counts, *ends, error=error, weight=used))
     return out
-
-
-def _within_shares(one: MeanEstimate) -> MeanEstimate:
-    """Return an estimate of a share with the ends of its intervals between 0 and 1."""
-    ends = ("low", "high", "labelled_low", "labelled_high")
-    values = {name: value for name in ends if (value := getattr(one, name)) is not None}
-    return replace(one, **{name: min(max(value, 0.0), 1.0) for name, value in values.items()})

@@ -16,6 +16,7 @@ from .clustered_mean import ClusteredMeans, difference, interval, p_value
 
 _SHOWN_ORDERS = 5
 _MOST_PARTS = 2000
+_ROUNDING = 1e-12  # of the largest mean: a smaller error is none, and says nothing of what others would differ by
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,10 @@ class OrderShare:
 
 
 def differences(names: Sequence[str], means: ClusteredMeans, level: float) -> tuple[MeanDifference, ...]:
-    """Compare all pairs of domains that have an error."""
+    """Compare all pairs of domains that have an error, and whose difference has one."""
     usable = [place for place in range(len(names)) if np.isfinite(means.error[place])]
     found = [(one, other, difference(means, one, other)) for one, other in combinations(usable, 2)]
+    found = [pair for pair in found if pair[2][1] > _ROUNDING * np.abs(means.mean[usable]).max()]
     p = [p_value(*of_pair) for _, _, of_pair in found]
     return tuple(
         MeanDifference(names[one], names[other], of_pair[0], *interval(*of_pair, level), raw, corrected)

@@ -227,3 +227,10 @@ def test_very_many_systems_are_not_compared_in_pairs():
     assert "150 systems are too many to compare in pairs: differences and ranks are left out" in found.notes
     with pytest.raises(LagerError, match="5000 systems times 5000 clusters are more than"):
         estimate_means(rng.normal(size=5000), {"judge": np.ones(5000)}, system=np.arange(5000))
+
+
+@pytest.mark.parametrize("option", ["weight", "at_least"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_numbers_that_are_none_are_refused(option, value):
+    with pytest.raises(LagerError, match=r"(weight|at least) (nan|inf): expected a finite number"):
+        estimate_means([1.0, 2.0, 3.0, 2.0], {"a": np.arange(4.0)}, **{option: value})
