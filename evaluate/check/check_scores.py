@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -19,14 +19,18 @@ from ..decisions.cluster_codes import cluster_codes
 from ..decisions.cluster_t import ClusterT, cluster_t
 from ..metrics.metrics import METRICS, check_metrics
 from .equivalence import Equivalence, Verdict, not_checked
+from .unchanged import FEWEST_CLUSTERS, share_unseen, too_few
 
 #: Of the mean change: either end alone bounds it at 95 %, as two one-sided tests at 5 % do.
 COVERAGE = 0.9
 #: Of the mean size of changes: at 90 % it would be too short where sizes are very unequal.
 SIZE_COVERAGE = 0.95
 ONE_CLUSTER = "all items are of one cluster"
+ONE_NUMBER = "all scores are one number, which does not tell how far one may change"
+#: Of the baseline's items, without a new score: more of them, and what is left says little of the judge.
+MAX_MISSING = 0.05
 _PARTS = 1000  # that the jackknife leaves out at most
-_FEWEST_LABELS = 3
+_ROUNDING = 1e-9  # of the range: errors below it are those of rounding
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class Check:
     mean : MeanChange
     n_labelled, n_clusters : int
         Items with both scores and a human one; clusters of the items with both.
+    max_missing : float
+        The share of the baseline's items that may lack a new score.
     """
 
     score: Equivalence
@@ -84,6 +90,12 @@ class Check:
     mean: MeanChange
     n_labelled: int
     n_clusters: int
+    max_missing: float = MAX_MISSING
+
+    @property
+    def missing(self) -> float:
+        """Which share of the items that had a score has none now."""
+        return (self.mean.n_baseline - self.mean.n_both) / self.mean.n_baseline
 
     @property
     def parts(self) -> tuple[Equivalence, ...]:
@@ -95,13 +107,17 @@ class Check:
         """FAIL where a part fails, INCONCLUSIVE where one is; PASS takes more than the mean.
 
         The mean may stay where it was while every item changes. So PASS takes the mean change, and the agreement or
-        the size of single changes, of which what was not checked counts for nothing.
+        the size of single changes. What has a margin and could not be checked is no PASS, nor is a judge that has
+        stopped scoring more than `max_missing` of its items: those it left out may be the ones that changed.
         """
         verdicts = [part.verdict for part in self.parts]
         for one in ("FAIL", "INCONCLUSIVE"):
             if one in verdicts:
                 return one
-        return "PASS" if verdicts[0] == "PASS" and "PASS" in verdicts[1:] else "NOT CHECKED"
+        unknown = any(part.margin is not None and part.verdict == "NOT CHECKED" for part in self.parts)
+        if unknown or self.missing > self.max_missing or "PASS" not in verdicts[1:]:
+            return "NOT CHECKED"
+        return "PASS"
 
     def as_json(self) -> dict[str, Any]:
         """Return a JSON object."""
@@ -113,6 +129,8 @@ class Check:
             "mean": self.mean.as_json(),
             "n_labelled": self.n_labelled,
             "n_clusters": self.n_clusters,
+            "missing": self.missing,
+            "max_missing": self.max_missing,
         }
 
 
@@ -127,12 +145,17 @@ def check_scores(
     metric: str = "spearman",
     group: ArrayLike | pl.Series | None = None,
     cluster: ArrayLike | pl.Series | None = None,
+    score_range: float | None = None,
+    max_missing: float = MAX_MISSING,
 ) -> Check:
     """Test whether a judge still scores as it did, within margins; clusters are the unit.
 
     The mean change has a CR2 t interval by cluster, of 90 %: PASS where it lies within the margin, which happens at 5 %
     at most where the true change is at the margin or beyond (two one-sided tests, Schuirmann 1987). The mean size of
-    single changes has one of 95 %, for its logarithm; the agreement has the jackknife's, of 95 %.
+    single changes has one of 95 %, for its logarithm; the agreement has the jackknife's, of 95 %. Fewer than 20
+    clusters (items, without any) are not checked. Where all clusters changed by the same, or by nothing, the variance
+    is 0 and bounds nothing: the interval is then what a share 1 - .05^(1/G) of G clusters, none of which was met, could
+    have changed by, over the whole range of scores.
 
     Parameters
     ----------
@@ -150,6 +173,10 @@ def check_scores(
         From `METRICS`.
     group, cluster : array-like or polars.Series of shape (n_items,), optional
         As in `evaluate_scores`.
+    score_range : float, optional
+        How far a score can change: highest less lowest of the scale. When None, of all scores given.
+    max_missing : float
+        The share of the baseline's items that may lack a new score; with more of them nothing passes.
 
     Returns
     -------
@@ -162,7 +189,8 @@ def check_scores(
 
     Examples
     --------
-    >>> found = check_scores([1, 2, 3, 4], [1.1, 2.0, 3.0, 4.1], margin=0.5, item_margin=0.5)
+    >>> then, now = [1, 2, 3, 4] * 10, [1.1, 2.0, 3.0, 4.1] * 10
+    >>> found = check_scores(then, now, margin=0.5, item_margin=0.5)
     >>> found.verdict, round(found.score.change, 2)
     ('PASS', 0.05)
     """
@@ -178,44 +206,86 @@ def check_scores(
     both = ~np.isnan(then) & ~np.isnan(now)
     if not both.any():
         raise LagerError(f"none of {len(both)} items has a score in both: check that their ids are equal")
-    codes = None if cluster is None else cluster_codes(cluster)[1][both]
-    change = now[both] - then[both]
-    signed, sized = cluster_t(change, codes), cluster_t(np.abs(change), codes)
+    if not 0 <= max_missing <= 1:
+        raise LagerError(f"missing {max_missing:g}: expected a share from 0 to 1, such as {MAX_MISSING:g}")
+    codes = None if cluster is None else cluster_codes(cluster)[1]
+    span = (
+        score_range if score_range is not None else float(np.nanmax([then, now, truth]) - np.nanmin([then, now, truth]))
+    )
+    change = now - then
     labelled = both & ~np.isnan(truth)
     agreement = not_checked("agreement with people", _why_not(human, agreement_margin), margin=agreement_margin)
     if human is not None and agreement_margin is not None:
         columns = {"group": _rows(group, labelled), "cluster": _rows(cluster, labelled)}
-        agreement = _agreement(truth[labelled], then[labelled], now[labelled], metric, agreement_margin, **columns)
+        unseen = _Unseen.of(codes, labelled, span)
+        agreement = _agreement(
+            truth[labelled], then[labelled], now[labelled], metric, margin=agreement_margin, unseen=unseen, **columns
+        )
+    unseen = _Unseen.of(codes, both, span)
+    here = None if codes is None else codes[both]
     return Check(
-        score=_within("mean score", signed, margin),
-        size=_size(sized, item_margin),
+        score=_within("mean score", cluster_t(change[both], here), margin, unseen),
+        size=_size(cluster_t(np.abs(change[both]), here), item_margin, unseen),
         agreement=agreement,
         metric=metric,
         mean=_mean_change(then, now, both),
         n_labelled=int(labelled.sum()),
-        n_clusters=int(signed.n_clusters),
+        n_clusters=unseen.n_clusters,
+        max_missing=max_missing,
     )
 
 
-def _within(what: str, found: ClusterT, margin: float) -> Equivalence:
+class _Unseen(NamedTuple):
+    """The clusters of some items, the share of them that may have changed unseen, and how far a score can."""
+
+    n_clusters: int
+    share: float
+    span: float
+
+    @classmethod
+    def of(cls, codes: NDArray[np.intp] | None, rows: NDArray[np.bool_], span: float) -> _Unseen:
+        n = int(rows.sum())
+        here = None if codes is None else np.unique(codes[rows], return_inverse=True)[1]
+        n_clusters = n if here is None else len(np.unique(here))
+        return cls(n_clusters, share_unseen(here, n) if n else 1.0, span)
+
+    def why_not(self, error: float) -> str | None:
+        """Return why a mean with this standard error has no interval, None where it has one."""
+        if self.n_clusters == 1:
+            return ONE_CLUSTER
+        if self.n_clusters < FEWEST_CLUSTERS:
+            return too_few(self.n_clusters)
+        return ONE_NUMBER if self.constant(error) and self.span == 0 else None
+
+    def constant(self, error: float) -> bool:
+        """Return whether all clusters changed by the same but for rounding."""
+        return bool(error <= _ROUNDING * self.span)
+
+
+def _within(what: str, found: ClusterT, margin: float, unseen: _Unseen) -> Equivalence:
     """Return a mean change with its interval."""
-    if np.isnan(found.error):
-        return not_checked(what, ONE_CLUSTER, change=float(found.mean), margin=margin)
+    mean, error = float(found.mean), float(found.error)
+    if reason := unseen.why_not(error):
+        return not_checked(what, reason, change=mean, margin=margin)
+    if unseen.constant(error):
+        reach = unseen.share * unseen.span
+        return Equivalence(what, mean, mean - reach, mean + reach, margin)
     low, high = found.interval(COVERAGE)
-    return Equivalence(what, float(found.mean), float(low), float(high), margin)
+    return Equivalence(what, mean, float(low), float(high), margin)
 
 
-def _size(found: ClusterT, margin: float | None) -> Equivalence:
+def _size(found: ClusterT, margin: float | None, unseen: _Unseen) -> Equivalence:
     """Return the mean size of changes, its interval made for its logarithm: sizes are skewed, and not below 0."""
-    what, size = "size of single changes", float(found.mean)
+    what, size, error = "size of single changes", float(found.mean), float(found.error)
     if margin is None:
         return not_checked(what, "no margin was stated for it", change=size)
-    if np.isnan(found.error):
-        return not_checked(what, ONE_CLUSTER, change=size, margin=margin)
-    if size == 0.0:
-        return Equivalence(what, 0.0, 0.0, 0.0, margin)
-    reach = float(stdtrit(found.freedom, (1 + SIZE_COVERAGE) / 2) * found.error) / size
-    return Equivalence(what, size, size * math.exp(-reach), size * math.exp(reach), margin)
+    if reason := unseen.why_not(error):
+        return not_checked(what, reason, change=size, margin=margin)
+    if unseen.constant(error):
+        reach = unseen.share * unseen.span
+        return Equivalence(what, size, max(0.0, size - reach), size + reach, margin)
+    factor = math.exp(float(stdtrit(found.freedom, (1 + SIZE_COVERAGE) / 2) * error) / size)
+    return Equivalence(what, size, size / factor, size * factor, margin)
 
 
 def _agreement(
@@ -223,17 +293,20 @@ def _agreement(
     then: NDArray[np.float64],
     now: NDArray[np.float64],
     metric: str,
-    margin: float,
     *,
+    margin: float,
+    unseen: _Unseen,
     group: Any,
     cluster: Any,
 ) -> Equivalence:
-    """Return the change of agreement with its jackknife interval."""
+    """Return the change of agreement with its jackknife interval.
+
+    Where the change has no variance, the share that may have changed unseen is taken to say the opposite of what it
+    said: a correlation changes by twice the share, a share by it, an error by it times the range of scores.
+    """
     what = f"agreement with people ({METRICS[metric].title})"
-    if len(human) < _FEWEST_LABELS:
-        return not_checked(what, f"{len(human)} items have both scores and a human one", margin=margin)
-    if (then == now).all():
-        return Equivalence(what, 0.0, 0.0, 0.0, margin)
+    if unseen.n_clusters < FEWEST_CLUSTERS:
+        return not_checked(what, f"with people's scores, {too_few(unseen.n_clusters)}", margin=margin)
     try:
         found = evaluate_scores(
             human, {"baseline": then, "new": now}, group=group, cluster=cluster, metrics=[metric],
@@ -243,10 +316,16 @@ def _agreement(
         return not_checked(what, str(error), margin=margin)
     assert found.comparison is not None
     one = found.comparison.differences["new"][metric]
-    if one.low is None or one.high is None:
-        if one.reason == NO_VARIATION and one.difference is not None:
-            return Equivalence(what, one.difference, one.difference, one.difference, margin)
+    constant = [
+        name for name, of in (("people's", human), ("the baseline's", then), ("the new", now)) if not np.ptp(of)
+    ]
+    if one.difference is None and constant:
+        return not_checked(what, f"it is undefined: {', '.join(constant)} scores are constant", margin=margin)
+    if one.difference is None or ((one.low is None or one.high is None) and one.reason != NO_VARIATION):
         return not_checked(what, one.reason or NO_RESAMPLES, change=one.difference, margin=margin)
+    if one.low is None or one.high is None or one.low == one.high:
+        reach = unseen.share * {"correlation": 2.0, "share": 1.0, "error": unseen.span}[METRICS[metric].space]
+        return Equivalence(what, one.difference, one.difference - reach, one.difference + reach, margin)
     return Equivalence(what, one.difference, one.low, one.high, margin)
 
 

@@ -27,6 +27,9 @@ def check(
         float | None, typer.Option(help="Of the change of agreement with people. [not checked]")
     ] = None,
     metric: Annotated[str, typer.Option(help="Metric of the agreement.")] = "spearman",
+    missing: Annotated[
+        float, typer.Option(help="Share of BASELINE's items that may lack a new score; with more, no PASS.")
+    ] = 0.05,
     strategy: Annotated[
         list[str] | None, typer.Option("--strategy", help="Without fitting; may be given again. [e-score, lager]")
     ] = None,
@@ -55,7 +58,7 @@ def check(
     joined = Joined.of(then, now)
     if scores is not None:
         joined = joined.with_human_scores(scores)
-    margins = Margins(margin, item_margin, agreement_margin, metric)
+    margins = Margins(margin, item_margin, agreement_margin, metric, missing)
     checked = check_readings(joined, margins, permutations=permutations, seed=seed)
     show(checked.as_json, lambda: check_table(checked), as_json=as_json)
     tell(notes=checked.notes)

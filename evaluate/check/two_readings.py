@@ -15,7 +15,7 @@ from ...data.errors import LagerError
 from ...train.aggregator.mixing import softmax
 from ...train.files.applies import other_reading
 from ...train.files.prompt_settings import prompt_settings_of
-from .check_scores import Check, MeanChange, check_scores
+from .check_scores import MAX_MISSING, Check, check_scores
 from .joined import Joined
 from .readout_shift import ReadoutShift, readout_shift
 
@@ -28,6 +28,7 @@ class Margins:
     item: float | None = None
     agreement: float | None = None
     metric: str = "spearman"
+    missing: float = MAX_MISSING
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def check_readings(joined: Joined, margins: Margins, *, permutations: int = 999,
     if not judges:
         raise LagerError(f"no judge is in both: {', '.join(baseline.judges)} and {', '.join(new.judges)}")
     human = None if np.isnan(joined.human).all() else joined.human
+    cache = baseline.cache or new.cache
+    span = None if cache is None else float(cache.scale.high - cache.scale.low)
     checks = {
         name: check_scores(
             *joined.scores(name),
@@ -85,6 +88,8 @@ def check_readings(joined: Joined, margins: Margins, *, permutations: int = 999,
             metric=margins.metric,
             group=joined.group,
             cluster=joined.cluster,
+            score_range=span,
+            max_missing=margins.missing,
         )
         for name in judges
     }
@@ -92,7 +97,8 @@ def check_readings(joined: Joined, margins: Margins, *, permutations: int = 999,
     notes = [*baseline.notes, *new.notes]
     if baseline.cache is not None and new.cache is not None:
         notes += _differences(baseline.cache, new.cache)
-    notes += _missing(next(iter(checks.values())).mean)
+        notes += _other_texts(joined, baseline.cache, new.cache)
+    notes += _missing(next(iter(checks.values())))
     return Checked(checks, shift, why_not, tuple(notes))
 
 
@@ -136,7 +142,23 @@ def _differences(then: FeatureCache, now: FeatureCache) -> list[str]:
     return lines
 
 
-def _missing(mean: MeanChange) -> list[str]:
-    """Return a line for the items that only one reading has a score of."""
+def _other_texts(joined: Joined, then: FeatureCache, now: FeatureCache) -> list[str]:
+    """Return a line where items of one id were read as other prompts, and the caches do not say why."""
+    if then.fingerprint != now.fingerprint:
+        return []
+    hashes = [then.prompts(), now.prompts()]
+    n = sum(hashes[0][item] != one for item, one in hashes[1].items() if item in hashes[0])
+    return [f"{n} items have another prompt under the same id: they may be other texts, read by one judge"] if n else []
+
+
+def _missing(check: Check) -> list[str]:
+    """Return lines for the items that only one reading has a score of."""
+    mean = check.mean
     counts = (("the baseline", mean.n_baseline - mean.n_both), ("the new reading", mean.n_new - mean.n_both))
-    return [f"{n} items have a score in {which} alone, and are in no test" for which, n in counts if n]
+    lines = [f"{n} items have a score in {which} alone, and are in no test" for which, n in counts if n]
+    if check.missing > check.max_missing:
+        lines.append(
+            f"{check.missing:.1%} of the items that had a score have none now, more than {check.max_missing:.1%}: "
+            "nothing passes (give a baseline of the same items, or --missing SHARE where they were left out by intent)"
+        )
+    return lines

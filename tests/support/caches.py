@@ -88,10 +88,13 @@ def make_cache(
     noise: int = 0,
     private: bool = False,
     raters: tuple[str, ...] = (),
+    prompts: str | None = None,
     **inputs: Any,
 ) -> FeatureCache:
     """Write a complete cache; `noise` changes what the judge says, and not what people say; `raters` names three."""
     items = make_items(n, seed=seed, clusters=clusters, first=first)
+    if prompts is not None:
+        items = replace(items, fields=tuple({"prompt": f"{prompts} {i}"} for i in range(n)))
     shard = make_shard(items, seed=seed + noise, invalid=invalid)
     if texts is not None:
         items = replace(items, table=items.table.with_columns(pl.Series("text", texts)))

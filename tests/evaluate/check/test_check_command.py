@@ -21,8 +21,8 @@ def caches(tmp_path_factory):
 
 
 def test_the_same_cache_passes(caches, capsys):
-    code, out, err = run_command(capsys, "check", caches[0].path, caches[0].path, "--margin", "0.1",
-                                 "--agreement-margin", "0.05")  # fmt: skip
+    code, out, err = run_command(capsys, "check", caches[0].path, caches[0].path, "--margin", "0.4",
+                                 "--agreement-margin", "0.2")  # fmt: skip
     assert code == 0
     assert "no shift is seen" in out
     assert err == ""
@@ -52,7 +52,7 @@ def test_another_reading_is_told_by_judge_layer_and_settings(caches, capsys):
 def test_an_aggregator_scores_readouts_of_another_dtype_too(caches, tmp_path, capsys):
     save_aggregator(tmp_path / "a.json", train_on_cache(make_cache(tmp_path / "train", 60, first=1000)).record)
     other = make_cache(tmp_path / "other", 120, clusters=40, weights="w1", template="direct")
-    code, out, err = run_command(capsys, "check", caches[0].path, other.path, "--margin", "0.1", "--item-margin", "0.1",
+    code, out, err = run_command(capsys, "check", caches[0].path, other.path, "--margin", "0.4", "--item-margin", "0.4",
                                  "--aggregator", tmp_path / "a.json", "--json")  # fmt: skip
     assert (code, json.loads(out)["judges"][0]["judge"]) == (0, "lager-tuned")
     assert "read-outs differ in weights" in err
@@ -66,8 +66,8 @@ def write(path, rows):
 def test_files_of_scores_with_people_in_a_third(tmp_path, capsys):
     rng = np.random.default_rng(0)
     ids, quality = [f"i{i}" for i in range(200)], rng.normal(3, 1, size=200)
-    then = write(tmp_path / "then.csv", {"id": ids, "score": quality})
-    now = write(tmp_path / "now.csv", {"id": ids[::-1], "rating": (quality + 0.02)[::-1]})
+    then, change = write(tmp_path / "then.csv", {"id": ids, "score": quality}), rng.normal(0.02, 0.1, size=200)
+    now = write(tmp_path / "now.csv", {"id": ids[::-1], "rating": (quality + change)[::-1]})
     people = {"id": ids, "score": quality + rng.normal(size=200), "cluster": [f"c{i // 4}" for i in range(200)]}
     arguments = ["check", then, f"{now}:rating", "--margin", "0.1", "--agreement-margin", "0.05"]
     code, out, _ = run_command(capsys, *arguments, "--scores", write(tmp_path / "people.csv", people), "--json")
@@ -75,18 +75,30 @@ def test_files_of_scores_with_people_in_a_third(tmp_path, capsys):
     assert (code, told["verdict"]) == (0, "PASS")
     judge = told["judges"][0]
     assert (judge["n_clusters"], judge["n_labelled"]) == (50, 200)
-    assert judge["score"]["change"] == pytest.approx(0.02)
+    assert judge["score"]["change"] == pytest.approx(change.mean())
     assert told["layers"] == {"reason": "layers are compared between two caches"}
 
 
 def test_without_people_or_item_margin_a_mean_that_stays_ends_with_4(tmp_path, capsys):
     ids = [f"i{i}" for i in range(50)]
     file = write(tmp_path / "a.csv", {"id": ids, "score": np.linspace(1, 5, 50)})
+    half = write(tmp_path / "half.csv", {"id": ids, "score": [None if i % 2 else 1 + i * 4 / 49 for i in range(50)]})
     code, out, _ = run_command(capsys, "check", file, file, "--margin", "0.1")
     assert code == 4
     assert "NOT CHECKED" in out
     assert "there are no human scores" in out
-    assert run_command(capsys, "check", file, file, "--margin", "0.1", "--item-margin", "0.1")[0] == 0
+    margins = ["--margin", "0.5", "--item-margin", "0.5"]
+    assert run_command(capsys, "check", file, file, *margins)[0] == 0
+    code, _, err = run_command(capsys, "check", file, half, *margins)
+    assert (code, "50.0% of the items that had a score have none now" in err) == (4, True)
+    assert run_command(capsys, "check", file, half, *margins, "--missing", "0.5")[0] == 0
+    assert run_command(capsys, "check", file, file, *margins, "--agreement-margin", "0.1")[0] == 4
+
+
+def test_other_texts_under_the_same_ids_are_told(tmp_path, capsys):
+    then, now = (make_cache(tmp_path / name, 30, prompts=name) for name in ("then", "now"))
+    _, _, err = run_command(capsys, "check", then.path, now.path, "--margin", "0.5")
+    assert "30 items have another prompt under the same id" in err
 
 
 def test_what_cannot_be_compared_is_refused(caches, tmp_path, capsys):

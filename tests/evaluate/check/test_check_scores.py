@@ -52,7 +52,7 @@ def test_small_changes_pass_large_ones_fail_and_few_items_tell_nothing():
     assert [part.verdict for part in same.parts] == ["PASS"] * 3
     assert same.verdict == "PASS"
     assert check_scores(then, now + 0.3, human=human, cluster=cluster, **margins).verdict == "FAIL"
-    few = check_scores(then[:15], now[:15], human=human[:15], cluster=cluster[:15], **margins)
+    few = check_scores(*(one[::5][:20] for one in (then, now)), human=human[::5][:20], **margins)
     assert few.verdict == "INCONCLUSIVE"
 
 
@@ -77,6 +77,69 @@ def test_equal_scores_pass_everything_and_one_cluster_nothing():
     one = check_scores(then, now, cluster=["a"] * len(then), margin=0.1, item_margin=0.5)
     assert one.verdict == "NOT CHECKED"
     assert one.score.reason == one.size.reason == "all items are of one cluster"
+
+
+def test_few_items_are_no_pass_however_little_they_changed():
+    for n in (2, 19):
+        found = check_scores(np.arange(n) % 5, np.arange(n) % 5, margin=0.1, item_margin=0.1)
+        assert found.verdict == "NOT CHECKED"
+        assert found.score.reason == found.size.reason == f"{n} items or clusters: 20 are needed"
+    clusters = np.repeat(np.arange(19), 10)
+    assert (
+        check_scores(np.arange(190) % 5, np.arange(190) % 5, cluster=clusters, margin=9).score.verdict == "NOT CHECKED"
+    )
+
+
+def test_items_that_did_not_change_bound_the_share_that_may_have():
+    share = 1 - 0.05 ** (1 / 40)
+    then = np.arange(40) % 5 + 1.0
+    found = check_scores(then, then, margin=0.1, item_margin=0.5)
+    assert (found.score.low, found.score.high) == pytest.approx((-4 * share, 4 * share))
+    assert (found.size.low, found.size.high) == pytest.approx((0, 4 * share))
+    assert [part.verdict for part in found.parts[:2]] == ["INCONCLUSIVE", "PASS"]
+    wider = check_scores(then, then + 0.05, margin=0.1, score_range=9.0).score
+    assert (wider.low, wider.high) == pytest.approx((0.05 - 9 * share, 0.05 + 9 * share))
+    one_large = np.r_[np.zeros(190, int), np.arange(1, 31)]
+    same = np.arange(220) % 5
+    assert check_scores(same, same, cluster=one_large, margin=0.1).score.high > 3
+
+
+@pytest.mark.parametrize("n", [5, 10, 15, 20, 40])
+def test_scores_of_whole_numbers_that_rarely_change_pass_rarely(n):
+    rng = np.random.default_rng(n)
+    then = rng.integers(1, 5, size=n).astype(float)
+    passed = sum(
+        check_scores(then, then + (rng.random(n) < 0.12), margin=0.1, item_margin=0.1).verdict == "PASS"
+        for _ in range(100)
+    )
+    assert passed <= 5
+
+
+def test_agreement_of_a_constant_judge_is_not_checked_and_so_is_the_whole():
+    human = np.arange(200) % 5 + 1.0
+    options = {"margin": 0.1, "item_margin": 0.1, "agreement_margin": 0.05}
+    constant = check_scores(np.full(200, 3.0), np.full(200, 3.0), human=human, **options)
+    assert (constant.agreement.verdict, constant.verdict) == ("NOT CHECKED", "NOT CHECKED")
+    assert "constant" in constant.agreement.reason
+    alike = check_scores(human, human, human=np.full(200, 3.0), **options)
+    assert alike.agreement.verdict == "NOT CHECKED"
+    nobody = check_scores(human, human, **options)
+    assert [part.verdict for part in nobody.parts] == ["PASS", "PASS", "NOT CHECKED"]
+    assert nobody.verdict == "NOT CHECKED"
+    nothing_to_go_by = check_scores(np.full(200, 3.0), np.full(200, 3.0), margin=0.1, item_margin=0.1)
+    assert "one number" in nothing_to_go_by.score.reason
+
+
+def test_a_judge_that_stopped_scoring_is_no_pass():
+    then = np.arange(200) % 5 + 1.0
+    options = {"margin": 0.2, "item_margin": 0.2}
+    for n, verdict in ((10, "PASS"), (11, "NOT CHECKED"), (100, "NOT CHECKED")):
+        now = np.where(np.arange(200) < n, np.nan, then)
+        found = check_scores(then, now, **options)
+        assert (found.verdict, found.missing) == (verdict, pytest.approx(n / 200))
+    assert check_scores(then, now, **options, max_missing=0.5).verdict == "PASS"
+    with pytest.raises(LagerError, match="missing 2: expected a share"):
+        check_scores(then, then, margin=1, max_missing=2)
 
 
 def test_the_change_of_mean_is_the_judges_and_the_items():
@@ -121,7 +184,7 @@ def test_a_pass_is_rare_where_the_change_is_at_the_margin(planted):
 
 
 def test_the_result_is_json_and_the_function_is_public():
-    found = lager.check_scores([1, 2, 3, 4], [1.1, 2, 3, 4.1], margin=0.5, item_margin=0.5)
+    found = lager.check_scores([1, 2, 3, 4] * 10, [1.1, 2, 3, 4.1] * 10, margin=0.5, item_margin=0.5)
     told = json.loads(json.dumps(found.as_json()))
     assert (told["verdict"], told["score"]["verdict"], told["agreement"]["verdict"]) == ("PASS", "PASS", "NOT CHECKED")
     assert told["agreement"]["reason"] == "there are no human scores"
