@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...data.errors import LagerError
 from ..evaluation.evaluation import Evaluation
 from ..tables.table import Table
 from ..triage.evaluation_triage import triage_evaluation
@@ -13,9 +14,15 @@ MOST_ITEMS = 20_000
 
 
 def decided_alone(evaluation: Evaluation) -> Table | None:
-    """Return each judge's threshold at the defaults of `lager triage`; None of many items, or without any doubt."""
+    """Return each judge's threshold at the defaults of `lager triage`; None where it cannot be told.
+
+    So it is of many items, without any doubt, and on a scale that is too short for the default error.
+    """
     if len(evaluation.items) > MOST_ITEMS:
         return None
     wanted = Wanted(seed=evaluation.agreement.seed)
-    found, _ = triage_evaluation(evaluation, wanted)
+    try:
+        found, _ = triage_evaluation(evaluation, wanted)
+    except LagerError:  # the default distance of a large error cannot occur on these labels: there is no such table
+        return None
     return triage_table(found, {}, wanted) if found else None

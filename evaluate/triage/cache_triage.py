@@ -51,7 +51,7 @@ def triage_aggregator(
     aggregator = record.aggregator
     signals = doubt_signals(aggregator, used, cache.score_mass[np.flatnonzero(cache.valid)[rows]])
     score = predict_all({"": aggregator}, used)[""]
-    error = error_for(wanted.error, cache.scale)
+    error, _ = error_for(wanted.error, cache.scale, used.human, score)
     wrong = large_errors(score, used.human, error=error, scale=cache.scale)
     doubt, learnt = signals[:, 0], None
     cluster = cluster_codes(used.cluster, len(used))

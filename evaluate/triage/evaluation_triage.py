@@ -31,8 +31,10 @@ def triage_evaluation(
         A name, and a doubt that stands for every judge's own. When None, a strategy's is the deviation of its
         distribution, out of fold where its scores are, and judges from files have the spread over them, of two or more.
     """
-    human, scale = evaluation.human, evaluation.scale
-    error = error_for(wanted.error, scale)
+    human = evaluation.human
+    labels = evaluation.items["scores"].explode(empty_as_null=True).to_numpy().astype(np.float64)
+    scores = np.concatenate([one.scores for one in evaluation.scored if one.on_scale] or [human])
+    error, scale = error_for(wanted.error, evaluation.scale, labels, scores)
     cluster = _clusters(evaluation)
     known = _doubts(evaluation) if doubt is None else dict.fromkeys((one.name for one in evaluation.scored), doubt)
     found, without = [], {}

@@ -12,13 +12,36 @@ DEFAULT_ERROR = 1.0
 _ROUNDING = 1e-9
 
 
-def error_for(asked: float | None, scale: Scale | None) -> float | None:
-    """Return from which distance on an error is large, None for a wrong yes or no: a scale of two labels."""
-    if asked is None:
-        return None if scale is not None and len(scale) == 2 else DEFAULT_ERROR
-    if not 0 < asked < np.inf:
+def error_for(
+    asked: float | None, scale: Scale | None, labels: NDArray[np.float64], scores: NDArray[np.float64]
+) -> tuple[float | None, Scale | None]:
+    """Return from which distance on an error is large, None for a wrong yes or no, and the scale.
+
+    Without a scale labels that are only 0 and 1 are a yes or no. `LagerError` for a distance that hardly can occur.
+    """
+    if asked is not None and not 0 < asked < np.inf:
         raise LagerError(f"error {asked:g}: expected a distance above 0 on the scale, such as 1")
-    return asked
+    if scale is None and _yes_or_no(labels, scores):
+        scale = Scale.parse("0-1")
+    if asked is None and scale is not None and len(scale) == 2:
+        return None, scale
+    error = DEFAULT_ERROR if asked is None else asked
+    known = np.concatenate([labels, scores]) if scale is None else scale.array
+    low, high = float(np.nanmin(known)), float(np.nanmax(known))
+    if error >= high - low:
+        whose = "of labels and scores" if scale is None else "of the scale"
+        raise LagerError(
+            f"error {error:g}: no error, or only the largest there can be, reaches it on the range {whose}, {low:g} to "
+            f"{high:g}, and a judge that is always wrong would pass: state --error as a smaller distance"
+        )
+    return error, scale
+
+
+def _yes_or_no(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> bool:
+    """Return whether labels are only 0 and 1; of one of the two alone, scores must lie between them."""
+    given = set(labels[~np.isnan(labels)].tolist())
+    known = scores[~np.isnan(scores)]
+    return given == {0.0, 1.0} or (len(given) == 1 and given < {0.0, 1.0} and bool(((known >= 0) & (known <= 1)).all()))
 
 
 def large_errors(

@@ -14,7 +14,8 @@ class Wanted(NamedTuple):
     Attributes
     ----------
     error : float or None
-        From which distance on an error is large; None for 1, or a wrong yes or no on a scale of two labels.
+        From which distance on an error is large; None for 1, or a wrong yes or no on a scale of two labels,
+        and where labels without a scale are only 0 and 1.
     """
 
     error: float | None = None

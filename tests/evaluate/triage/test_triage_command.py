@@ -6,6 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 from lager.data.errors import LagerError
+from lager.evaluate.evaluation.file_evaluation import evaluate_score_files
+from lager.evaluate.report.decided_alone import decided_alone
 from lager.evaluate.score.score_cache import score_cache
 from lager.evaluate.triage.cache_triage import triage_aggregator
 from lager.evaluate.triage.wanted import Wanted
@@ -137,6 +139,44 @@ def test_a_yes_or_no_is_wrong_or_right(tmp_path, capsys):
     told = json.loads(out)["judges"][0]
     assert (code, told["large_error"], told["threshold"]) == (0, "a wrong yes or no", 0.1)
     assert told["chosen"]["share"] == pytest.approx(0.75, abs=0.02)
+
+
+def judged(folder, human, score):
+    ids = [f"i{i}" for i in range(len(human))]
+    table = {"id": ids, "score": human, "j": score, "d": np.linspace(0, 1, len(human))}
+    pl.DataFrame(table).write_csv(folder / "t.csv")
+    return ["triage", "--scores", folder / "t.csv", "--external", f"{folder}/t.csv:j", "--doubt", f"{folder}/t.csv:d"]
+
+
+@pytest.mark.parametrize("human", [[0, 1], [1, 1]])
+def test_labels_of_0_and_1_without_a_scale_are_a_yes_or_no(tmp_path, capsys, human):
+    wrong = judged(tmp_path, human * 200, [0.9 - 0.8 * one for one in human] * 200)
+    code, out, _ = run_command(capsys, *wrong, "--json")
+    told = json.loads(out)["judges"][0]
+    assert (code, told["large_error"], told["threshold"]) == (4, "a wrong yes or no", None)
+    assert run_command(capsys, *judged(tmp_path, human * 200, human * 200))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("human", "options", "message"),
+    [
+        ([0.2, 0.9], [], "error 1: no error"),
+        ([1.0, 5.0], ["--error", "50"], "range of labels and scores, 1 to 5"),
+        ([1.0, 5.0], ["--error", "4", "--scale", "1-5"], "range of the scale, 1 to 5"),
+        ([0, 1], ["--error", "1"], "error 1: no error"),
+    ],
+)
+def test_an_error_that_cannot_occur_is_refused(tmp_path, capsys, human, options, message):
+    code, _, err = run_command(capsys, *judged(tmp_path, human * 20, human[::-1] * 20), *options)
+    assert code == 1
+    assert message in err
+    assert "state --error as a smaller distance" in err
+
+
+def test_the_report_has_no_table_of_it_where_the_default_error_cannot_occur(tmp_path):
+    judged(tmp_path, [0.2, 0.9] * 20, [0.9, 0.2] * 20)
+    external = [f"{tmp_path}/t.csv:{column}" for column in ("j", "d")]
+    assert decided_alone(evaluate_score_files(tmp_path / "t.csv", external, resamples=0)) is None
 
 
 @pytest.mark.parametrize(
