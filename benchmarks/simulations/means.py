@@ -131,7 +131,7 @@ def one_draw(rng: np.random.Generator, scenario: Scenario, *, test: bool) -> See
     n = len(drawn.human)
     codes = drawn.cluster.astype(np.intp)
     weight = sampling_weights(drawn.labelled, drawn.probability, None, n)
-    proxies, _ = read_proxies(drawn.judges, n)
+    proxies = read_proxies(drawn.judges, n, drawn.domain)
     human = np.where(drawn.labelled, drawn.human, np.nan)
     try:
         proxy, _ = mixed(list(proxies.values()), np.nan_to_num(human), weight, codes, seed=1)

@@ -27,8 +27,8 @@ class MeanEstimate:
         Of the estimate: standard error, degrees of freedom.
     weight : float or None
         Of the judge, where it is each domain's own (variance ``iid``).
-    judge_means : mapping of str to float
-        Of each judge's scores of all items, as they are: what is reported where nobody corrects it.
+    judge_means : mapping of str to float or None
+        Of each judge's scores as they are, None where it has none: what is reported where nobody corrects it.
     reason : str or None
     """
 
@@ -45,7 +45,7 @@ class MeanEstimate:
     error: float | None = None
     freedom: float | None = None
     weight: float | None = None
-    judge_means: Mapping[str, float] = field(default_factory=dict)
+    judge_means: Mapping[str, float | None] = field(default_factory=dict)
     reason: str | None = None
 
 

@@ -16,6 +16,7 @@ from .cluster_sums import ClusterSums, Floats
 from .clustered_mean import ClusteredMeans, clustered_means, interval, satterthwaite
 from .iid_mean import iid_mean
 from .mean_estimates import MeanEstimate, MeanEstimates
+from .missing_scores import check_missing, judge_mean, missing_notes
 from .proxies import Proxy, mixed, read_proxies
 from .random_labels import check_random
 from .ranking import MeanDifference, OrderShare, differences, order_shares, rank_sets
@@ -87,7 +88,8 @@ def estimate_means(
     ------
     LagerError
         For arrays that do not fit, no labels, and where labels are not a random part of the items (p < .001 in the
-        test by clusters) and no probabilities or strata are given.
+        test by clusters) and no probabilities or strata are given, or a judge has scored another share of the labelled
+        items than of the others.
 
     References
     ----------
@@ -104,9 +106,11 @@ def estimate_means(
     codes = clusters(cluster, n)
     check_size(len(names), int(codes.max()) + 1)
     alike = AlikeLabels.of(values, domain, codes, len(names))
-    proxies, notes = read_proxies(judges, n)
+    proxies = read_proxies(judges, n, domain)
+    notes = missing_notes(proxies, names, domain)
     sampling = sampling_weights(labelled, probability, stratum, n)
-    single = next(iter(proxies.values())).scores
+    check_missing(proxies, labelled, domain=domain, cluster=codes, weight=sampling, seed=seed)
+    first = next(iter(proxies.values()))
     proxy, mixture = mixed(list(proxies.values()), np.nan_to_num(values), sampling, codes, seed=seed)
     known = probability is not None or stratum is not None
     random_p = None
@@ -118,7 +122,7 @@ def estimate_means(
     if variance == "iid":
         if known or cluster is not None or len(proxies) > 1:
             raise LagerError("variance 'iid' is for one judge and independent items drawn alike: use 'jackknife'")
-        means = _iid_means(names, domain, values, single, weight=weight, level=level)
+        means = _iid_means(names, domain, values, first.scores, weight=weight, level=level)
         means = [alike.held(one, place, one.n_labelled, level) for place, one in enumerate(means)]
     else:
         scores = proxy.for_domains(domain, sampling)
@@ -136,11 +140,13 @@ def estimate_means(
         tuned = found.weight
     shares: tuple[RoganGladen, ...] = ()
     if at_least is not None and len(proxies) == 1:
-        yes = np.nan_to_num(values) > 0, single >= at_least
-        shares = rogan_gladen(*yes, sampling, domain=domain, cluster=codes, names=names, level=level)
+        yes, there = (np.nan_to_num(values) > 0, first.scores >= at_least), first.scored
+        shares = rogan_gladen(
+            *yes, sampling * there, domain=np.where(there, domain, -1), cluster=codes, names=names, level=level
+        )
     return MeanEstimates(
         means=tuple(
-            replace(one, judge_means={name: float(of.scores[domain == place].mean()) for name, of in proxies.items()})
+            replace(one, judge_means={name: judge_mean(of, domain == place) for name, of in proxies.items()})
             for place, one in enumerate(means)
         ),
         weight=tuned,

@@ -18,9 +18,13 @@ _FOLDS = 5
 
 
 class Proxy(NamedTuple):
-    """Scores of all items, shape (n_items,); with those of every fold's model where it was fitted by folds."""
+    """Scores of all items, shape (n_items,), and whether each is the judge's own, not a guess.
+
+    With those of every fold's model where it was fitted by folds.
+    """
 
     scores: Floats
+    scored: NDArray[np.bool_]
     folded: FoldScores | None = None
 
     def own(self) -> Floats:
@@ -49,31 +53,42 @@ class Proxy(NamedTuple):
         return out
 
 
-def read_proxies(judges: Mapping[str, ArrayLike | FoldScores], n_items: int) -> tuple[dict[str, Proxy], list[str]]:
-    """Return each judge's scores, and notes.
+def read_proxies(
+    judges: Mapping[str, ArrayLike | FoldScores], n_items: int, domain: NDArray[np.intp]
+) -> dict[str, Proxy]:
+    """Return each judge's scores.
 
-    An item that a judge has not scored gets the mean of its scores: any guess is right that is made without the human
-    scores, as labelled items are guessed in the same way.
+    An item that a judge has not scored gets the mean of its scores in the item's domain, or of all its scores where
+    there is none: any guess is right that is made without the human scores, as long as labelled items are guessed as
+    often as others (`missing_scores.check_missing`).
     """
-    proxies, notes = {}, []
+    proxies = {}
     for name, given in judges.items():
         table = np.atleast_2d(_numbers(given.by_model if isinstance(given, FoldScores) else given, name))
         if table.shape[1:] != (n_items,):
             raise LagerError(f"the scores of {name} have shape {table.shape}, expected one for each of {n_items} items")
-        missing = np.isnan(table).any(axis=0)
-        if missing.all():
+        scored = np.asarray(np.isfinite(table).all(axis=0))
+        if not scored.any():
             raise LagerError(f"{name} has scored no item: check its ids")
-        table = np.where(missing, table[:, ~missing].mean(axis=1, keepdims=True), table)
-        if missing.any():
-            notes.append(f"{name} has not scored {missing.sum()} of {n_items} items: they count as its mean")
+        table = _guessed(table, scored, domain)
         if isinstance(given, FoldScores):
             fold = np.where((given.fold >= 0) & (given.fold < len(table)), given.fold, 0)
-            proxies[name] = Proxy(table.mean(axis=0), FoldScores(table, fold))
+            proxies[name] = Proxy(table.mean(axis=0), scored, FoldScores(table, fold))
         else:
-            proxies[name] = Proxy(table[0])
+            proxies[name] = Proxy(table[0], scored)
     if not proxies:
         raise LagerError("there is no judge: give the scores of one at least")
-    return proxies, notes
+    return proxies
+
+
+def _guessed(table: Floats, scored: NDArray[np.bool_], domain: NDArray[np.intp]) -> Floats:
+    """Return every model's scores, shape (n_models, n_items), with the mean of its domain where there is none."""
+    out = np.where(scored, table, table[:, scored].mean(axis=1, keepdims=True))
+    for one in np.unique(domain[~scored]):
+        inside = domain == one
+        if one >= 0 and (inside & scored).any():
+            out[:, inside & ~scored] = table[:, inside & scored].mean(axis=1, keepdims=True)
+    return np.asarray(out, dtype=np.float64)
 
 
 def mixed(
@@ -107,7 +122,7 @@ def mixed(
         slopes[model] = path.coefficients(path.best()[0])
         scores = np.column_stack([one.scores if one.folded is None else _of_model(one, model) for one in proxies])
         models[model] = part @ human[train] + ((scores - centre) / spread) @ slopes[model]
-    return Proxy(models.mean(axis=0), FoldScores(models, fold)), slopes.mean(axis=0)
+    return Proxy(models.mean(axis=0), np.ones(len(human), dtype=bool), FoldScores(models, fold)), slopes.mean(axis=0)
 
 
 def _of_model(proxy: Proxy, model: int) -> Floats:

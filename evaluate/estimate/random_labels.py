@@ -39,13 +39,17 @@ def random_labels_p(
     domain: NDArray[np.intp],
     cluster: NDArray[np.intp],
     seed: int,
+    weight: NDArray[np.float64] | None = None,
 ) -> float:
     """Return a p-value that is small where the judge scores labelled items otherwise than the rest of their domain.
 
     Two tests, twice the smaller p. The clusters' shares of labelled items are permuted over the clusters, which is
     exact where whole clusters were drawn, however few. And the signs of what each cluster adds to the difference
     are drawn, which sees a choice within clusters too, and takes items of a cluster that were drawn together as one.
+    With unequal weights of labelled items, one over their chances, the second test alone: clusters' shares differ then.
     """
+    held_by = labelled * 1.0 if weight is None else weight
+    unequal = bool(np.ptp(held_by[labelled]) > 1e-9 * held_by[labelled].max())
     scores = judge.copy()
     for one in np.unique(domain):
         scores[domain == one] -= scores[domain == one].mean()
@@ -53,9 +57,9 @@ def random_labels_p(
     part = np.unique(cluster, return_inverse=True)[1].reshape(-1)
     if (n := int(part.max()) + 1) > _MOST_PARTS:  # so many are as good dealt into parts
         part, n = rng.permutation(n)[part] % _MOST_PARTS, _MOST_PARTS
-    size, held = np.bincount(part, minlength=n), np.bincount(part, weights=labelled, minlength=n)
+    size, held = np.bincount(part, minlength=n), np.bincount(part, weights=held_by, minlength=n)
     total = np.bincount(part, weights=scores, minlength=n)
-    of_labelled = np.bincount(part, weights=scores * labelled, minlength=n)
+    of_labelled = np.bincount(part, weights=scores * held_by, minlength=n)
     share = held / size
     added = of_labelled - held.sum() / size.sum() * total
 
@@ -71,6 +75,7 @@ def random_labels_p(
         counts[0] += np.count_nonzero(between(shares) >= seen[0] * (1 - 1e-9))
         counts[1] += np.count_nonzero(np.abs(signs @ added) >= seen[1] * (1 - 1e-9))
         draws += some
-        if counts.min() >= _ENOUGH:  # far from any doubt
+        if counts[1 if unequal else slice(None)].min() >= _ENOUGH:  # far from any doubt
             break
-    return float(min(1.0, 2 * ((counts + 1) / (draws + 1)).min()))
+    p = (counts + 1) / (draws + 1)
+    return float(p[1] if unequal else min(1.0, 2 * p.min()))

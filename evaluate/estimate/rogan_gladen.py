@@ -67,6 +67,10 @@ def rogan_gladen(
     for place, name in enumerate(names):
         inside = (domain == place).astype(np.float64)
         called, size = summed(inside * judge_yes), summed(inside)
+        if not size.sum():
+            reason = "the judge has scored none of its items"
+            found.append(RoganGladen(name, None, None, None, sensitivity, specificity, reason))
+            continue
         whole = _corrected(called.sum() / size.sum(), sensitivity, specificity)
         if sensitivity + specificity - 1 < _LEAST_INFORMED:
             reason = "the judge does not tell yes from no"

@@ -128,7 +128,7 @@ def _pilot(
 ) -> _Pilot:
     """Return the labels with what `lager estimate` makes of them."""
     _, domain = domains(system, len(human))
-    proxies, _ = read_proxies(judges, len(human))
+    proxies = read_proxies(judges, len(human), domain)
     labelled = np.isfinite(human) & (domain >= 0)
     weight = labelled.astype(np.float64)
     scores = mixed(list(proxies.values()), np.nan_to_num(human), weight, codes, seed=seed)[0].for_domains(
@@ -210,7 +210,7 @@ def _agreement(
     seed: int,
 ) -> Estimate:
     """Return the judge's Spearman on the pilot, with its interval."""
-    proxy = read_proxies({name: judge}, len(human))[0][name]
+    proxy = read_proxies({name: judge}, len(human), np.zeros(len(human), dtype=np.intp))[name]
     agreement = evaluate_scores(
         human,
         {name: proxy.own()},

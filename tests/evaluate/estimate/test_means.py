@@ -162,8 +162,38 @@ def test_what_a_judge_has_not_scored_is_guessed_alike():
     human, judge, system, cluster, _ = drawn()
     judge[::10] = np.nan
     found = estimate_means(human, {"judge": judge}, system=system, cluster=cluster)
-    assert found.notes == ("judge has not scored 120 of 1200 items: they count as its mean",)
+    assert found.notes == ("judge has not scored 120 of 1200 items: they count as its mean of their system",)
     assert all(one.low < TRUE[one.name] < one.high for one in found.means)
+
+
+def test_scores_of_labelled_items_alone_are_refused():
+    human, judge, system, cluster, _ = drawn()
+    for share in (1.0, 0.5):  # of the other items without a score
+        few = np.where(np.isnan(human) & (np.random.default_rng(1).random(len(human)) < share), np.nan, judge)
+        with pytest.raises(LagerError, match=r"judge has scored 100% of the 240 labelled items and .*score all items"):
+            estimate_means(human, {"judge": few}, system=system, cluster=cluster)
+    labels_missing = np.where(np.isnan(human), judge, np.nan)
+    with pytest.raises(LagerError, match=r"judge has scored 0% of the 240 labelled items and 100% of the 960 others"):
+        estimate_means(human, {"judge": labels_missing}, system=system, cluster=cluster)
+
+
+def test_scores_of_few_labelled_items_alone_are_refused_too():
+    human, judge = np.r_[1.0, 2.0, 3.0, 2.0, [np.nan] * 20], np.r_[1.0, 2.0, 3.0, 1.0, [np.nan] * 20]
+    with pytest.raises(LagerError, match="scored 100% of the 4 labelled items and 0% of the 20 others"):
+        estimate_means(human, {"judge": judge}, cluster=np.arange(24) % 4)
+
+
+def test_a_system_that_the_judge_never_saw_has_its_labels_alone():
+    human, judge, system, cluster, truth = drawn()
+    judge = np.where(system == "hasty", np.nan, truth)
+    found = estimate_means(human, {"judge": judge}, system=system, cluster=cluster, at_least=3.0)
+    means = by_name(found)
+    assert means["hasty"].judge_means == {"judge": None}
+    assert means["hasty"].mean == pytest.approx(means["hasty"].labelled_mean)
+    assert means["plain"].judge_means["judge"] == pytest.approx(truth[system == "plain"].mean())
+    assert "judge has scored no item of hasty: it says nothing there, and labels alone count" in found.notes
+    assert found.rogan_gladen[0].reason == "the judge has scored none of its items"
+    assert found.rogan_gladen[1].share is not None
 
 
 def test_systems_with_no_label_or_labels_in_one_cluster_say_so():
