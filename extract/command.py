@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ..data.commands.cache import summarise
+from ..data.commands.summary import summarise
 from .options.command_line import with_options
 from .options.groups import ExtractOptions, WorkerOptions
 

@@ -43,7 +43,7 @@ from fuzz_files import (
     write_mutated_values,
 )
 from lager.data.cache.feature_cache import FeatureCache
-from lager.data.commands.cache import summarise
+from lager.data.commands.summary import summarise
 from lager.data.errors import LagerError
 from lager.data.files.canonical import canonical_json
 from lager.data.items.score_files import read_external, read_human_scores

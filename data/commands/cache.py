@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
 
 from ..safe_text import printable
@@ -35,21 +33,21 @@ def info(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what a cache holds; given several, which settings differ between them.
+    """Say what a cache holds; given several, which settings differ between them. Of a URL the manifest alone is read.
 
     Example: lager cache info cache/summeval
     """
-    from ..cache.feature_cache import FeatureCache
+    from .summary import print_difference, print_summary, summary_of
 
-    opened = [FeatureCache.open(path) for path in caches]
-    summaries = [summarise(cache) for cache in opened]
+    found = [summary_of(path) for path in caches]
+    summaries = [summary for summary, _ in found]
     if as_json:
         print(json.dumps(summaries if len(summaries) > 1 else summaries[0], indent=2, allow_nan=False))
         return
     for summary in summaries:
-        _print_summary(summary)
-    for other in opened[1:]:
-        _print_difference(opened[0], other)
+        print_summary(summary)
+    for other in found[1:]:
+        print_difference(found[0], other)
 
 
 @app.command("repair")
@@ -147,116 +145,3 @@ def import_release(
 
     made = make(results, cache=cache, model=model)
     print(f"{made.n_items} items, {int(made.valid.sum())} with a score, {made.n_layers + 1} layer entries -> {cache}")
-
-
-def summarise(cache: Any) -> dict[str, Any]:
-    """Return what there is to say about a `FeatureCache`, as JSON."""
-    from ..items.raters import has_raters
-    from ..remote.derived_copy import left_out
-    from ..run.set_aside import EARLIER
-    from ..tools.describe import described
-
-    def kept() -> list[str]:
-        names = [name for name in ("text", "generated") if name in cache.items.columns]
-        raters = ["raters by name"] if has_raters(cache.items) else ["raters"] if annotators else []
-        return [
-            *names,
-            *(raters if annotators and max(annotators) > 1 else []),
-            *(["hidden"] if cache.poolings else []),
-        ]
-
-    human = cache.mean_scores
-    annotators = [len(scores) for scores in cache.scores if scores]
-    mass = cache.score_mass[cache.valid]
-    recorded, inputs = cache.manifest["recorded"], cache.manifest["fingerprint_inputs"]
-    groups, clusters, systems = (cache.column(name) for name in ("group", "cluster", "system"))
-    return {
-        "cache": str(cache.path),
-        "model": recorded.get("model"),
-        "items": cache.n_items,
-        "valid": int(cache.valid.sum()),
-        "invalid_reasons": dict(Counter(str(reason) for reason in cache.reason if reason)),
-        "labelled": int(np.isfinite(human).sum()),
-        "annotators": [min(annotators), max(annotators)] if annotators else None,
-        "raters": _raters(cache),
-        "groups": None if groups is None else len(set(groups)),
-        "clusters": None if clusters is None else len(set(clusters)),
-        "systems": None if systems is None else len(set(systems)),
-        "layers": cache.n_layers,
-        "scale": str(cache.scale),
-        "condition": inputs.get("condition", {}).get("name"),
-        "template": _first_words(inputs.get("prompt", {}).get("template")),
-        "dtype": inputs.get("dtype"),
-        "quantization": inputs.get("quantization"),
-        "read": _last_end(cache.manifest["provenance"]),
-        **described(cache.manifest),
-        "hidden_states": ", ".join(cache.poolings) or None,
-        "keeps": ", ".join(kept()) or None,
-        "left_out": ", ".join(left_out(cache.manifest)) or None,
-        "earlier": sum(1 for _ in (cache.path / EARLIER).glob("*.h5")) or None,
-        "score_mass_median": float(np.median(mass)) if len(mass) and np.isfinite(mass).all() else None,
-        "bytes": sum(file.stat().st_size for file in cache.path.rglob("*") if file.is_file()),
-        "fingerprint": cache.fingerprint,
-        "readout_id": cache.readout_id,
-        "items_hash": cache.items_hash,
-        "content_hash": cache.content_hash,
-        "recorded": recorded,
-        "provenance": cache.manifest["provenance"],
-    }
-
-
-def _raters(cache: Any) -> int | None:
-    """Return how many raters have names; None where scores have places at most."""
-    from ..items.raters import count_names
-
-    return count_names(cache.items)
-
-
-def _first_words(template: Any) -> str | None:
-    """Return the beginning of a template, in one line."""
-    text = " ".join(str(template).split()) if isinstance(template, str) else ""
-    return (text if len(text) <= 60 else f"{text[:57]}...") or None
-
-
-def _last_end(provenance: dict[str, Any]) -> str | None:
-    """Return when the last of a cache's runs ended, where they say so."""
-    runs = provenance.get("runs")
-    ends = (
-        [str(run["end"]) for run in runs if isinstance(run, dict) and run.get("end")] if isinstance(runs, list) else []
-    )
-    return max(ends)[:19] if ends else None
-
-
-def _print_summary(summary: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(show_header=False, title=summary["cache"], title_justify="left", box=None)
-    table.add_column()
-    table.add_column(overflow="fold")  # a hash is of use whole only
-    skipped = {"cache", "recorded", "provenance", "invalid_reasons"}
-    for key, value in summary.items():
-        if key not in skipped and value is not None:
-            table.add_row(key.replace("_", " "), _shown(key, value))
-    for reason, count in summary["invalid_reasons"].items():
-        table.add_row("  invalid", f"{count}: {printable(reason)}")
-    Console(markup=False, highlight=False, emoji=False).print(table)
-
-
-def _shown(key: str, value: Any) -> str:
-    if key == "annotators":
-        low, high = value
-        return f"{low} an item" if low == high else f"{low} to {high} an item"
-    if key == "bytes":
-        return f"{value / 2**20:.2f} MiB"
-    if key == "earlier":
-        return f"{value} shards of an earlier item list"
-    return f"{value:.3f}" if isinstance(value, float) else printable(value)
-
-
-def _print_difference(first: Any, other: Any) -> None:
-    from ..cache.manifest import differing
-
-    names = differing(first.manifest["fingerprint_inputs"], other.manifest["fingerprint_inputs"])
-    told = f"{printable(', '.join(names))} differ" if names else "read in the same way"
-    print(f"{first.path} and {other.path}: {told}")
