@@ -95,10 +95,11 @@ def check_rater_columns(names: Sequence[str], columns: Sequence[str], *, path: P
 
 
 def rater_name(value: Any, *, number: int, path: Path) -> str:
-    """Return the rater of a row of a long file; `LagerError` where there is none, or where it reads as a place."""
+    """Return the rater of a row of a long file, trimmed; `LagerError` where there is none, or it reads as a place."""
     name = label_text(value, what=f"{path}, row {number}: rater")
     if not name or not name.strip():
         raise LagerError(f"{path}, row {number}: it has no rater; name one, or remove the column 'rater'")
+    name = name.strip()
     if is_place(name):
         raise LagerError(f"{path}, row {number}: rater is {name!r}, which is how places are called; rename it")
     return name

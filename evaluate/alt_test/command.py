@@ -76,11 +76,13 @@ def alt_test(
     from ..agreement.grouping import parse_by
     from ..decisions.judged_items import read_judged_items
     from ..tables.markdown import markdown
+    from .judge_notes import refuse_own_raters
     from .judges import Wanted, beside_raters
     from .tables import judges_table, uncertainty_table
 
     wanted = Wanted(epsilon, alignment, q, margin, metric, level, ignore_clusters, places_are_raters, seed=seed)
     columns = parse_raters(raters, scores=scores)
+    refuse_own_raters(scores, columns, external or ())
     grouped = () if by is None else parse_by(by)
     with filling(out, NAMES):
         with Progress(1.0, what="scoring", unit="share") as bar:

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.errors import LagerError
-from ...data.items.raters import RaterScores
+from ...data.items.raters import RaterScores, has_raters
+from ..agreement.intervals import NO_RESAMPLES
 from ..decisions.judged_items import Judge, JudgedItems
 from .alt_test import DEFAULT_Q, AltTest, alt_test
+from .judge_notes import judge_notes
 from .one_more_rater import OneMoreRater, one_more_rater
 from .uncertainty import Stratum, agreement_by_uncertainty
 
@@ -132,6 +134,9 @@ def beside_raters(items: JudgedItems, wanted: Wanted) -> JudgesBesideRaters:
         raise next(iter(reasons.values()), LagerError(f"no judge is left: {', '.join(without)}: {_OFF_SCALE}"))
     without |= {name: str(error) for name, error in reasons.items()}
     notes = [*items.notes, *_notes(items, raters, wanted)]
+    for one in found:
+        notes += judge_notes(one.judge, items.judges[one.judge].scores, raters, items.scale)
+        notes += _no_verdict(one, items.judges[one.judge].scores, raters)
     return JudgesBesideRaters(tuple(found), raters.names, not raters.named, wanted, without, tuple(notes))
 
 
@@ -146,6 +151,13 @@ def known_raters(items: JudgedItems, places_are_raters: bool) -> RaterScores:
             "throughout: give names (--scores FILE with columns id, rater, score, or --raters with a column each); or, "
             "where you know that every place is the same person's, --places-are-raters"
         )
+    if not raters.named and not has_raters(items.items):
+        lengths = np.unique(np.count_nonzero(~np.isnan(raters.scores), axis=1))
+        if len(lengths := lengths[lengths > 0]) > 1:
+            raise LagerError(
+                f"the lists hold {lengths[0]} to {lengths[-1]} scores: where one is left out those after it are "
+                "another person's; give null for a rater without a score, such as [4, null, 5], or the raters' names"
+            )
     return raters
 
 
@@ -177,6 +189,22 @@ def _nearest_labels(scores: NDArray[np.float64], items: JudgedItems, raters: Rat
     upper = np.clip(np.searchsorted(labels, scores), 1, max(1, len(labels) - 1))
     below, above = labels[upper - 1], labels[np.minimum(upper, len(labels) - 1)]
     return np.where(np.isnan(scores), np.nan, np.where(scores - below <= above - scores, below, above))
+
+
+def _no_verdict(one: JudgeBesideRaters, scores: NDArray[np.float64], raters: RaterScores) -> Iterator[str]:
+    """Yield why a judge has no verdict although there is a margin."""
+    beside = one.one_more_rater
+    if beside.verdict is None or beside.difference.low is not None:
+        return
+    constant = [name for name, column in zip(raters.names, raters.scores.T, strict=True) if _constant(column)]
+    why = "its scores are constant" if _constant(scores) else ""
+    if not why and constant:
+        why = f"the scores of {', '.join(constant[:5])} are constant"
+    yield f"{one.judge}: no verdict at the margin, {why or beside.difference.reason or NO_RESAMPLES}"
+
+
+def _constant(scores: NDArray[np.float64]) -> bool:
+    return len(np.unique(scores[~np.isnan(scores)])) < 2
 
 
 def _notes(items: JudgedItems, raters: RaterScores, wanted: Wanted) -> Iterator[str]:

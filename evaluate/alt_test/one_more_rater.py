@@ -19,6 +19,7 @@ from ..agreement.labelled_scores import LabelledScores
 from ..agreement.levels import choose_level
 from ..agreement.rater_figures import mean_difference, mean_over_raters
 from ..agreement.result import Estimate
+from ..decisions.agreement_margin import check_agreement_margin
 from ..metrics.metrics import METRICS
 from ..weighted.context import NOTHING
 from .rater_table import FEWEST_ITEMS, RaterTable
@@ -113,8 +114,9 @@ def one_more_rater(
     LagerError
         As `lager.alt_test`.
     """
-    if margin is not None and not margin > 0:
-        raise LagerError(f"margin {margin:g}: expected more than 0, such as 0.05")
+    _check_metric(metric)
+    if margin is not None:
+        check_agreement_margin("margin", margin, metric)
     table = RaterTable.check(judge, raters, names=names, cluster=cluster)
     found = beside_raters(
         table, table.tested(fewest_items), metric=metric, group=group, cluster=cluster, level=level, folded=folded,
@@ -136,8 +138,7 @@ def beside_raters(
     seed: int,
 ) -> OneMoreRater:
     """Return the judge beside some of a table's raters, without a verdict; `group` and the like are of all items."""
-    if metric not in METRICS_HERE:
-        raise LagerError(f"metric {metric!r}: choose from {', '.join(METRICS_HERE)}")
+    _check_metric(metric)
     if level == "system":
         raise LagerError("level system: raters are compared between items; choose pooled or group")
     settled = _settled(
@@ -146,6 +147,12 @@ def beside_raters(
     found = [_against_the_others(table, rater, settled) for rater in tested]
     judge, rater = (mean_over_raters(found, 0, score=place) for place in range(2))
     return OneMoreRater(metric, settled.level, len(table.judge), judge, rater, mean_difference(found, 0))
+
+
+def _check_metric(metric: str) -> None:
+    """Refuse a metric that needs more than two columns of numbers."""
+    if metric not in METRICS_HERE:
+        raise LagerError(f"metric {metric!r}: choose from {', '.join(METRICS_HERE)}")
 
 
 def verdict(metric: str, difference: Estimate, margin: float) -> str:

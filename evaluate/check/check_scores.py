@@ -15,6 +15,7 @@ from ...data.errors import LagerError
 from ..agreement.agreement import evaluate_scores
 from ..agreement.intervals import NO_RESAMPLES
 from ..agreement.jackknife import NO_VARIATION
+from ..decisions.agreement_margin import check_agreement_margin, largest_difference
 from ..decisions.cluster_codes import cluster_codes
 from ..decisions.cluster_t import ClusterT, cluster_t
 from ..metrics.metrics import METRICS, check_metrics
@@ -199,10 +200,12 @@ def check_scores(
     shapes = [then.shape, now.shape, truth.shape, *(np.shape(one) for one in (group, cluster) if one is not None)]
     if len(set(shapes)) > 1 or then.ndim != 1:
         raise LagerError(f"columns have shapes {', '.join(map(str, shapes))}, expected one value for each item")
-    for name, value in (("margin", margin), ("item margin", item_margin), ("agreement margin", agreement_margin)):
+    for name, value in (("margin", margin), ("item margin", item_margin)):
         if value is not None and not 0 < value < np.inf:
             raise LagerError(f"{name} {value:g}: expected a number above 0, in units of what it bounds")
     check_metrics([metric])
+    if agreement_margin is not None:
+        check_agreement_margin("agreement margin", agreement_margin, metric)
     both = ~np.isnan(then) & ~np.isnan(now)
     if not both.any():
         raise LagerError(f"none of {len(both)} items has a score in both: check that their ids are equal")
@@ -324,7 +327,7 @@ def _agreement(
     if one.difference is None or ((one.low is None or one.high is None) and one.reason != NO_VARIATION):
         return not_checked(what, one.reason or NO_RESAMPLES, change=one.difference, margin=margin)
     if one.low is None or one.high is None or one.low == one.high:
-        reach = unseen.share * {"correlation": 2.0, "share": 1.0, "error": unseen.span}[METRICS[metric].space]
+        reach = unseen.share * largest_difference(metric, unseen.span)
         return Equivalence(what, one.difference, one.difference - reach, one.difference + reach, margin)
     return Equivalence(what, one.difference, one.low, one.high, margin)
 

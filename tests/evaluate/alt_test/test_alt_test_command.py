@@ -56,7 +56,7 @@ def test_it_says_whether_each_judge_may_replace_a_rater(run, files):
     rows = {line.split()[0]: line.split() for line in table if line.strip().startswith(("good", "guess"))}
     assert (rows["good"][2], rows["guess"][2]) == ("yes", "no")
     assert "Agreement by human uncertainty" in out
-    assert err == ""
+    assert err.count("note") == err.count("of its scores lie outside the range of the raters' scores, 1 to 5") == 1
 
 
 def test_json_holds_every_rater_and_the_files_do_too(run, files, tmp_path):
@@ -108,6 +108,61 @@ def test_places_are_nobody_until_the_user_says_so(run, files):
     found = json.loads(out)
     assert (status, found["raters"], found["places_are_raters"]) == (0, ["#1", "#2", "#3"], True)
     assert "places in the lists of scores were taken for raters" in err
+
+
+def test_lists_of_unequal_length_shift_raters_and_are_refused(run, files, tmp_path):
+    lines = (files / "lists.jsonl").read_text().splitlines()
+    first = json.loads(lines[0])
+    options = ["--external", f"{files}/judges.csv:good", "--epsilon", "0.15", "--places-are-raters"]
+    for missing, status in ((first["score"][1:], 1), ([None, *first["score"][1:]], 0)):
+        row = json.dumps({"id": first["id"], "score": missing})
+        (tmp_path / "lists.jsonl").write_text("\n".join([row, *lines[1:]]))
+        ended, _, err = run("--scores", tmp_path / "lists.jsonl", *options)
+        assert ended == status
+        assert ("the lists hold 2 to 3 scores" in err and "give null" in err) == bool(status)
+
+
+def test_a_judge_in_its_own_place_is_refused_and_one_that_repeats_raters_is_told(run, files, tmp_path):
+    status, _, err = run(*wide(files), "--external", f"{files}/wide.csv:ben")
+    assert status == 1
+    assert "the column is one of --raters" in err
+    table = pl.read_csv(files / "wide.csv")
+    mean = table.select(pl.mean_horizontal(*NAMES)).to_series()
+    pl.DataFrame({"id": table["id"], "copy": table["ben"], "mean": mean}).write_csv(tmp_path / "j.csv")
+    _, _, err = run(*wide(files)[:4], "--epsilon", "0.1", "--external", f"{tmp_path}/j.csv:copy", "--external",
+                    f"{tmp_path}/j.csv:mean")  # fmt: skip
+    assert "copy: it has the very scores of rater ben on all 90 items" in err
+    assert "mean: it is the mean of the raters on all 90 items" in err
+
+
+def test_a_judge_on_another_scale_and_one_without_a_verdict_are_told(run, files, tmp_path):
+    table = pl.read_csv(files / "wide.csv")
+    other = {"percent": table["anna"] * 20, "same": [3] * 90}
+    pl.DataFrame({"id": table["id"], **other}).write_csv(tmp_path / "j.csv")
+    external = [part for name in other for part in ("--external", f"{tmp_path}/j.csv:{name}")]
+    _, _, err = run(*wide(files)[:4], "--epsilon", "0.1", "--margin", "0.05", *external)
+    assert "percent: 100.0% of its scores lie outside" in err
+    assert "same: no verdict at the margin, its scores are constant" in err
+    assert "same: 0" not in err
+
+
+@pytest.mark.parametrize(("margin", "metric"), [("inf", "mae"), ("2", "spearman"), ("nan", "pearson"), ("0", "rmse")])
+def test_a_margin_that_cannot_fail_is_refused(run, files, margin, metric):
+    status, _, err = run(*wide(files), "--margin", margin, "--metric", metric)
+    assert status == 1
+    assert f"margin {margin}: expected a number above 0" in err
+
+
+def test_spaces_around_a_raters_name_make_nobody_else_and_raters_with_few_items_are_named(run, files, tmp_path):
+    table = pl.read_csv(files / "long.csv")
+    spaced = pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.col("rater") + " ").otherwise("rater")
+    dora = pl.DataFrame({"id": ["i0", "i1"], "rater": "dora", "score": [1, 2]})
+    pl.concat([table.with_columns(spaced), dora.cast(dict(table.schema))]).write_csv(tmp_path / "long.csv")
+    options = ["--external", f"{files}/judges.csv:good", "--epsilon", "0.15"]
+    _, out, _ = run("--scores", tmp_path / "long.csv", *options)
+    assert "not tested, with too few items for some judge: 1 of the raters (dora)" in out
+    _, out, _ = run("--scores", tmp_path / "long.csv", *options, "--json")
+    assert json.loads(out)["raters"] == [*NAMES, "dora"]
 
 
 def test_epsilon_has_no_default(run, files):

@@ -196,6 +196,7 @@ def test_the_result_is_json_and_the_function_is_public():
         ({"margin": 0.0}, "margin 0: expected a number above 0"),
         ({"margin": 1.0, "item_margin": -1.0}, "item margin -1"),
         ({"margin": 1.0, "agreement_margin": np.inf}, "agreement margin inf"),
+        ({"margin": 1.0, "agreement_margin": 2.0}, "and below 2, which two figures of Spearman never lie apart"),
         ({"margin": 1.0, "metric": "magic"}, "magic"),
         ({"margin": 1.0, "human": [1.0]}, "columns have shapes"),
     ],
