@@ -66,24 +66,35 @@ def pull(
     print(f"{fetch(url, folder, jobs=jobs)} is complete and sound")
 
 
-def ls(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the caches that were opened by URL and are kept on this machine.
+def ls(
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="FOLDER", help="A folder of caches; the store when left out.")
+    ] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the caches that were opened by URL and are kept on this machine, or those of a folder.
 
-    Example: lager cache ls
+    Example: lager cache ls cache
     """
+    from ..files.location import only_folder
     from ..machine import home
-    from ..remote.store_cleaning import stored_caches
+    from ..remote.store_cleaning import caches_below, stored_caches
 
-    caches = stored_caches()
+    place = home() if folder is None else only_folder(folder)
+    caches = stored_caches() if folder is None else caches_below(place)
     if as_json:
         rows = [{**one._asdict(), "path": str(one.path), "age": round(one.age)} for one in caches]
-        print(json.dumps({"store": str(home()), "caches": rows}, indent=2))
+        print(json.dumps({"store": str(place), "caches": rows}, indent=2))
+        return
+    if not caches and folder is not None:
+        print(f"{place} holds no complete cache, up to three folders deep")
         return
     if not caches:
-        print(f"the store {home()} is empty; FeatureCache.open(URL), or any command given a URL, fills it")
+        print(f"the store {place} is empty; FeatureCache.open(URL), or any command given a URL, fills it")
         return
-    _print_table(caches)
-    print(f"{len(caches)} caches, {sum(one.bytes for one in caches) / _MIB:.1f} MiB in {home()}")
+    _print_table(caches, named=folder is not None)
+    print(f"{len(caches)} caches, {sum(one.bytes for one in caches) / _MIB:.1f} MiB in {place}")
 
 
 def gc(
@@ -125,7 +136,8 @@ def gc(
     print(f"{done.left / _MIB:.1f} MiB {'would be ' if dry_run else ''}left")
 
 
-def _print_table(caches: list[StoredCache]) -> None:
+def _print_table(caches: list[StoredCache], *, named: bool) -> None:
+    """Print a line for each cache: by its fingerprint in the store, by its name in a folder."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -135,11 +147,17 @@ def _print_table(caches: list[StoredCache]) -> None:
     from ..safe_text import printable
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("fingerprint", "model", "items", "layers", "MiB", "last used", "from"):
+    first, last = ("cache", "written") if named else ("fingerprint", "last used")
+    for title in (first, "model", "items", "layers", "MiB", last, *(() if named else ("from",))):
         table.add_column(title, justify="right" if title in {"items", "layers", "MiB"} else "left", overflow="fold")
     for one in caches:
         about = one.about
-        cells = [one.key[:12], about.get("model") or "damaged", about.get("items", "-"), about.get("layers", "-")]
-        cells += [f"{one.bytes / _MIB:.1f}", f"{age_in_words(one.age)} ago", " ".join(one.urls)]
+        cells = [
+            one.key if named else one.key[:12],
+            about.get("model") or "damaged",
+            about.get("items", "-"),
+            about.get("layers", "-"),
+        ]
+        cells += [f"{one.bytes / _MIB:.1f}", f"{age_in_words(one.age)} ago", *(() if named else (" ".join(one.urls),))]
         table.add_row(*(Text(printable(cell)) for cell in cells))
     Console(markup=False, highlight=False).print(table)

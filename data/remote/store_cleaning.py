@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..cache.feature_cache import FeatureCache
-from ..cache.manifest import read_manifest
+from ..cache.manifest import MANIFEST, read_manifest
 from ..errors import LagerError
 from ..files.known_files import forget_file, forget_files
 from ..files.locks import lock_file
 from .store import about, caches_folder, forget, lock_of, remove_entry, sources, stored_keys
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
+_DEEP = 3
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -80,6 +81,26 @@ def stored_caches() -> list[StoredCache]:
         used = (lock_of(path) if lock_of(path).exists() else path).stat().st_mtime
         found.append(StoredCache(key, path, _bytes(path), max(0.0, now - used), urls.get(key, []), facts))
     return sorted(found, key=lambda one: one.age)
+
+
+def caches_below(folder: Path) -> list[StoredCache]:
+    """Return the caches in a folder, up to three folders deep, by name; `key` is where in the folder each lies.
+
+    Raises `LagerError` where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise LagerError(f"{folder} is no folder: give one that holds caches")
+    found = []
+    for depth in range(_DEEP + 1):
+        for record in sorted(folder.glob("*/" * depth + MANIFEST)):
+            path = record.parent
+            try:
+                facts = about(path)
+            except LagerError as error:
+                facts = {"damaged": str(error)}
+            age = max(0.0, time.time() - record.stat().st_mtime)
+            found.append(StoredCache(str(path.relative_to(folder)), path, _bytes(path), age, [], facts))
+    return sorted(found, key=lambda one: one.key)
 
 
 def clean_store(*, older_than: float | None = None, max_size: int | None = None, dry_run: bool = False) -> Cleaning:

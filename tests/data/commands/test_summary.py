@@ -1,4 +1,4 @@
-"""`lager cache info`: of a cache here, and of one elsewhere by its manifest alone."""
+"""`lager cache info` and `ls`: what lies here, and elsewhere by its manifest alone."""
 
 import json
 
@@ -21,3 +21,23 @@ def test_of_a_url_the_manifest_alone_is_read(tmp_path, capsys):
     same = {name for name, value in there.items() if value == here[name]}
     assert {"items", "layers", "scale", "fingerprint", "content_hash", "template", "provenance"} <= same
     assert (here["valid"], there["valid"], there["cache"]) == (30, None, f"{server.url}/c")
+
+
+def test_the_caches_of_a_folder_are_listed_by_name(tmp_path, capsys):
+    make_cache(tmp_path / "a" / "one", 30)
+    make_cache(tmp_path / "two", 20)
+    make_cache(tmp_path / "begun", 20)
+    (tmp_path / "begun" / "manifest.json").unlink()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "manifest.json").write_text("{")
+    listed = json.loads(run_command(capsys, "cache", "ls", tmp_path, "--json")[1])
+    assert [(one["key"], one["about"].get("items")) for one in listed["caches"]] == [
+        ("a/one", 30), ("broken", None), ("two", 20),
+    ]  # fmt: skip
+    assert "damaged" in listed["caches"][1]["about"]
+    text = run_command(capsys, "cache", "ls", tmp_path)[1]
+    assert "a/one" in text
+    assert text.splitlines()[-1].startswith("3 caches, ")
+    assert "no complete cache" in run_command(capsys, "cache", "ls", tmp_path / "begun" / "shards")[1]
+    code, _, said = run_command(capsys, "cache", "ls", tmp_path / "nothing")
+    assert (code, "is no folder" in said) == (1, True)
