@@ -22,6 +22,8 @@ GOALS = {
 }
 #: Where a judge's scores cannot stand for labels: the figure is about the judge itself.
 NO_HELP = ("agreement", "non-inferiority")
+#: The note of a plan from stated numbers without a judge.
+NO_JUDGE = "no judge: its correlation with human scores is not stated, or 0 (--correlation)"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class PlannedLabels:
     target : float
     alone, with_judge : int or None
         From labels alone and with the judge's help: of each system for means and differences, else in all. None where
-        all items together do not reach the target, and `with_judge` also for `NO_HELP`.
+        all items together do not reach the target; `with_judge` also for `NO_HELP`, and where `notes` has `NO_JUDGE`.
     alone_low, alone_high, with_judge_low, with_judge_high : int or None
         Ends of the interval of a pilot's answer; at the upper one the target is reached most of the times.
     n_systems : int
@@ -132,7 +134,9 @@ def plan_labels(
         mean_error(parts.times(1 - correlation**2), design, judge.of_mean(n_items, n_clusters)),
     )
     alone, helped = (labels_for_means(goal, error, target, design, level=level, power=power) for error in errors)
-    return PlannedLabels(goal, target, alone, helped if correlation else None)
+    if not correlation:
+        return PlannedLabels(goal, target, alone, None, notes=(NO_JUDGE,))
+    return PlannedLabels(goal, target, alone, helped)
 
 
 def mean_error(parts: VarianceParts, design: Design, judge: float = 0.0) -> Callable[[int], float]:

@@ -43,6 +43,21 @@ def test_stated_numbers_need_no_file(run):
     assert plans[0]["with_judge"] < plans[0]["alone"] < plans[1]["alone"]
 
 
+def test_no_judge_and_not_reached_are_told_apart(run):
+    code, out, err = run("--mean", 0.2)
+    assert code == 0, err
+    lines = " ".join(out.split())
+    assert "mean 0.2 99 no judge" in lines
+    assert "no judge: its correlation with human scores is not stated" in lines
+    assert "do not reach it" not in lines
+    code, out, err = run("--mean", 0.2, "--items", 20, "--correlation", 0.5)
+    assert code == 0, err
+    lines = " ".join(out.split())
+    assert "mean 0.2 - -" in lines
+    assert "-: all items together do not reach it" in lines
+    assert "no judge" not in lines
+
+
 def test_a_pilot_answers_all_questions(run, file):
     pilot = ("--scores", file, "--raters", "r1,r2,r3", "--external", f"{file}:one")
     code, out, err = run(*pilot, "--mean", 0.3, "--difference", 0.8, "--agreement", 0.1, "--margin", 0.2)
