@@ -35,6 +35,8 @@ def estimate_judged(
         name: one.scores if one.folded is None else one.folded for name, one in judged.judges.items()
     }
     domain = judged.group if by or judged.system is None else judged.system
+    what = "group" if by or judged.system is None else "system"
+    notes = [*judged.notes, *_left_out(judged, domain, what)]
     found = estimate_means(
         judged.human,
         judges,
@@ -48,10 +50,35 @@ def estimate_judged(
         level=level,
         seed=seed,
     )
-    notes = list(judged.notes)
     if judged.cluster is None:
         notes.append("no clusters are declared: every item counts as independent of the others")
+    elif without := sum(one is None for one in judged.cluster):
+        notes.append(f"{without} of {len(judged)} items have no cluster: each counts as independent of the others")
     return replace(found, notes=(*notes, *found.notes))
+
+
+def _left_out(judged: JudgedItems, domain: NDArray[np.object_] | None, what: str) -> list[str]:
+    """Return a note on items of no system; raise `LagerError` where these are all that have no label.
+
+    That is so where labels and judges' scores are in two files, and only that of the labels has the column.
+    """
+    if domain is None:
+        return []
+    without = np.array([one is None for one in domain])
+    n = int(without.sum())
+    if not judged.labelled.all() and without[~judged.labelled].all():
+        raise LagerError(
+            f"none of the {n} items without a human score has a {what}, and the judge can only add to labels by such "
+            f"items: give the column that names it, and 'cluster', in the judge's file (--external) too, or put all "
+            "items into the file of --scores, with an empty score where there is none"
+        )
+    if not n:
+        return []
+    labelled = int((without & judged.labelled).sum())
+    return [
+        f"{n} of {len(judged)} items, {labelled} of them labelled, have no {what} and are left out: fill that column "
+        "in the file of --scores, or the judge's"
+    ]
 
 
 def _stratum(judged: JudgedItems, name: str) -> NDArray[np.object_]:

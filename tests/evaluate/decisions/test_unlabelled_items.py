@@ -35,3 +35,9 @@ def test_items_of_judges_come_after_those_with_labels(files):
 def test_they_are_refused_where_only_labelled_items_are_asked_for(files):
     with pytest.raises(LagerError, match="2 of 4 ids are not among the 2 evaluated items"):
         read(files, "gpt")
+
+
+def test_files_that_name_an_item_otherwise_are_refused(files):
+    (files / "labels.csv").write_text("id,score,system,cluster\nb,4,sb,t1\nd,2,other,t1\n")
+    with pytest.raises(LagerError, match=r"gpt.csv: 1 items have another system .*'d', 'sd', where it was 'other'"):
+        read(files, "gpt", unlabelled=True)

@@ -117,6 +117,42 @@ def test_labels_by_choice_need_probabilities(file, run, tmp_path):
     assert "they were not drawn at random. Give each one's probability" in err
 
 
+def two_files(file, folder, *, of_judge):
+    """Labels with all columns, and the judge's scores of all items with some."""
+    with file.open() as stream:
+        rows = list(csv.DictReader(stream))
+    for name, kept, some in (
+        ("labels", [row for row in rows if row["score"]], ("id", "score", "system", "cluster")),
+        ("judge", rows, ("id", "gpt", *of_judge)),
+    ):
+        with (folder / f"{name}.csv").open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, some, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(kept)
+    return ("--scores", folder / "labels.csv", "--external", f"{folder}/judge.csv:gpt")
+
+
+def test_a_judges_file_without_systems_is_refused(file, run, tmp_path):
+    code, _, err = run(*two_files(file, tmp_path, of_judge=()))
+    assert code == 1
+    assert "items without a human score has a system" in err
+    assert "in the judge's file (--external) too" in err
+    code, printed, err = run(*two_files(file, tmp_path, of_judge=("system",)), "--json")
+    assert code == 0, err
+    content = json.loads(printed)
+    assert sum(one["n_items"] for one in content["means"]) == 400
+    assert any("items have no cluster: each counts as independent" in note for note in content["notes"])
+
+
+def test_items_without_a_system_are_said_to_be_left_out(file, run, tmp_path):
+    (tmp_path / "some.csv").write_text(file.read_text().replace("hasty,text1,", ",text1,"))
+    code, printed, err = run("--scores", tmp_path / "some.csv", "--external", f"{tmp_path}/some.csv:gpt", "--json")
+    assert code == 0, err
+    assert any(
+        note.startswith("2 of 400 items, ") and "have no system" in note for note in json.loads(printed)["notes"]
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
