@@ -323,7 +323,7 @@ def _agreement(
         name for name, of in (("people's", human), ("the baseline's", then), ("the new", now)) if not np.ptp(of)
     ]
     if one.difference is None and constant:
-        return not_checked(what, f"it is undefined: {', '.join(constant)} scores are constant", margin=margin)
+        return not_checked(what, f"it is undefined: {' and '.join(constant)} scores do not vary", margin=margin)
     if one.difference is None or ((one.low is None or one.high is None) and one.reason != NO_VARIATION):
         return not_checked(what, one.reason or NO_RESAMPLES, change=one.difference, margin=margin)
     if one.low is None or one.high is None or one.low == one.high:
