@@ -66,7 +66,9 @@ def evaluate(
     ] = 0.75,
     threshold_range: Annotated[
         str | None,
-        typer.Option(help="Of what: each judge's range of scores on train or test, or the scale. [train with --train]"),
+        typer.Option(
+            help="Of what: each judge's range of scores on train or test, or the scale. (default: train with --train)"
+        ),
     ] = None,
     baseline: Annotated[str | None, typer.Option(help="Strategy or judge that the others are tested against.")] = None,
     interval: Annotated[str, typer.Option(help="jackknife, percentile or bca")] = "jackknife",

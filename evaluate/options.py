@@ -9,7 +9,7 @@ import typer
 
 #: Strategies that need no fitting; `DEFAULT_STRATEGIES` where none is given.
 UnfittedStrategies = Annotated[
-    list[str] | None, typer.Option("--strategy", help="Without fitting; may be given again. [e-score, lager]")
+    list[str] | None, typer.Option("--strategy", help="Without fitting; may be given again. (default: e-score, lager)")
 ]
 DEFAULT_STRATEGIES = ("e-score", "lager")
 AggregatorFiles = Annotated[

@@ -41,9 +41,11 @@ def alt_test(
     ] = False,
     strategy: Annotated[
         list[str] | None,
-        typer.Option("--strategy", help="Strategy of CACHE; may be given again. [e-score, lager, lager-tuned, ridge]"),
+        typer.Option(
+            "--strategy", help="Strategy of CACHE; may be given again. (default: e-score, lager, lager-tuned, ridge)"
+        ),
     ] = None,
-    folds: Annotated[int | None, typer.Option(help="Folds, of whole clusters, to fit by. [5]")] = None,
+    folds: Annotated[int | None, typer.Option(help="Folds, of whole clusters, to fit by. (default: 5)")] = None,
     aggregator: AggregatorFiles = None,
     external: Annotated[
         list[str] | None,
@@ -58,7 +60,7 @@ def alt_test(
         float | None, typer.Option(help="Verdict: is the judge's agreement no less than a rater's by so much?")
     ] = None,
     metric: Annotated[str, typer.Option(help="Of that: spearman, pearson, kendall, mae or rmse.")] = "spearman",
-    level: Annotated[str | None, typer.Option(help="Of that: group or pooled. [group where declared]")] = None,
+    level: Annotated[str | None, typer.Option(help="Of that: group or pooled. (default: group where declared)")] = None,
     by: Annotated[str | None, typer.Option(help="Group by these columns, with commas, not by the group.")] = None,
     scale: Annotated[str | None, typer.Option(help="Score scale, without CACHE only: 1-5, A=4,B=3, ...")] = None,
     seed: Annotated[int, typer.Option(help="Seed of folds, fits and parts.")] = 42,

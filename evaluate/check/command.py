@@ -21,17 +21,18 @@ def check(
     *,
     margin: Annotated[float, typer.Option(help="Of the mean change, in units of the scale.")],
     item_margin: Annotated[
-        float | None, typer.Option(help="Of the mean size of single items' changes. [not checked]")
+        float | None, typer.Option(help="Of the mean size of single items' changes. (default: not checked)")
     ] = None,
     agreement_margin: Annotated[
-        float | None, typer.Option(help="Of the change of agreement with people. [not checked]")
+        float | None, typer.Option(help="Of the change of agreement with people. (default: not checked)")
     ] = None,
     metric: Annotated[str, typer.Option(help="Metric of the agreement.")] = "spearman",
     missing: Annotated[
         float, typer.Option(help="Share of BASELINE's items that may lack a new score; with more, no PASS.")
     ] = 0.05,
     strategy: Annotated[
-        list[str] | None, typer.Option("--strategy", help="Without fitting; may be given again. [e-score, lager]")
+        list[str] | None,
+        typer.Option("--strategy", help="Without fitting; may be given again. (default: e-score, lager)"),
     ] = None,
     aggregator: AggregatorFiles = None,
     scores: Annotated[Path | None, typer.Option(help="Human scores from a file (id, score), joined by id.")] = None,

@@ -30,7 +30,8 @@ def triage(
         Path | None, typer.Option("--save", help="Where the aggregator goes with its threshold (JSON); must not exist.")
     ] = None,
     strategy: Annotated[
-        list[str] | None, typer.Option("--strategy", help="Strategy of CACHE; may be given again. [e-score, lager]")
+        list[str] | None,
+        typer.Option("--strategy", help="Strategy of CACHE; may be given again. (default: e-score, lager)"),
     ] = None,
     folds: Annotated[
         int | None, typer.Option(help="Fit what needs fitting N times, and score each fold by the others.")
@@ -42,10 +43,12 @@ def triage(
     ] = None,
     doubt: Annotated[
         str | None,
-        typer.Option(metavar="FILE:COLUMN", help="Doubt, for every judge. [deviation, or spread over the judges]"),
+        typer.Option(
+            metavar="FILE:COLUMN", help="Doubt, for every judge. (default: deviation, or spread over the judges)"
+        ),
     ] = None,
     error: Annotated[
-        float | None, typer.Option(help="Errors from here on are large. [1; of two labels, the wrong one]")
+        float | None, typer.Option(help="Errors from here on are large. (default: 1; of two labels, the wrong one)")
     ] = None,
     risk: Annotated[float, typer.Option(help="Share of large errors that is allowed among items decided alone.")] = 0.1,
     confidence: Annotated[float, typer.Option(help="How sure that has to be.")] = 0.9,
@@ -53,7 +56,8 @@ def triage(
         bool, typer.Option("--one-item-a-cluster", help="Let every cluster count as one item: another share.")
     ] = False,
     largest_cluster: Annotated[
-        int | None, typer.Option(help="Most items that a cluster counts as, new ones too. [those of the largest here]")
+        int | None,
+        typer.Option(help="Most items that a cluster counts as, new ones too. (default: those of the largest here)"),
     ] = None,
     bound: Annotated[
         str | None, typer.Option(help="betting, hoeffding, or, without clusters, hoeffding-bentkus")
