@@ -31,6 +31,11 @@ def check_table(checked: Checked) -> Table:
 def _notes(checked: Checked) -> list[str]:
     """Return the mean's parts, the shift at the layers, and why something was not checked."""
     lines = [f"{judge}: {_mean(check)}" for judge, check in checked.checks.items()]
+    lines += [
+        f"{judge}: no score changed; the interval is what may have changed unseen, and is narrower with more clusters"
+        for judge, check in checked.checks.items()
+        if check.size.change == 0 and check.score.low is not None
+    ]
     reasons = dict.fromkeys(
         f"{part.what}: not checked, {part.reason}"
         for check in checked.checks.values()
