@@ -13,7 +13,7 @@ from ..decisions.judged_items import JudgedItems
 from .mean_estimates import MeanEstimates
 from .means import estimate_means
 
-PROBABILITY = "probability"
+PROBABILITY, DRAW = "probability", "draw"
 
 
 def estimate_judged(
@@ -36,7 +36,7 @@ def estimate_judged(
     }
     domain = judged.group if by or judged.system is None else judged.system
     what = "group" if by or judged.system is None else "system"
-    notes = [*judged.notes, *_left_out(judged, domain, what)]
+    notes = [*judged.notes, *_left_out(judged, domain, what), *_unfinished(judged)]
     found = estimate_means(
         judged.human,
         judges,
@@ -78,6 +78,19 @@ def _left_out(judged: JudgedItems, domain: NDArray[np.object_] | None, what: str
     return [
         f"{n} of {len(judged)} items, {labelled} of them labelled, have no {what} and are left out: fill that column "
         "in the file of --scores, or the judge's"
+    ]
+
+
+def _unfinished(judged: JudgedItems) -> list[str]:
+    """Return a note on items that `lager plan --draw` drew and nobody has scored."""
+    column = judged.column(DRAW)
+    drawn = np.zeros(len(judged), dtype=np.bool_) if column is None else np.array([one == "1" for one in column])
+    open_ = int((drawn & ~judged.labelled).sum())
+    if not open_:
+        return []
+    return [
+        f"{open_} of {drawn.sum()} drawn items ({DRAW} = 1) have no score: unless chance decided which, the estimates "
+        "are of other items, and the column 'probability' is too high"
     ]
 
 

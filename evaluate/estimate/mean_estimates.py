@@ -63,7 +63,8 @@ class MeanEstimates:
     outside : float
         Share of the judges' scores outside the range of human scores.
     random_p : float or None
-        Of labels drawn at random, see `random_labels_p`; None with known probabilities, or nothing left unlabelled.
+        Of labels drawn at random, by their chances where these are known, see `random_labels_p`; None where nothing is
+        left unlabelled.
     differences : tuple of MeanDifference
     ranks : tuple of RankSet
     orders : tuple of OrderShare

@@ -18,10 +18,10 @@ from .iid_mean import iid_mean
 from .mean_estimates import MeanEstimate, MeanEstimates
 from .missing_scores import check_missing, judge_mean, missing_notes
 from .proxies import Proxy, mixed, read_proxies
-from .random_labels import check_random
+from .random_labels import check_random, unlike_notes
 from .ranking import MeanDifference, OrderShare, differences, order_shares, rank_sets
 from .rogan_gladen import RoganGladen, rogan_gladen
-from .sampling_weights import sampling_weights
+from .sampling_weights import sampling_weights, weight_notes
 
 _MOST_COMPARED = 100
 
@@ -114,8 +114,13 @@ def estimate_means(
     proxy, mixture = mixed(list(proxies.values()), np.nan_to_num(values), sampling, codes, seed=seed)
     known = probability is not None or stratum is not None
     random_p = None
-    if not known and not labelled.all():
-        random_p = check_random(proxy.scores, labelled, domain=domain, cluster=codes, seed=seed)
+    if not labelled.all():
+        random_p = check_random(
+            proxy.scores, labelled, domain=domain, cluster=codes, weight=sampling if known else None, seed=seed
+        )
+        notes += unlike_notes(random_p) if known else []
+    if probability is not None:
+        notes += weight_notes(sampling, codes)
     pairs: tuple[MeanDifference, ...] = ()
     orders: tuple[OrderShare, ...] = ()
     tuned: float | None = None

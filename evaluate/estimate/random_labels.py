@@ -19,17 +19,32 @@ def check_random(
     *,
     domain: NDArray[np.intp],
     cluster: NDArray[np.intp],
+    weight: NDArray[np.float64] | None,
     seed: int,
 ) -> float:
-    """Return the p-value of labels drawn at random; raise `LagerError` where it is below .001."""
-    p = random_labels_p(judge, labelled, domain=domain, cluster=cluster, seed=seed)
-    if p < _NOT_RANDOM:
+    """Return the p-value of labels drawn at random; raise `LagerError` where it is below .001 and chances were equal.
+
+    With unequal known chances a small p may come from few items that stand for very many: it is only told.
+    """
+    p = random_labels_p(judge, labelled, domain=domain, cluster=cluster, weight=weight, seed=seed)
+    if p < _NOT_RANDOM and not _unequal(labelled.astype(np.float64) if weight is None else weight, labelled):
         raise LagerError(
             f"the judge scores labelled items otherwise than the rest (p = {p:.1g}, by clusters): they were not drawn "
-            "at random. Give each one's probability of being drawn in a column 'probability', or the column by which "
+            "at random, or not with equal chances. "
+            "Give each one's probability of being drawn in a column 'probability', or the column by which "
             "they were drawn as strata; else the estimate would be of other items"
         )
     return p
+
+
+def unlike_notes(p: float) -> list[str]:
+    """Return a note where labelled items, weighted by known chances, are unlike the rest."""
+    if p >= _NOT_RANDOM:
+        return []
+    return [
+        f"weighted by their chances, labelled items have other scores of the judge than the rest (p = {p:.1g}, by "
+        "clusters): check the probabilities or strata, and that no drawn item was left out"
+    ]
 
 
 def random_labels_p(
@@ -48,8 +63,8 @@ def random_labels_p(
     are drawn, which sees a choice within clusters too, and takes items of a cluster that were drawn together as one.
     With unequal weights of labelled items, one over their chances, the second test alone: clusters' shares differ then.
     """
-    held_by = labelled * 1.0 if weight is None else weight
-    unequal = bool(np.ptp(held_by[labelled]) > 1e-9 * held_by[labelled].max())
+    held_by = labelled.astype(np.float64) if weight is None else weight
+    unequal = _unequal(held_by, labelled)
     scores = judge.copy()
     for one in np.unique(domain):
         scores[domain == one] -= scores[domain == one].mean()
@@ -79,3 +94,7 @@ def random_labels_p(
             break
     p = (counts + 1) / (draws + 1)
     return float(p[1] if unequal else min(1.0, 2 * p.min()))
+
+
+def _unequal(weight: NDArray[np.float64], labelled: NDArray[np.bool_]) -> bool:
+    return bool(np.ptp(weight[labelled]) > 1e-9 * weight[labelled].max())

@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from ...data.errors import LagerError
 from ..weighted.labels import Labels
 
+_NEAR, _BY_CHANCE = 0.1, 3.0  # of the items; standard errors
+
 
 def sampling_weights(
     labelled: NDArray[np.bool_], probability: ArrayLike | None, stratum: ArrayLike | None, n_items: int
@@ -28,6 +30,21 @@ def sampling_weights(
     if stratum is not None:
         weight = _of_strata(labelled, stratum, n_items)
     return weight
+
+
+def weight_notes(weight: NDArray[np.float64], cluster: NDArray[np.intp]) -> list[str]:
+    """Return a note where labelled items stand for far more or fewer items than there are, by more than chance.
+
+    What each cluster's labelled items stand for, less its items, is 0 in the mean where the chances are right.
+    """
+    n, total = len(weight), float(weight.sum())
+    spread = float(np.sqrt((np.bincount(cluster, weights=weight - 1.0) ** 2).sum()))
+    if abs(total - n) <= _NEAR * n or (abs(total - n) <= _BY_CHANCE * spread and abs(total - n) <= n / 2):
+        return []
+    return [
+        f"by their probabilities, the {np.count_nonzero(weight)} labelled items stand for {total:.0f} items, and there "
+        f"are {n}: check that these are the chances of being drawn, and that every drawn item has its score"
+    ]
 
 
 def _probabilities(probability: ArrayLike, n_items: int) -> NDArray[np.float64]:

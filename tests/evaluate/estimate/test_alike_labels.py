@@ -79,5 +79,5 @@ def test_an_estimate_of_yes_and_no_stays_a_share_with_its_interval():
     rng = np.random.default_rng(0)
     human = np.r_[np.ones(36), np.zeros(6), np.full(100, np.nan)]
     judge = np.r_[human[:42] + 0.1 * rng.normal(size=42), np.ones(100) * 1.3]
-    (one,) = estimate_means(human, {"judge": judge}, weight=1.0, stratum=np.zeros(142)).means
+    (one,) = estimate_means(human, {"judge": judge}, weight=1.0, probability=np.r_[0.31, np.full(141, 0.3)]).means
     assert one.low <= one.mean == one.high == 1.0

@@ -109,13 +109,29 @@ def test_known_probabilities_undo_a_choice_of_doubtful_items():
         estimate_means(human, {"judge": judge}, cluster=cluster)
     for weighting in ("hajek", "horvitz-thompson"):
         found = estimate_means(human, {"judge": judge}, cluster=cluster, probability=probability, weighting=weighting)
-        assert found.random_p is None
+        assert found.random_p > 0.001
+        assert found.notes == ()
         (one,) = found.means
         assert one.low < 3.0 < one.high
     strata = np.where(judge > np.median(judge), "high", "low")
     (one,) = estimate_means(human, {"judge": judge}, cluster=cluster, stratum=strata).means
     assert one.low < 3.0 < one.high
     assert abs(np.nanmean(human) - 3.0) > 0.2
+
+
+def test_probabilities_that_are_not_the_chances_are_noted():
+    human, judge, _, cluster, truth = drawn(seed=4, n_clusters=100)
+    rng = np.random.default_rng(2)
+    human = np.where(rng.random(len(truth)) < 0.3, truth, np.nan)
+    found = estimate_means(human, {"judge": judge}, cluster=cluster, probability=np.full(len(truth), 0.9))
+    assert any("labelled items stand for 2" in one and "and there are 600" in one for one in found.notes)
+    high = judge > np.median(judge)
+    human = np.where(rng.random(len(truth)) < np.where(high, 0.5, 0.1), truth, np.nan)
+    found = estimate_means(human, {"judge": judge}, cluster=cluster, probability=np.where(high, 0.31, 0.3))
+    assert found.random_p < 0.001
+    assert any("weighted by their chances, labelled items have other scores" in one for one in found.notes)
+    with pytest.raises(LagerError, match="not drawn at random, or not with equal chances"):
+        estimate_means(human, {"judge": judge}, cluster=cluster, probability=np.full(len(truth), 0.3))
 
 
 def test_scores_learnt_from_the_labels_come_by_folds():

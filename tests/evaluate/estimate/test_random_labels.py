@@ -39,6 +39,20 @@ def test_a_choice_of_clusters_is_found_and_one_by_system_is_none():
     assert random_labels_p(judge, by_system, domain=domain, cluster=cluster, seed=1) > 0.01
 
 
+def test_known_chances_are_tested_by_their_weights():
+    right, wrong = [], []
+    for seed in range(40):
+        rng, judge, domain, cluster = drawn(seed, n_clusters=80)
+        chance = np.where(judge > np.median(judge), 0.5, 0.1)
+        labelled = rng.random(len(judge)) < chance
+        for p, given in ((right, chance), (wrong, np.where(judge > np.median(judge), 0.3, 0.29))):
+            weight = np.where(labelled, 1 / given, 0.0)
+            p.append(random_labels_p(judge, labelled, domain=domain, cluster=cluster, weight=weight, seed=1))
+    assert min(right) > 0.001
+    assert np.mean(np.array(right) <= 0.05) <= 0.15
+    assert np.mean(np.array(wrong) <= 0.001) >= 0.9
+
+
 def test_a_judge_without_spread_shows_nothing():
     _, judge, domain, cluster = drawn(3)
     assert random_labels_p(np.ones_like(judge), cluster < 20, domain=domain, cluster=cluster, seed=1) == 1.0

@@ -90,9 +90,20 @@ def test_drawn_items_go_back_into_an_estimate(run, file, truth, tmp_path, capsys
     code, printed, err = run_command(capsys, "estimate", "--scores", out, "--external", f"{out}:one", "--json")
     assert code == 0, err
     content = json.loads(printed)
-    assert content["random_p"] is None
+    assert content["random_p"] > 0.001
+    assert not any("drawn items" in note or "stand for" in note for note in content["notes"])
     assert sum(one["n_labelled"] for one in content["means"]) == 100
     assert all(one["low"] < 3 + 0.3 and one["high"] > 3 - 0.3 for one in content["means"])
+
+
+def test_drawn_items_without_a_score_are_noted(run, file, tmp_path, capsys):
+    out = tmp_path / "next.csv"
+    judges = ("--external", f"{file}:one", "--external", f"{file}:two")
+    code, _, err = run("--scores", file, "--raters", "r1,r2,r3", *judges, "--draw", 40, "--out", out)
+    assert code == 0, err
+    code, printed, err = run_command(capsys, "estimate", "--scores", out, "--external", f"{out}:one", "--json")
+    assert code == 0, err
+    assert any(note.startswith("40 of 40 drawn items") for note in json.loads(printed)["notes"])
 
 
 def test_a_caches_judges_disagree_where_items_are_drawn(run, tmp_path):
