@@ -53,6 +53,11 @@ class Judge:
         return str(self.model.dtype).removeprefix("torch.")
 
     @property
+    def stored(self) -> dict[str, Any] | None:
+        """How the weights were quantised, on loading or in a GGUF file; None where they were not."""
+        return self.quantization or getattr(self.checkpoint, "gguf", None)
+
+    @property
     def attention(self) -> str:
         """The attention implementation in use, such as ``sdpa``."""
         return str(getattr(self.model.config, "_attn_implementation", None) or "eager")

@@ -31,7 +31,7 @@ def cache_identity(
         "condition": planner.condition.as_json(planner.stop_ids),
         "readout": readout,
         "dtype": judge.dtype,
-        "quantization": judge.quantization or judge.checkpoint.gguf,
+        "quantization": judge.stored,
         "attention": judge.attention,
         "backend": "transformers",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,8 @@ def choose_separator(
         n = max(map(len, part.values()))
         if not n and seen:
             break
-        found = _singly(judge, part) if n and not done else _together(judge, choices, part, budget=budget)
+        one_by_one = bool(n) and not done
+        found = _singly(judge, part, budget) if one_by_one else _together(judge, choices, part, budget=budget)
         for one in found:
             total = {sep: total[sep] + one[sep] if sep in total else one[sep] for sep in choices}
             seen.append({sep: float(one[sep][list(tokens.label_ids)].sum()) for sep, tokens in choices.items()})
@@ -78,7 +79,7 @@ def _told_apart(best: str, seen: Sequence[Mapping[str, float]]) -> bool:
     return all(sums[best] >= _TIMES * sums[sep] and all(one[best] > one[sep] for one in seen) for sep in others)
 
 
-def _singly(judge: Judge, part: Mapping[str, Prompts]) -> list[dict[str, Tensor]]:
+def _singly(judge: Judge, part: Mapping[str, Prompts], budget: BatchBudget) -> list[dict[str, Tensor]]:
     """Return for each prompt the probabilities of the next token under every separator, in a pass for each prompt.
 
     Where one separator's prompt goes on with the tokens of another's, one pass has both.
@@ -87,12 +88,22 @@ def _singly(judge: Judge, part: Mapping[str, Prompts]) -> list[dict[str, Tensor]
     for variants in zip(*part.values(), strict=True):
         longest = max(variants, key=len)
         ends = [len(one) if np.array_equal(longest[: len(one)], one) else None for one in variants]
-        whole = ends_probabilities(judge, longest, [end for end in ends if end is not None])
+        whole = _at_ends(judge, longest, [end for end in ends if end is not None], budget)
         rows = iter(whole)
         found.append({
-            sep: next(rows) if end is not None else ends_probabilities(judge, one, [len(one)])[0]
+            sep: next(rows) if end is not None else _at_ends(judge, one, [len(one)], budget)[0]
             for sep, one, end in zip(part, variants, ends, strict=True)
         })  # fmt: skip
+    return found
+
+
+def _at_ends(judge: Judge, prompt: NDArray[np.int32], ends: Sequence[int], budget: BatchBudget) -> Tensor:
+    """Return `ends_probabilities`; a prompt that does not fit into memory is told as anywhere."""
+
+    def read(rows: list[int], batch_tokens: int) -> Iterator[tuple[list[int], Tensor]]:
+        yield rows, ends_probabilities(judge, prompt, ends)
+
+    ((_, found),) = budget.read([len(prompt)], read)
     return found
 
 

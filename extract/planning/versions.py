@@ -16,7 +16,7 @@ def library_versions(judge: Judge) -> dict[str, str]:
     """Return the versions of what a judge is read with."""
     import torch
 
-    stored = judge.quantization or judge.checkpoint.gguf
+    stored = judge.stored
     names = _LIBRARIES if stored is None else (*_LIBRARIES, stored["method"])
     return {
         "lager": VERSION,

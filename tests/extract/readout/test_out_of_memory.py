@@ -66,7 +66,7 @@ def test_other_failures_are_not_taken_for_it(judge, items, tmp_path):
     def broken(message):
         return RuntimeError("expected all tensors to be on the same device")
 
-    small, decoder = on_small_device(judge, 120, broken)
+    small, decoder = on_small_device(judge, 40, broken)
     with pytest.raises(RuntimeError, match="same device"):
         run(small, items, tmp_path / "cache")
     assert len(decoder.refused) == 1

@@ -112,7 +112,7 @@ def test_a_finished_cache_in_a_read_only_folder_is_not_given_other_items(judge, 
     made = run(judge, items, tmp_path / "cache")
     folders = (tmp_path / "cache", tmp_path / "cache" / "shards")
     with modes(0o555, *folders), pytest.raises(LagerError, match=r"cannot write .*: Permission denied"):
-        run(judge, items, tmp_path / "cache", limit=5)
+        run(judge, items, tmp_path / "cache", limit=5, replace=True)
     assert verify_cache(tmp_path / "cache") == []
     assert run(judge, items, tmp_path / "cache").content_hash == made.content_hash
 
