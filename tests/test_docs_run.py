@@ -12,7 +12,15 @@ from support.pages import commands
 
 PAGES = ("own-items", "extraction", "score", "uncertainty", "sensitivity", "pairs")
 JUDGES = ("my/judge", "meta-llama/Llama-3.1-8B-Instruct")
-CACHES = {"train": "train", "new": "test", "held-out": "test", "direct": "test", "flask": "test", "helpsteer": "train"}
+CACHES = {
+    "train": "train",
+    "new": "test",
+    "held-out": "test",
+    "direct": "test",
+    "flask": "test",
+    "helpsteer": "train",
+    "rated": "test",
+}
 
 
 def lager(line, folder):

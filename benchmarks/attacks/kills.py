@@ -143,7 +143,7 @@ def _forked(judge: Judge, cache: Path, rows: range) -> int:
         status = 1
         try:
             items = load_items(DEMO / "train.jsonl").take(list(rows))
-            extract_features(judge, items, cache=cache, shard_size=SHARD_SIZE, quiet=True)
+            extract_features(judge, items, cache=cache, shard_size=SHARD_SIZE, extend=True, quiet=True)
             status = 0
         except LagerError as error:
             print(error, file=sys.stderr, flush=True)

@@ -61,7 +61,7 @@ def test_processes_that_give_a_cache_other_items_at_once_agree(command, uninterr
     path = tmp_path / "cache"
     fewer = [*command[: command.index("--limit")], "--limit", "25", *command[command.index("--limit") + 2 :]]
     subprocess.run([*fewer, str(path)], check=True, capture_output=True)
-    cache = run_at_once(command, path, 2)
+    cache = run_at_once([*command[:-1], "--replace", "--cache"], path, 2)
     assert cache.items_hash == uninterrupted.items_hash
     np.testing.assert_allclose(cache.logits, uninterrupted.logits, atol=1e-4)
 
