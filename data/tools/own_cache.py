@@ -21,8 +21,13 @@ def own_run(folder: Path, *, to: str) -> dict[str, Any]:
             f"cache {folder} is a copy of another one: {to} where that was extracted, push it anew, and remove this "
             "folder"
         )
+    refuse_extracting(folder)
+    return read_run(folder)
+
+
+def refuse_extracting(folder: Path) -> None:
+    """Raise `LagerError` while a worker extracts into a cache."""
     if living := [worker.record for worker in run_status(folder).workers if worker.alive]:
         raise LagerError(
             f"process {living[0].pid} on {living[0].host} extracts into {folder}: wait for its end, or end it first"
         )
-    return read_run(folder)

@@ -15,8 +15,8 @@ from ..items.item_table import ITEM
 from ..items.small_files import check_unique
 from ..run.cache_writer import CacheWriter
 from ..run.finalize import finalize_cache
-from ..run.run_status import run_status
 from ..run.set_aside import keep_damaged
+from .own_cache import refuse_extracting
 
 
 class Repair(NamedTuple):
@@ -42,10 +42,7 @@ def repair_cache(path: str | Path) -> Repair:
     folder = only_folder(path)
     if not (folder / RUN).exists():
         raise LagerError(f"{folder} has no {RUN}, so nothing tells what its shards should be: restore that file")
-    if living := [worker.record for worker in run_status(folder).workers if worker.alive]:
-        raise LagerError(
-            f"process {living[0].pid} on {living[0].host} extracts into {folder}: wait for its end, or end it first"
-        )
+    refuse_extracting(folder)
     writer = CacheWriter(folder, read_run(folder))
     listed = _listed(folder)
     ids = _item_ids(folder, listed)

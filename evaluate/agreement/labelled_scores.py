@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...data.errors import LagerError
 from ..weighted.labels import Labels
+from ..weighted.score_arrays import as_numbers
 from .fold_scores import FoldScores
 
 _T = TypeVar("_T", bound=np.generic)
@@ -132,10 +133,7 @@ def _check_folded(folded: Mapping[str, FoldScores], judged: Mapping[str, NDArray
 
 
 def _numbers(values: ArrayLike, what: str, length: int | None) -> NDArray[np.float64]:
-    try:
-        out = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise LagerError(f"{what} must be numbers, NaN where there is none") from None
+    out = as_numbers(values, what)
     if out.ndim != 1 or (length is not None and len(out) != length):
         raise LagerError(f"{what} have shape {out.shape}, expected ({'n_items' if length is None else length},)")
     if np.isinf(out).any():

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...data.errors import LagerError
 from ..weighted.labels import Labels
+from ..weighted.score_arrays import finite_or_nan
 
 FEWEST_RATERS, FEWEST_ITEMS, FEWEST_CLUSTERS = 3, 30, 10
 
@@ -43,7 +44,7 @@ class RaterTable:
         cls, judge: ArrayLike, raters: ArrayLike, *, names: Sequence[str] | None, cluster: ArrayLike | None
     ) -> RaterTable:
         """Read arrays as a user gives them."""
-        scores, table = _finite(judge, "the judge's scores"), _finite(raters, "the raters' scores")
+        scores, table = finite_or_nan(judge, "the judge's scores"), finite_or_nan(raters, "the raters' scores")
         if scores.ndim != 1 or table.ndim != 2 or len(table) != len(scores):
             raise LagerError(
                 f"the judge's scores have shape {scores.shape} and the raters' {table.shape}: expected (n_items,) and "
@@ -87,13 +88,3 @@ class RaterTable:
                 f"{FEWEST_RATERS} such raters; collect more scores, by name where lists keep no rater in one place"
             )
         return enough
-
-
-def _finite(values: ArrayLike, what: str) -> NDArray[np.float64]:
-    try:
-        out = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise LagerError(f"{what} must be numbers, NaN where there is none") from None
-    if np.isinf(out).any():
-        raise LagerError(f"{what} hold infinite values: leave those items out, or give NaN")
-    return out

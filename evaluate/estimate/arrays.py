@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...data.errors import LagerError
 from ..weighted.labels import Labels
+from ..weighted.score_arrays import as_numbers
 
 _MOST_CELLS = 20_000_000  # of systems times clusters: 1 GB of sums
 #: What the mean of all items is called where no systems are given.
@@ -48,10 +49,7 @@ def check_size(n_systems: int, n_clusters: int) -> None:
 
 def human_scores(human: ArrayLike) -> NDArray[np.float64]:
     """Return human scores, finite or NaN, of which one is finite at least."""
-    try:
-        out = np.asarray(human, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise LagerError("the human scores must be numbers, NaN where there is none") from None
+    out = as_numbers(human, "the human scores")
     if out.ndim != 1 or np.isinf(out).any():
         raise LagerError(f"the human scores have shape {out.shape}, expected (n_items,), finite or NaN")
     if not np.isfinite(out).any():

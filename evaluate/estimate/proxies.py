@@ -12,6 +12,7 @@ from ...data.errors import LagerError
 from ...train.solvers.folds import cluster_folds
 from ...train.solvers.ridge_path import RidgePath
 from ..agreement.fold_scores import FoldScores
+from ..weighted.score_arrays import finite_or_nan
 
 Floats = NDArray[np.float64]
 _FOLDS = 5
@@ -64,7 +65,8 @@ def read_proxies(
     """
     proxies = {}
     for name, given in judges.items():
-        table = np.atleast_2d(_numbers(given.by_model if isinstance(given, FoldScores) else given, name))
+        scores = given.by_model if isinstance(given, FoldScores) else given
+        table = np.atleast_2d(finite_or_nan(scores, f"the scores of {name}"))
         if table.shape[1:] != (n_items,):
             raise LagerError(f"the scores of {name} have shape {table.shape}, expected one for each of {n_items} items")
         scored = np.asarray(np.isfinite(table).all(axis=0))
@@ -144,13 +146,3 @@ def _folds(
     for number, split in enumerate(cluster_folds(cluster[rows], len(rows), n_folds, seed)):
         fold[rows[split.test]] = number
     return fold, n_folds
-
-
-def _numbers(values: ArrayLike, name: str) -> Floats:
-    try:
-        out = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise LagerError(f"the scores of {name} must be numbers, NaN where there is none") from None
-    if np.isinf(out).any():
-        raise LagerError(f"the scores of {name} hold infinite values: leave those items out, or give NaN")
-    return out

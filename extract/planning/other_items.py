@@ -74,9 +74,9 @@ def _check_scores(cache: FeatureCache, items: ItemSource) -> None:
         )
 
 
-def check_same_prompts(cache: FeatureCache, changed: int, options: RunOptions) -> None:
+def check_same_prompts(cache: FeatureCache, changed: int) -> None:
     """Raise `LagerError` when items of a complete cache come with other prompts under their ids."""
-    if changed and not options.replace:
+    if changed:
         raise LagerError(
             f"cache {cache.path} is complete, and {changed} of its {cache.n_items} items come with other prompts under "
             "the same ids: give --replace to read them anew, or choose another folder for --cache"

@@ -81,7 +81,8 @@ def run_worker(
         if len(whole) == writer.n_shards:
             _check_complete(complete, loaded, keep_text=run.keep_text, say=say)
             return WorkerDone(0, 0, True)
-        check_same_prompts(complete, changed_prompts(complete, writer, planner, loaded, but=whole), run)
+        if not run.replace:
+            check_same_prompts(complete, changed_prompts(complete, writer, planner, loaded, but=whole))
     if line := other_versions(writer.run["recorded"].get("versions"), library_versions(judge)):
         say(f"cache {cache} {line}; the cache records which rows were read under which")
     own, order = own_shards(loaded, writer, rank, share_prefixes=share_prefixes)
